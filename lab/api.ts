@@ -1,0 +1,308 @@
+/**
+ * The HTTP contract of the front door, as schemas and the types made from them.
+ * The page imports this file and nothing else of the lab.
+ *
+ * Times are milliseconds since the epoch unless the name says otherwise; trace ids are 32 and span
+ * ids 16 lower-case hex digits.
+ */
+import * as v from "valibot";
+import type { Expectation, Mode, ParamSpec, ParamValue, Requirement } from "#scenarios/define.ts";
+import { serviceIds } from "./services/ids.ts";
+
+export const routes = {
+  status: "/lab/api/status",
+  scenarios: "/lab/api/scenarios",
+  runs: "/lab/api/runs",
+  run: (runId: string) => `/lab/api/runs/${runId}`,
+  observations: (runId: string) => `/lab/api/runs/${runId}/observations`,
+  trace: (traceId: string) => `/lab/api/traces/${traceId}`,
+  logs: "/lab/api/logs",
+  sentry: "/lab/api/sentry",
+  service: (id: string, action: ServiceAction) => `/lab/api/services/${id}/${action}`,
+  serviceLog: (id: string) => `/lab/api/services/${id}/log`,
+  events: "/lab/api/events",
+  ingestTraces: "/lab/ingest/v1/traces",
+  ingestLogs: "/lab/ingest/v1/logs",
+  ingestMetrics: "/lab/ingest/v1/metrics",
+  ingestEnvelope: "/lab/ingest/envelope",
+  health: "/healthz",
+} as const;
+
+export const traceIdSchema = v.pipe(v.string(), v.regex(/^(?!0{32})[0-9a-f]{32}$/));
+export const runIdSchema = v.pipe(v.string(), v.regex(/^[0-9a-z]{26}$/));
+const modeSchema = v.picklist(["fault", "control", "fix"]);
+const paramValueSchema = v.union([v.number(), v.string(), v.boolean()]);
+
+/** Every error answer. No stack, SQL or path ever; `traceId` where there is one. */
+export const errorBodySchema = v.object({
+  error: v.object({
+    code: v.string(),
+    message: v.string(),
+    hint: v.string(),
+    traceId: v.optional(v.string()),
+  }),
+});
+export type ErrorBody = v.InferOutput<typeof errorBodySchema>;
+
+/**
+ * Where a service is in its life. `waiting`: for a dependency. `unavailable`: no provider works
+ * here. `crash-looping`: no more tries until somebody restarts it.
+ */
+export const serviceStateSchema = v.picklist([
+  "waiting",
+  "preparing",
+  "starting",
+  "ready",
+  "backing-off",
+  "crash-looping",
+  "stopping",
+  "stopped",
+  "unavailable",
+]);
+export type ServiceState = v.InferOutput<typeof serviceStateSchema>;
+
+export const serviceStatusSchema = v.object({
+  id: v.picklist(serviceIds),
+  title: v.string(),
+  /** What it is for, in one line. */
+  role: v.string(),
+  state: serviceStateSchema,
+  kind: v.picklist(["real", "stand-in", "absent"]),
+  /** What it really is, e.g. `18.4 (npm)`. */
+  version: v.nullable(v.string()),
+  url: v.nullable(v.string()),
+  port: v.nullable(v.number()),
+  pid: v.nullable(v.number()),
+  /** When the present process was spawned. */
+  startedAt: v.nullable(v.number()),
+  /** From spawn (or preparation) to ready. */
+  startMs: v.nullable(v.number()),
+  restarts: v.number(),
+  /** Long step under way, e.g. `seeding orders`, with its share done from 0 to 1. */
+  progress: v.nullable(v.object({ step: v.string(), done: v.number() })),
+  /** Why it is not ready, or what to know about it. */
+  note: v.nullable(v.string()),
+});
+export type ServiceStatus = v.InferOutput<typeof serviceStatusSchema>;
+export type ServiceAction = "restart" | "stop" | "start";
+
+export interface StatusBody {
+  readonly runtime: "embedded" | "compose";
+  readonly version: string;
+  readonly origin: string;
+  readonly startedAt: number;
+  readonly services: readonly ServiceStatus[];
+}
+
+export const verdicts = ["pass", "fail", "pending", "inconclusive", "not-applicable"] as const;
+export type Verdict = (typeof verdicts)[number];
+/** `declared`: written down, and nothing judges it yet. */
+export type CheckState = Verdict | "declared";
+
+export interface Check {
+  /** Position among the scenario's expectations. */
+  readonly index: number;
+  readonly title: string;
+  readonly signal: Expectation["signal"];
+  readonly state: CheckState;
+  readonly why: string;
+  readonly hint: string;
+}
+
+/** One light of the signal strip. */
+export const signalIds = [
+  "browser-span",
+  "server-span",
+  "store-span",
+  "log",
+  "sentry-event",
+] as const;
+export type SignalId = (typeof signalIds)[number];
+export interface SignalSeen {
+  readonly id: SignalId;
+  /** Milliseconds from the run's start until the lab could read it; null while unseen. */
+  readonly seenAfterMs: number | null;
+}
+
+export const observationSchema = v.object({
+  driver: v.picklist(["lab-web", "lab-cli"]),
+  /** Trace the driver's root span belongs to. */
+  traceId: v.optional(traceIdSchema),
+  /** What the scenario request answered. `status` 0: the connection broke. */
+  answer: v.optional(
+    v.object({
+      status: v.number(),
+      durationMs: v.number(),
+      error: v.optional(v.pipe(v.string(), v.maxLength(500))),
+    }),
+  ),
+  /** What a stage saw, by name. */
+  page: v.optional(v.record(v.pipe(v.string(), v.maxLength(60)), paramValueSchema)),
+  /** The driver's root span has ended: nothing more is to be expected from it. */
+  ended: v.optional(v.boolean()),
+});
+export type Observation = v.InferOutput<typeof observationSchema>;
+
+export const createRunSchema = v.strictObject({
+  scenario: v.string(),
+  mode: v.optional(modeSchema, "fault"),
+  params: v.optional(v.record(v.string(), paramValueSchema), {}),
+  seed: v.optional(v.pipe(v.number(), v.integer(), v.minValue(0), v.maxValue(0xffffffff))),
+});
+export type CreateRun = v.InferInput<typeof createRunSchema>;
+
+export interface CreatedRun {
+  readonly runId: string;
+  readonly ticket: string;
+  readonly drive: { readonly method: "POST"; readonly path: string };
+  /** The driver has to mount the scenario's stage instead of, or besides, calling `drive`. */
+  readonly stage: boolean;
+}
+
+/** `driving` → `settling` (driver ended, telemetry may still arrive) → `settled`; `expired` when its time ran out first. */
+export type RunState = "driving" | "settling" | "settled" | "expired";
+
+export interface RunRecord {
+  readonly runId: string;
+  readonly scenario: string;
+  readonly mode: Mode;
+  readonly params: Readonly<Record<string, ParamValue>>;
+  readonly seed: number;
+  readonly state: RunState;
+  readonly driver: "lab-web" | "lab-cli" | null;
+  readonly startedAt: number;
+  readonly endedAt: number | null;
+  /** The driver's trace first, then others that carry the run id. */
+  readonly traceIds: readonly string[];
+  readonly answer: {
+    readonly status: number;
+    readonly durationMs: number;
+    readonly error?: string | undefined;
+  } | null;
+  readonly page: Readonly<Record<string, ParamValue>>;
+  readonly counts: { readonly spans: number; readonly logs: number; readonly sentry: number };
+  readonly signals: readonly SignalSeen[];
+  /** Restarts per component while the run lasted. */
+  readonly restarts: Readonly<Record<string, number>>;
+  readonly verdict: CheckState;
+  readonly checks: readonly Check[];
+  readonly links: readonly { readonly label: string; readonly href: string }[];
+}
+
+export interface ScenarioCard {
+  readonly id: string;
+  readonly title: string;
+  readonly summary: string;
+  readonly story: string;
+  readonly params: ParamSpec;
+  readonly modes: readonly Mode[];
+  readonly requires: readonly Requirement[];
+  readonly stage: boolean;
+  readonly expect: readonly Expectation[];
+  /** One line per expectation, in the same order. */
+  readonly expectTitles: readonly string[];
+  /** Why it cannot run now; null when it can. */
+  readonly disabled: string | null;
+  /** Newest first, at most ten. */
+  readonly lastRuns: readonly Pick<
+    RunRecord,
+    "runId" | "mode" | "state" | "verdict" | "startedAt" | "endedAt"
+  >[];
+}
+
+/** OTLP/JSON as in opentelemetry-proto 1.x, ids as hex (https://opentelemetry.io/docs/specs/otlp/#json-protobuf-encoding). */
+export interface OtlpAnyValue {
+  readonly stringValue?: string;
+  readonly boolValue?: boolean;
+  /** 64-bit integers are strings. */
+  readonly intValue?: string | number;
+  readonly doubleValue?: number;
+  readonly arrayValue?: { readonly values?: readonly OtlpAnyValue[] };
+  readonly kvlistValue?: { readonly values?: readonly OtlpKeyValue[] };
+  readonly bytesValue?: string;
+}
+export interface OtlpKeyValue {
+  readonly key: string;
+  readonly value?: OtlpAnyValue;
+}
+export interface OtlpSpan {
+  readonly traceId: string;
+  readonly spanId: string;
+  readonly parentSpanId?: string;
+  readonly name: string;
+  /** 0 unspecified, 1 internal, 2 server, 3 client, 4 producer, 5 consumer. */
+  readonly kind?: number;
+  readonly startTimeUnixNano: string;
+  readonly endTimeUnixNano: string;
+  readonly attributes?: readonly OtlpKeyValue[];
+  readonly events?: readonly {
+    readonly timeUnixNano: string;
+    readonly name: string;
+    readonly attributes?: readonly OtlpKeyValue[];
+  }[];
+  readonly links?: readonly {
+    readonly traceId: string;
+    readonly spanId: string;
+    readonly attributes?: readonly OtlpKeyValue[];
+  }[];
+  /** Code 0 unset, 1 ok, 2 error. */
+  readonly status?: { readonly code?: number; readonly message?: string };
+}
+export interface OtlpTrace {
+  readonly resourceSpans: readonly {
+    readonly resource?: { readonly attributes?: readonly OtlpKeyValue[] };
+    readonly scopeSpans: readonly {
+      readonly scope?: { readonly name?: string; readonly version?: string };
+      readonly spans: readonly OtlpSpan[];
+    }[];
+  }[];
+}
+
+export interface LogRecord {
+  /** Unique and ascending in order of arrival. */
+  readonly seq: number;
+  /** Nanoseconds since the epoch, as decimal text. */
+  readonly timeUnixNano: string;
+  readonly severity: "trace" | "debug" | "info" | "warn" | "error" | "fatal";
+  readonly body: string;
+  readonly service: string;
+  readonly traceId: string | null;
+  readonly spanId: string | null;
+  readonly attributes: Readonly<Record<string, unknown>>;
+}
+export interface LogsBody {
+  readonly logs: readonly LogRecord[];
+}
+
+export interface SentryItem {
+  readonly seq: number;
+  readonly kind: "event" | "log" | "transaction" | "session" | "client_report" | "metric";
+  readonly receivedAt: number;
+  readonly traceId: string | null;
+  readonly spanId: string | null;
+  /** `derived` transactions are made by the store from spans, as Sentry does from OTLP. */
+  readonly origin: "sdk" | "derived";
+  readonly level: string | null;
+  /** Exception type and message, log body, or transaction name. */
+  readonly title: string;
+  /** The item's payload as sent. */
+  readonly payload: unknown;
+}
+export interface SentryBody {
+  readonly items: readonly SentryItem[];
+}
+
+/** What `/lab/api/events` streams, one JSON object per SSE message; its SSE id is the sequence number. */
+export type LabEvent =
+  | { readonly type: "service"; readonly service: ServiceStatus }
+  | { readonly type: "run"; readonly run: RunRecord }
+  | {
+      readonly type: "telemetry";
+      readonly traceId: string;
+      readonly runId: string | null;
+      readonly spans: number;
+      readonly logs: number;
+      readonly sentry: number;
+    }
+  /** The client missed messages: read everything anew. */
+  | { readonly type: "resync" };

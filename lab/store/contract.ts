@@ -1,0 +1,48 @@
+/**
+ * What the store process offers to the lab, besides OTLP (`POST /v1/{traces,logs,metrics}`), the
+ * Sentry envelope endpoint (`POST /api/<project>/envelope/`) and Tempo's API (`GET /api/traces/<id>`,
+ * `/api/v2/traces/<id>`, `/api/echo`, `/ready`).
+ */
+export const storeRoutes = {
+  /** OTLP/JSON `{ resourceSpans }`, hex ids; 404 while unknown. */
+  trace: (traceId: string) => `/lab/traces/${traceId}`,
+  /** `{ traceIds }` of every trace with a span or log that carries the run id. */
+  runTraces: (runId: string) => `/lab/runs/${runId}/traces`,
+  /** `LogsBody`; query `trace`, `run`, `service`, `severity` (at least), `text`, `limit` (newest first wins, shown oldest first). */
+  logs: "/lab/logs",
+  /** `SentryBody`; query `trace`, `run`, `kind`, `limit`. */
+  sentry: "/lab/sentry",
+  /** `StoreStats`. */
+  stats: "/lab/stats",
+  /** NDJSON stream of {@link FeedMessage}; starts with `hello`, sends `beat` every 5 s. */
+  feed: "/lab/feed",
+  ready: "/ready",
+} as const;
+
+/** Sent after the data is durable and readable: whoever gets it can read it at once. */
+export type FeedMessage =
+  | { readonly type: "hello"; readonly seq: number }
+  | { readonly type: "beat"; readonly seq: number }
+  | { readonly type: "grew"; readonly seq: number; readonly traces: readonly TraceGrowth[] };
+
+export interface TraceGrowth {
+  readonly traceId: string;
+  /** Run that the trace belongs to, once any of its spans or logs said so. */
+  readonly runId: string | null;
+  /** Newly arrived. */
+  readonly spans: number;
+  readonly logs: number;
+  readonly sentry: number;
+}
+
+export interface StoreStats {
+  readonly spans: number;
+  readonly traces: number;
+  readonly logs: number;
+  readonly sentryItems: number;
+  readonly bytes: number;
+  /** Refused or lost, by reason. */
+  readonly dropped: Readonly<Record<string, number>>;
+  /** Set while writes fail, e.g. `disk full`. */
+  readonly trouble: string | null;
+}

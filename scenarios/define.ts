@@ -1,0 +1,265 @@
+/**
+ * The scenario language. A scenario is one file `scenarios/<group>/<name>.ts` with one default
+ * export made by {@link defineScenario}: what goes wrong, and the telemetry it has to leave.
+ *
+ * Leaf module: type imports only, so that the page, the CLI and the judge can read a scenario
+ * without loading the app.
+ */
+import type { Tracer } from "@opentelemetry/api";
+import type { Logger } from "pino";
+import type { Sql } from "postgres";
+
+export const groups = ["db", "cache", "s3", "auth", "run", "ui", "pipe"] as const;
+/** First half of a scenario id, and the name of its folder. */
+export type Group = (typeof groups)[number];
+
+export const modes = ["fault", "control", "fix"] as const;
+/** `fault` breaks it, `control` does the same work unbroken, `fix` shows the cure. */
+export type Mode = (typeof modes)[number];
+
+export interface IntegerParam {
+  readonly kind: "integer";
+  readonly label: string;
+  readonly default: number;
+  readonly min: number;
+  readonly max: number;
+  readonly step: number;
+  /** Unit shown behind the value, e.g. `ms`, `rows`. */
+  readonly unit?: string;
+}
+export interface ChoiceParam<V extends string = string> {
+  readonly kind: "choice";
+  readonly label: string;
+  readonly default: V;
+  readonly options: readonly V[];
+}
+export interface FlagParam {
+  readonly kind: "flag";
+  readonly label: string;
+  readonly default: boolean;
+}
+export type Param = IntegerParam | ChoiceParam | FlagParam;
+export type ParamSpec = Readonly<Record<string, Param>>;
+export type ParamValue = number | string | boolean;
+/** The value type of one parameter: what `serve` receives. */
+export type ValueOf<P extends Param> = P extends IntegerParam
+  ? number
+  : P extends ChoiceParam<infer V>
+    ? V
+    : boolean;
+export type ValuesOf<S extends ParamSpec> = { readonly [K in keyof S]: ValueOf<S[K]> };
+
+export const integer = (
+  param: Omit<IntegerParam, "kind" | "step"> & { step?: number },
+): IntegerParam => ({
+  kind: "integer",
+  step: 1,
+  ...param,
+});
+export const choice = <const V extends string>(
+  param: Omit<ChoiceParam<V>, "kind">,
+): ChoiceParam<V> => ({
+  kind: "choice",
+  ...param,
+});
+export const flag = (param: Omit<FlagParam, "kind">): FlagParam => ({ kind: "flag", ...param });
+
+/**
+ * A literal to equal, or a comparison. Strings may hold `${params.x}`; a string of the form
+ * `2*${params.n}` or `${params.n}+1` stands for the computed number.
+ */
+export type Comparison =
+  | ParamValue
+  | {
+      readonly eq?: ParamValue;
+      readonly ne?: ParamValue;
+      readonly gt?: number | string;
+      readonly gte?: number | string;
+      readonly lt?: number | string;
+      readonly lte?: number | string;
+      readonly in?: readonly ParamValue[];
+      /** Regular expression, at most 200 characters. */
+      readonly matches?: string;
+      readonly exists?: boolean;
+    };
+export type AttributeComparisons = Readonly<Record<string, Comparison>>;
+
+export type SpanKind = "internal" | "server" | "client" | "producer" | "consumer";
+export type SpanStatus = "unset" | "ok" | "error";
+
+/** Which spans are meant. Every given predicate has to hold. */
+export interface SpanSelector {
+  readonly name?: Comparison;
+  readonly service?: Comparison;
+  readonly kind?: SpanKind;
+  readonly status?: SpanStatus;
+  readonly attributes?: AttributeComparisons;
+  readonly resource?: AttributeComparisons;
+  /** Milliseconds from start to end. */
+  readonly durationMs?: Comparison;
+  /** Milliseconds not covered by any child. */
+  readonly selfTimeMs?: Comparison;
+  /** An exception on the span, recorded as span event or as a log record of this span. */
+  readonly exception?: { readonly type?: Comparison; readonly message?: Comparison };
+  readonly childOf?: SpanSelector;
+  readonly descendantOf?: SpanSelector;
+  readonly noParent?: true;
+  readonly linksTo?: SpanSelector;
+}
+
+/** Why a check matters and what to look at when it fails. Both are shown to the user. */
+export interface Reason {
+  readonly why: string;
+  readonly hint: string;
+  /** Modes it holds in; default: `["fault"]`. */
+  readonly modes?: readonly Mode[];
+}
+
+export interface SpanExpectation extends Reason {
+  readonly signal: "span";
+  readonly select: SpanSelector;
+  /** How many match; default `{ gte: 1 }`. `0` means absent. */
+  readonly count?: Comparison;
+  /** Must hold for every selected span. No selected span is a failure, not a pass. */
+  readonly every?: SpanSelector;
+  /** Number of distinct values of one attribute over the selected spans. */
+  readonly distinct?: { readonly attribute: string; readonly count: Comparison };
+}
+export interface OrderExpectation extends Reason {
+  readonly signal: "order";
+  readonly first: SpanSelector;
+  readonly relation: "before" | "overlaps" | "within" | "ends-after-parent";
+  readonly second: SpanSelector;
+}
+export interface TraceExpectation extends Reason {
+  readonly signal: "trace";
+  readonly traces?: Comparison;
+  readonly roots?: Comparison;
+  readonly orphans?: Comparison;
+  /** Services that have at least one span. */
+  readonly services?: readonly string[];
+}
+export interface MetricExpectation extends Reason {
+  readonly signal: "metric";
+  /** Sample name as exposed, suffix included, e.g. `http_server_request_duration_seconds_count`. */
+  readonly name: string;
+  readonly labels?: Readonly<Record<string, Comparison>>;
+  /** Change from arming to the first reading after the end, counter resets handled. */
+  readonly delta?: Comparison;
+  /** Highest value read during the run. */
+  readonly max?: Comparison;
+  /** Value at the end, compared with the value at arming. */
+  readonly returnsTo?: "baseline";
+  /** An exemplar on this metric names a trace of this run. */
+  readonly exemplar?: true;
+}
+export type Severity = "trace" | "debug" | "info" | "warn" | "error" | "fatal";
+export interface LogExpectation extends Reason {
+  readonly signal: "log";
+  readonly service?: Comparison;
+  readonly severity?: Severity;
+  readonly body?: Comparison;
+  readonly attributes?: AttributeComparisons;
+  readonly count?: Comparison;
+  /** Carries the run's trace id and the id of one of its spans. */
+  readonly correlated?: true;
+}
+export interface SentryExpectation extends Reason {
+  readonly signal: "sentry";
+  readonly item: "event" | "log" | "transaction";
+  /** `service.name` or `server_name` side of the item: which SDK sent it. */
+  readonly service?: Comparison;
+  readonly level?: Comparison;
+  readonly mechanism?: Comparison;
+  readonly handled?: boolean;
+  readonly exception?: { readonly type?: Comparison; readonly message?: Comparison };
+  readonly count?: Comparison;
+  /** Belongs to the run's trace. */
+  readonly sameTrace?: true;
+}
+export interface AnswerExpectation extends Reason {
+  readonly signal: "answer";
+  /** HTTP status the driver saw; `0` when the connection broke. */
+  readonly status?: Comparison;
+  readonly durationMs?: Comparison;
+}
+export interface PageExpectation extends Reason {
+  readonly signal: "page";
+  /** Name of an observation that the stage reports, e.g. `fallback`. */
+  readonly observation: string;
+  readonly value: Comparison;
+}
+export interface ComponentExpectation extends Reason {
+  readonly signal: "component";
+  readonly component: "server" | "postgres" | "store";
+  /** Restarts during the run. */
+  readonly restarts?: Comparison;
+  readonly exitCode?: Comparison;
+}
+/** What the lab must be able to see after a run. Data: it can be shown before anything runs. */
+export type Expectation =
+  | SpanExpectation
+  | OrderExpectation
+  | TraceExpectation
+  | MetricExpectation
+  | LogExpectation
+  | SentryExpectation
+  | AnswerExpectation
+  | PageExpectation
+  | ComponentExpectation;
+
+/** Something the machine or the user has to provide; without it the scenario is shown disabled. */
+export type Requirement = "chromium" | "real valkey" | "signed-in";
+/** Held alone while the run lasts: no other run that names it starts meanwhile. */
+export type Lease = "server" | "postgres" | "valkey" | "metrics";
+
+/** Breaks database connections with the fault role's own connection, outside the run's trace. */
+export interface BackendKiller {
+  /**
+   * Terminates the backend that serves the app's statement whose text contains `marker`.
+   * Resolves with the number of backends ended, once they are gone.
+   */
+  readonly terminate: (marker: string) => Promise<number>;
+}
+
+/** What the app hands to `serve`. Everything in it is the app's own, instrumented edge. */
+export interface ServeContext<V> {
+  readonly runId: string;
+  readonly mode: Mode;
+  readonly params: V;
+  /** The app's postgres.js pool. Queries become spans. */
+  readonly sql: Sql;
+  /** Lines carry trace and span id by themselves. */
+  readonly log: Logger;
+  readonly tracer: Tracer;
+  /** Calls a route of the app over HTTP, `traceparent` included. `path` starts with `/`. */
+  readonly http: (path: string, init?: RequestInit) => Promise<Response>;
+  readonly backends: BackendKiller;
+  /** Aborted when the client goes away or the run's time is over. */
+  readonly signal: AbortSignal;
+}
+
+export interface Scenario<S extends ParamSpec = ParamSpec> {
+  /** `<group>.<name>`, the same words as the file's path. */
+  readonly id: `${Group}.${string}`;
+  readonly title: string;
+  /** One line for the card: what breaks and where you will see it. */
+  readonly summary: string;
+  /** What breaks, where you see it, how teams fix it. Paragraphs are separated by a blank line. */
+  readonly story: string;
+  readonly params: S;
+  readonly modes: readonly Mode[];
+  readonly requires?: readonly Requirement[];
+  readonly leases?: readonly Lease[];
+  /** Upper bound of a run in milliseconds; default 10000. After it the run is closed as it is. */
+  readonly timeoutMs?: number;
+  /** Runs inside ordinary app code of the server. Never called by anyone who only lists scenarios. */
+  readonly serve?: (context: ServeContext<ValuesOf<S>>) => Promise<unknown>;
+  /** The browser part lives in `web/src/stages/<id>.svelte`. */
+  readonly stage?: true;
+  readonly expect: readonly Expectation[];
+}
+
+/** Keeps the literal types of `params`, so that `serve` sees `params.n` as a number. */
+export const defineScenario = <const S extends ParamSpec>(scenario: Scenario<S>): Scenario<S> =>
+  scenario;

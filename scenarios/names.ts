@@ -1,0 +1,69 @@
+/**
+ * Every name that more than one part of the lab writes or reads: attributes, metrics, headers,
+ * trace services. A leaf: it imports nothing, so the page, the app and the lab can all use it.
+ *
+ * Standard names come from `@opentelemetry/semantic-conventions`; only our own live here, always
+ * below `lab.` (https://opentelemetry.io/docs/specs/semconv/general/naming/).
+ */
+
+/** `service.name` of each process that starts or continues a trace. */
+export const traceService = {
+  web: "lab-web",
+  cli: "lab-cli",
+  server: "lab-server",
+} as const;
+
+/** Our attributes on spans and log records; the first three also travel as W3C baggage. */
+export const attribute = {
+  /** Run id: 26 characters, sorts by time. Never a metric label: it is unbounded. */
+  runId: "lab.run.id",
+  scenarioId: "lab.scenario.id",
+  /** `fault`, `control` or `fix`. */
+  scenarioMode: "lab.scenario.mode",
+  /** `hit`, `miss`, `coalesced` or `error`. */
+  cacheOutcome: "lab.cache.outcome",
+  /** 1 for the first try. */
+  retryAttempt: "lab.retry.attempt",
+  /** `true` when the answer came from a fallback. */
+  degraded: "lab.degraded",
+  /** `true` on a span that the crash handler had to end. */
+  crashed: "lab.crashed",
+  /** Root node kind of a query plan with the most rows removed, e.g. `Seq Scan`. */
+  planNode: "lab.pg.plan.node",
+  /** Rows the plan read and threw away. */
+  planRowsRemoved: "lab.pg.rows_removed",
+  /** Shared buffers the plan touched (8 KiB pages). */
+  planBuffers: "lab.pg.buffers",
+} as const;
+
+/** Prometheus names of the app's own metrics, as OpenMetrics exposes them. */
+export const metric = {
+  httpServerDuration: "http_server_request_duration_seconds",
+  dbOperationDuration: "db_client_operation_duration_seconds",
+  dbConnectionCount: "db_client_connection_count",
+  dbConnectionPending: "db_client_connection_pending_requests",
+  dbConnectionTimeouts: "db_client_connection_timeouts_total",
+  cacheRequests: "lab_cache_requests_total",
+  telemetryDropped: "lab_telemetry_dropped_total",
+  componentRestarts: "lab_component_restarts_total",
+} as const;
+
+/** HTTP headers that are ours. The front door strips the first two from what clients send. */
+export const header = {
+  /** Per-start secret between front door and server. */
+  doorSecret: "x-lab-door",
+  /** Set by the front door on requests it lets through: `http` or `https`. */
+  forwardedProto: "x-forwarded-proto",
+  /** Signed run ticket, see `scenarios/ticket.ts`. */
+  ticket: "x-lab-ticket",
+  /** Must be `1` on every write to `/api` and `/lab/api`. A form or a cross-origin page cannot send it. */
+  csrf: "x-lab-csrf",
+  /** W3C Trace Context Level 2 draft: the server's own span, sent back to the caller. */
+  traceResponse: "traceresponse",
+} as const;
+
+/** Span name of the driver's root, e.g. `scenario.run db.n-plus-one`. */
+export const rootSpanName = (scenarioId: string): string => `scenario.run ${scenarioId}`;
+
+/** Span name around `serve`, inside the server's request span. */
+export const serveSpanName = (scenarioId: string): string => `scenario ${scenarioId}`;

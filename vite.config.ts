@@ -1,0 +1,18 @@
+import { svelte } from "@sveltejs/vite-plugin-svelte";
+import { defineConfig } from "vitest/config";
+
+/** The page (`web/`) and Vitest share one file. `LAB_PAGE_DIR` is where the build goes. */
+export default defineConfig(({ mode }) => ({
+  root: mode === "test" ? "." : "web",
+  plugins: [svelte()],
+  build: {
+    outDir: process.env.LAB_PAGE_DIR ?? "../dist/page",
+    emptyOutDir: true,
+    // `default-src 'self'` refuses data: URLs.
+    assetsInlineLimit: 0,
+  },
+  test: {
+    include: ["{lab,server,scenarios,web}/**/*.test.ts"],
+    testTimeout: 20_000,
+  },
+}));
