@@ -210,6 +210,23 @@ export interface ScenarioCard {
   >[];
 }
 
+/** `GET` {@link routes.scenarios}, in catalogue order. */
+export interface ScenariosBody {
+  readonly scenarios: readonly ScenarioCard[];
+}
+/** `GET` {@link routes.runs}, newest first; query `scenario`, `limit` (1 to 500, default 100). */
+export interface RunsBody {
+  readonly runs: readonly RunRecord[];
+}
+/** `GET` {@link routes.serviceLog}, oldest first; query `lines` (1 to 2000, default 200). */
+export interface ServiceLogBody {
+  readonly lines: readonly string[];
+}
+/** Answer of a service action: the row after it. */
+export interface ServiceBody {
+  readonly service: ServiceStatus;
+}
+
 /** OTLP/JSON as in opentelemetry-proto 1.x, ids as hex (https://opentelemetry.io/docs/specs/otlp/#json-protobuf-encoding). */
 export interface OtlpAnyValue {
   readonly stringValue?: string;
