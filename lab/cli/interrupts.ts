@@ -1,0 +1,36 @@
+const signals = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
+export type StopSignal = (typeof signals)[number];
+
+/**
+ * One press of Ctrl-C arrives several times: the terminal signals the whole group, npm passes its
+ * copy on, and so does the bootstrap. What comes within this time of the first is the same press.
+ */
+const samePressMs = 500;
+
+/**
+ * Calls back once per request to stop, counted from 1. The end of the bootstrap, `kill -9`
+ * included, is such a request: it closes the IPC channel.
+ * @returns the function that gives the signals back to Node's default.
+ */
+export function onStopRequest(
+  callback: (request: number, signal: StopSignal) => void,
+  now: () => number = () => performance.now(),
+): () => void {
+  let requests = 0;
+  let countedAt = Number.NEGATIVE_INFINITY;
+  const request = (signal: StopSignal): void => {
+    if (now() - countedAt < samePressMs) return;
+    countedAt = now();
+    requests += 1;
+    callback(requests, signal);
+  };
+  const orphaned = (): void => request("SIGHUP");
+  for (const signal of signals) process.on(signal, request);
+  process.on("disconnect", orphaned);
+  // An open channel would keep the process alive.
+  process.channel?.unref();
+  return () => {
+    for (const signal of signals) process.off(signal, request);
+    process.off("disconnect", orphaned);
+  };
+}
