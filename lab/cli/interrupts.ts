@@ -8,13 +8,16 @@ export type StopSignal = (typeof signals)[number];
 const samePressMs = 500;
 
 /**
- * Calls back once per request to stop, counted from 1. The end of the bootstrap, `kill -9`
- * included, is such a request: it closes the IPC channel.
+ * Calls back once per request to stop, counted from 1. The end of the process that started this one,
+ * `kill -9` included, is such a request (it closes the IPC channel), unless this one `outlivesStarter`.
  * @returns the function that gives the signals back to Node's default.
  */
 export function onStopRequest(
   callback: (request: number, signal: StopSignal) => void,
-  now: () => number = () => performance.now(),
+  {
+    outlivesStarter = false,
+    now = () => performance.now(),
+  }: { readonly outlivesStarter?: boolean; readonly now?: () => number } = {},
 ): () => void {
   let requests = 0;
   let countedAt = Number.NEGATIVE_INFINITY;
@@ -26,7 +29,7 @@ export function onStopRequest(
   };
   const orphaned = (): void => request("SIGHUP");
   for (const signal of signals) process.on(signal, request);
-  process.on("disconnect", orphaned);
+  if (!outlivesStarter) process.on("disconnect", orphaned);
   // An open channel would keep the process alive.
   process.channel?.unref();
   return () => {

@@ -1,0 +1,96 @@
+import type { ServiceState, ServiceStatus } from "#lab/api.ts";
+
+/** One line of the board: a service, or another thing that has to get ready, such as the page. */
+export type BoardRow = { readonly id: string } & Pick<
+  ServiceStatus,
+  "state" | "kind" | "version" | "port" | "startMs" | "restarts" | "progress" | "note"
+>;
+
+/** Where a start is shown: one line per row, and notes between them. */
+export interface Board {
+  readonly row: (row: BoardRow) => void;
+  readonly note: (line: string) => void;
+  /** Leaves what was shown as it is. */
+  readonly end: () => void;
+}
+
+const marks: Readonly<Record<ServiceState, string>> = {
+  waiting: "·",
+  preparing: "…",
+  starting: "…",
+  ready: "✓",
+  "backing-off": "!",
+  "crash-looping": "✗",
+  stopping: "…",
+  stopped: "–",
+  unavailable: "✗",
+};
+
+/** `✓ postgres   ready          0.8 s  real 18.4 (npm), port 20412`. */
+export function rowText(row: BoardRow): string {
+  const time = row.startMs === null ? "" : `${(row.startMs / 1000).toFixed(1)} s`;
+  const head = `${marks[row.state]} ${row.id.padEnd(10)} ${row.state.padEnd(13)} ${time.padStart(6)}`;
+  return `${head}  ${details(row)}`.trimEnd();
+}
+
+function details({ progress, kind, version, port, restarts, note }: BoardRow): string {
+  if (progress !== null) return `${progress.step} ${Math.round(progress.done * 100)} %`;
+  return [
+    version === null ? (kind === "absent" ? "absent" : "") : `${kind} ${version}`,
+    port === null ? "" : `port ${port}`,
+    restarts === 0 ? "" : `${restarts} restarts`,
+    note ?? "",
+  ]
+    .filter((word) => word !== "")
+    .join(", ");
+}
+
+/** Plain lines for logs and CI: one for each new state or step, none for the share of a step. */
+export function plainBoard(write: (line: string) => void): Board {
+  const shown = new Map<string, string>();
+  return {
+    row: (row) => {
+      const key = `${row.state} ${row.progress?.step ?? ""}`;
+      if (shown.get(row.id) === key) return;
+      shown.set(row.id, key);
+      if (row.state !== "waiting") write(rowText(row));
+    },
+    note: write,
+    end: () => {},
+  };
+}
+
+/** What the live board needs of a terminal. */
+export interface Screen {
+  readonly columns?: number;
+  readonly write: (text: string) => unknown;
+}
+
+/** Repaints the rows in place, at most every 50 ms; notes go above them. */
+export function liveBoard(screen: Screen): Board {
+  const rows = new Map<string, BoardRow>();
+  let painted = 0;
+  let timer: NodeJS.Timeout | undefined;
+  const erase = (): string => (painted > 0 ? `\x1b[${painted}A\x1b[J` : "");
+  const rowLines = (): string[] =>
+    [...rows.values()].map((row) => rowText(row).slice(0, (screen.columns ?? 80) - 1));
+  const paint = (above: readonly string[] = []): void => {
+    clearTimeout(timer);
+    timer = undefined;
+    const lines = rowLines();
+    screen.write(`${erase()}${[...above, ...lines].map((line) => `${line}\n`).join("")}`);
+    painted = lines.length;
+  };
+  return {
+    row: (row) => {
+      rows.set(row.id, row);
+      timer ??= setTimeout(paint, 50);
+    },
+    note: (line) => paint([line]),
+    end: () => {
+      if (timer !== undefined) paint();
+      painted = 0;
+      rows.clear();
+    },
+  };
+}

@@ -1,0 +1,121 @@
+import {
+  context as contextApi,
+  type Span,
+  SpanKind,
+  SpanStatusCode,
+  trace,
+} from "@opentelemetry/api";
+import { OTLPTraceExporter } from "@opentelemetry/exporter-trace-otlp-http";
+import { resourceFromAttributes } from "@opentelemetry/resources";
+import { BasicTracerProvider, SimpleSpanProcessor } from "@opentelemetry/sdk-trace-base";
+import {
+  ATTR_ERROR_TYPE,
+  ATTR_HTTP_REQUEST_METHOD,
+  ATTR_HTTP_RESPONSE_STATUS_CODE,
+  ATTR_SERVER_ADDRESS,
+  ATTR_SERVER_PORT,
+  ATTR_SERVICE_NAME,
+  ATTR_URL_FULL,
+} from "@opentelemetry/semantic-conventions";
+import { type CreatedRun, type Observation, routes } from "#lab/api.ts";
+import type { Mode } from "#scenarios/define.ts";
+import { attribute, header, rootSpanName, traceService } from "#scenarios/names.ts";
+
+export interface Driven {
+  readonly traceId: string;
+  /** `status` 0: the connection broke before an answer came. */
+  readonly answer: NonNullable<Observation["answer"]>;
+}
+
+/**
+ * Drives a run as the service `lab-cli`: a root span, inside it the request that makes the scenario
+ * happen. Resolves when the answer is there and both spans have been sent.
+ */
+export async function drive(
+  origin: string,
+  created: CreatedRun,
+  scenario: { readonly id: string; readonly mode: Mode },
+): Promise<Driven> {
+  const provider = new BasicTracerProvider({
+    resource: resourceFromAttributes({ [ATTR_SERVICE_NAME]: traceService.cli }),
+    spanProcessors: [
+      new SimpleSpanProcessor(
+        new OTLPTraceExporter({ url: new URL(routes.ingestTraces, origin).href }),
+      ),
+    ],
+  });
+  const tracer = provider.getTracer("lab.cli");
+  const run = {
+    [attribute.runId]: created.runId,
+    [attribute.scenarioId]: scenario.id,
+    [attribute.scenarioMode]: scenario.mode,
+  };
+  const url = new URL(created.drive.path, origin);
+  const root = tracer.startSpan(rootSpanName(scenario.id), { root: true, attributes: run });
+  const request = tracer.startSpan(
+    created.drive.method,
+    {
+      kind: SpanKind.CLIENT,
+      attributes: {
+        ...run,
+        [ATTR_HTTP_REQUEST_METHOD]: created.drive.method,
+        [ATTR_URL_FULL]: url.href,
+        [ATTR_SERVER_ADDRESS]: url.hostname,
+        [ATTR_SERVER_PORT]: Number(url.port),
+      },
+    },
+    trace.setSpan(contextApi.active(), root),
+  );
+  const answer = await send(url, created, run, request);
+  endRequest(request, answer);
+  root.end();
+  await provider.forceFlush();
+  await provider.shutdown();
+  return { traceId: root.spanContext().traceId, answer };
+}
+
+async function send(
+  url: URL,
+  created: CreatedRun,
+  baggage: Readonly<Record<string, string>>,
+  span: Span,
+): Promise<Driven["answer"]> {
+  const startedAt = performance.now();
+  const { traceId, spanId } = span.spanContext();
+  try {
+    const response = await fetch(url, {
+      method: created.drive.method,
+      redirect: "error",
+      headers: {
+        "content-type": "application/json",
+        [header.csrf]: "1",
+        [header.ticket]: created.ticket,
+        traceparent: `00-${traceId}-${spanId}-01`,
+        baggage: Object.entries(baggage)
+          .map(([name, value]) => `${name}=${encodeURIComponent(value)}`)
+          .join(","),
+      },
+      body: "{}",
+    });
+    // The answer is over when its body is: a crash in between breaks the connection.
+    await response.arrayBuffer();
+    return { status: response.status, durationMs: performance.now() - startedAt };
+  } catch (error) {
+    const { message, cause } = error as Error;
+    const text = cause instanceof Error ? cause.message : message;
+    return { status: 0, durationMs: performance.now() - startedAt, error: text.slice(0, 500) };
+  }
+}
+
+/** Status rules of HTTP client spans (https://opentelemetry.io/docs/specs/semconv/http/http-spans/#status). */
+function endRequest(span: Span, { status, error }: Driven["answer"]): void {
+  if (status > 0) span.setAttribute(ATTR_HTTP_RESPONSE_STATUS_CODE, status);
+  if (status === 0 || status >= 400) {
+    span.setAttribute(ATTR_ERROR_TYPE, status === 0 ? "connection" : String(status));
+    span.setStatus({
+      code: SpanStatusCode.ERROR,
+      ...(error === undefined ? {} : { message: error }),
+    });
+  }
+  span.end();
+}

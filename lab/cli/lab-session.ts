@@ -1,0 +1,111 @@
+import { type FrontDoor, openFrontDoor } from "#lab/front-door/front-door.ts";
+import { openEmbedded } from "#lab/runtimes/embedded.ts";
+import { acquireLock, type Lock } from "#lab/state/lock.ts";
+import { loadSecrets } from "#lab/state/secrets.ts";
+import type { System } from "#lab/system.ts";
+import type { Board, BoardRow } from "./board.ts";
+import type { Context } from "./context.ts";
+import { openOnPort } from "./front-door-port.ts";
+
+/** A lab of this process, from its lock to its last service. */
+export interface LabSession {
+  readonly origin: string;
+  readonly system: System;
+  /** Resolves when services and page are ready; rejects with the `LabError` of the first that cannot be. */
+  readonly ready: () => Promise<void>;
+  /** As the board shows them. */
+  readonly rows: () => readonly BoardRow[];
+  /** Stops everything. Called again while it runs, it forces. */
+  readonly close: () => Promise<void>;
+}
+
+/**
+ * Opens the front door at once, so that a browser has something to look at, and starts the services
+ * behind it.
+ * @throws LabError `already-running`, `port-busy`, `disk-full`, `state-unwritable`.
+ */
+export async function openSession(context: Context, board: Board): Promise<LabSession> {
+  const { dir, env } = context;
+  const lock = await acquireLock(dir);
+  try {
+    const secrets = await loadSecrets(dir);
+    const page = pageRow(board);
+    const door = await openOnPort(context, board, (port) =>
+      openFrontDoor({ port, dir, secrets, env, onProgress: page.progress, onNotice: board.note }),
+    );
+    await lock.publish(door.origin);
+    const system = openEmbedded({ dir, secrets, origin: door.origin, env });
+    for (const row of system.services()) board.row(row);
+    const unsubscribe = system.subscribe(board.row);
+    door.attach(system);
+    const built = page.follow(door);
+    // Whoever waits for readiness hears of it; a start that is called off waits for nothing.
+    built.catch(() => {});
+    return {
+      origin: door.origin,
+      system,
+      ready: async () => {
+        await Promise.all([system.ready(), built]);
+      },
+      rows: () => [...system.services(), page.row()],
+      close: closing(door, system, lock, unsubscribe),
+    };
+  } catch (error) {
+    await lock.release();
+    throw error;
+  }
+}
+
+/** The page is no service, but its build is one of the long steps of a first start. */
+function pageRow(board: Board) {
+  const startedAt = performance.now();
+  let row: BoardRow = {
+    id: "page",
+    state: "preparing",
+    kind: "real",
+    version: null,
+    port: null,
+    startMs: null,
+    restarts: 0,
+    progress: null,
+    note: null,
+  };
+  const show = (changes: Partial<BoardRow>): void => {
+    row = { ...row, ...changes };
+    board.row(row);
+  };
+  return {
+    row: () => row,
+    progress: (progress: NonNullable<BoardRow["progress"]>) => show({ progress }),
+    follow: async (door: FrontDoor): Promise<void> => {
+      try {
+        const { cached } = await door.page;
+        show({
+          state: "ready",
+          progress: null,
+          port: door.port,
+          startMs: performance.now() - startedAt,
+          note: cached ? null : "built anew",
+        });
+      } catch (error) {
+        show({ state: "unavailable", progress: null });
+        throw error;
+      }
+    },
+  };
+}
+
+/** The page goes last, so that it can show the others stopping; a second call ends what is left at once. */
+function closing(door: FrontDoor, system: System, lock: Lock, unsubscribe: () => void) {
+  let first: Promise<void> | undefined;
+  return (): Promise<void> => {
+    const stopped = system.shutdown();
+    first ??= (async () => {
+      await stopped;
+      await door.close();
+      unsubscribe();
+      await lock.release();
+    })();
+    return first;
+  };
+}

@@ -1,0 +1,56 @@
+import { type LabEvent, type RunRecord, routes } from "#lab/api.ts";
+import { LabError } from "#lab/errors.ts";
+import { eventMessages } from "./event-stream.ts";
+import { ask } from "./running-lab.ts";
+
+/** Follows one run over the lab's event stream. */
+export interface RunWatch {
+  /** The record once it is settled or expired; undefined when that took longer than `limitMs`. */
+  readonly ended: (limitMs: number) => Promise<RunRecord | undefined>;
+  readonly close: () => void;
+}
+
+const isOver = ({ state }: RunRecord): boolean => state === "settled" || state === "expired";
+
+/**
+ * To be opened before the run is driven, so that no change is missed.
+ * @throws LabError `no-events` when the lab has no event stream.
+ */
+export async function watchRun(lab: { readonly origin: string }, runId: string): Promise<RunWatch> {
+  const closing = new AbortController();
+  const response = await fetch(new URL(routes.events, lab.origin), {
+    headers: { accept: "text/event-stream" },
+    signal: closing.signal,
+  });
+  if (!response.ok || response.body === null) {
+    throw new LabError("no-events", `The lab's event stream answered ${response.status}.`, {
+      hint: "npm run lab -- status shows how the lab is.",
+    });
+  }
+  const over = Promise.withResolvers<RunRecord | undefined>();
+  const readUntilOver = async (body: ReadableStream<Uint8Array>): Promise<void> => {
+    for await (const { data } of eventMessages(body)) {
+      const event = JSON.parse(data) as LabEvent;
+      const record =
+        event.type === "run" && event.run.runId === runId
+          ? event.run
+          : event.type === "resync"
+            ? await ask<RunRecord>(lab, routes.run(runId))
+            : undefined;
+      if (record !== undefined && isOver(record)) return over.resolve(record);
+    }
+  };
+  // A stream that ends early leaves the time limit, and the last look at the record behind it.
+  readUntilOver(response.body).catch(() => {});
+  return {
+    ended: async (limitMs) => {
+      const timer = setTimeout(() => over.resolve(undefined), limitMs);
+      const record = await over.promise;
+      clearTimeout(timer);
+      if (record !== undefined) return record;
+      const last = await ask<RunRecord>(lab, routes.run(runId));
+      return isOver(last) ? last : undefined;
+    },
+    close: () => closing.abort(),
+  };
+}

@@ -1,0 +1,24 @@
+/** What `--help` prints, and the line below every usage error. */
+export const usage = `npm run lab                      start, stay in the foreground; Ctrl-C stops
+npm run lab -- <verb> [flags]
+
+  up [--detach]                  start; --detach: in the background
+  down                           stop the lab of this clone
+  status                         what runs
+  doctor                         what this machine offers, and what is in the way
+  logs <service> [--follow]      output of a service; "lab" for the lab's own when detached
+  list                           the scenarios
+  run <scenario> [--mode fault|control|fix] [--param name=value]… [--seed n]
+                                 run a scenario and wait for its telemetry
+  restart <service>              restart a service
+  reset                          throw away data, telemetry and run records
+
+  --json                         for status, doctor, list, run, down, restart, reset: one JSON document
+  --until-ready                  start, print the start times, stop everything
+  --no-open                      do not open the page in a browser
+  --runtime embedded             the only runtime of this version
+
+Exit codes: 0 pass, 1 fail, 2 inconclusive, 3 wrong usage.
+LAB_PORT chooses the port of the page (4700), LAB_DIR the state folder (.lab).`;
+
+export const usageHint = "npm run lab -- --help lists verbs and flags.";
