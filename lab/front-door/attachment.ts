@@ -1,0 +1,65 @@
+import type { IncomingMessage, ServerResponse } from "node:http";
+import type { Catalogue } from "#scenarios/catalogue.ts";
+import type { StatusBody } from "../api.ts";
+import { openRecords } from "../runs/records.ts";
+import { openRuns } from "../runs/runs.ts";
+import { openStoreSource } from "../sources/store.ts";
+import type { System } from "../system.ts";
+import { serveControl } from "./control.ts";
+import type { EventHub } from "./events.ts";
+import type { ControlRoute } from "./routing.ts";
+
+/** A running system wired to the door: its runs, its records, its live events. */
+export interface Attachment {
+  readonly system: System;
+  readonly serve: (
+    route: ControlRoute,
+    query: string,
+    request: IncomingMessage,
+    response: ServerResponse,
+  ) => void;
+  readonly detach: () => void;
+}
+
+export interface AttachmentOptions {
+  readonly system: System;
+  readonly catalogue: Catalogue;
+  readonly hub: EventHub;
+  readonly dir: string;
+  readonly ticketKey: string;
+  readonly about: Pick<StatusBody, "version" | "origin" | "startedAt">;
+  readonly onNotice: (text: string) => void;
+  /** Streams the store's answer for this path. */
+  readonly fromStore: (request: IncomingMessage, response: ServerResponse, path: string) => void;
+}
+
+export function attachSystem(options: AttachmentOptions): Attachment {
+  const { system, catalogue, hub, about, fromStore } = options;
+  const records = openRecords(options.dir, options.onNotice);
+  const source = openStoreSource(() => system.url("store"));
+  const following = new AbortController();
+  const runs = openRuns({
+    ...{ catalogue, system, source, records },
+    ticketKey: options.ticketKey,
+    onChange: (run) => hub.publish({ type: "run", run }),
+  });
+  source.follow((message) => {
+    runs.feed(message);
+    if (message.type !== "grew") return;
+    for (const growth of message.traces) hub.publish({ type: "telemetry", ...growth });
+  }, following.signal);
+  const unsubscribe = system.subscribe((service) => hub.publish({ type: "service", service }));
+  const parts = { system, runs, catalogue, hub, about, fromStore };
+  return {
+    system,
+    serve: (route, query, request, response) =>
+      void serveControl(parts, route, query, request, response),
+    detach: () => {
+      following.abort();
+      unsubscribe();
+      runs.close();
+      source.close();
+      records.close();
+    },
+  };
+}

@@ -1,0 +1,229 @@
+import type { IncomingMessage, ServerResponse } from "node:http";
+import * as v from "valibot";
+import type { Catalogue } from "#scenarios/catalogue.ts";
+import type { Scenario } from "#scenarios/define.ts";
+import { describeExpectation } from "#scenarios/describe.ts";
+import {
+  createRunSchema,
+  type ErrorBody,
+  observationSchema,
+  type RunsBody,
+  runIdSchema,
+  type ScenarioCard,
+  type ScenariosBody,
+  type ServiceBody,
+  type ServiceLogBody,
+  type ServiceStatus,
+  type StatusBody,
+  traceIdSchema,
+} from "../api.ts";
+import { LabError } from "../errors.ts";
+import { disabledReason } from "../runs/admission.ts";
+import type { Runs } from "../runs/runs.ts";
+import { type ServiceId, serviceIds } from "../services/ids.ts";
+import { storeRoutes } from "../store/contract.ts";
+import type { System } from "../system.ts";
+import { answerError, answerJson, drain } from "./answer.ts";
+import type { EventHub } from "./events.ts";
+import { parse, readJson } from "./json-body.ts";
+import type { ControlRoute } from "./routing.ts";
+
+/** What the control API works on once the system is attached. */
+export interface ControlParts {
+  readonly system: System;
+  readonly runs: Runs;
+  readonly catalogue: Catalogue;
+  readonly hub: EventHub;
+  readonly about: Pick<StatusBody, "version" | "origin" | "startedAt">;
+  /** Streams the answer of the store for this path. */
+  readonly fromStore: (request: IncomingMessage, response: ServerResponse, path: string) => void;
+}
+
+/** Runs shown on a card. */
+const lastRunsShown = 10;
+
+const count = (most: number, usual: number) =>
+  v.optional(
+    v.pipe(v.string(), v.digits(), v.toNumber(), v.minValue(1), v.maxValue(most)),
+    String(usual),
+  );
+const shortText = v.pipe(v.string(), v.maxLength(200));
+const runsQuery = v.strictObject({ scenario: v.optional(shortText), limit: count(500, 100) });
+const logLinesQuery = v.strictObject({ lines: count(2000, 200) });
+const logsQuery = v.strictObject({
+  run: v.optional(runIdSchema),
+  trace: v.optional(traceIdSchema),
+  service: v.optional(shortText),
+  severity: v.optional(v.picklist(["trace", "debug", "info", "warn", "error", "fatal"])),
+  text: v.optional(shortText),
+  limit: count(5000, 500),
+});
+const sentryQuery = v.strictObject({
+  run: v.optional(runIdSchema),
+  trace: v.optional(traceIdSchema),
+  kind: v.optional(shortText),
+  limit: count(5000, 500),
+});
+
+/** Answers one request of the control API that the guard let through. Never rejects. */
+export async function serveControl(
+  parts: ControlParts,
+  route: ControlRoute,
+  query: string,
+  request: IncomingMessage,
+  response: ServerResponse,
+): Promise<void> {
+  try {
+    await dispatch(parts, route, query, request, response);
+  } catch (error) {
+    drain(request);
+    const { status, retryAfter, ...trouble } = troubleOf(error);
+    answerError(response, status, trouble, retryAfter ? [["retry-after", retryAfter]] : []);
+  }
+}
+
+async function dispatch(
+  parts: ControlParts,
+  route: ControlRoute,
+  query: string,
+  request: IncomingMessage,
+  response: ServerResponse,
+): Promise<void> {
+  const { system, runs } = parts;
+  switch (route.name) {
+    case "status":
+      return answerJson(response, 200, statusOf(parts));
+    case "scenarios":
+      return answerJson(response, 200, scenariosOf(parts));
+    case "runs": {
+      if (request.method === "POST") {
+        const created = runs.create(await readJson(request, createRunSchema));
+        return answerJson(response, 201, created);
+      }
+      const by = parse(runsQuery, asObject(query));
+      return answerJson(response, 200, { runs: runs.list(by) } satisfies RunsBody);
+    }
+    case "run": {
+      const run = runs.get(route.runId);
+      if (run === undefined) throw notFound("unknown-run", `There is no run ${route.runId}.`);
+      return answerJson(response, 200, run);
+    }
+    case "observations": {
+      const observation = await readJson(request, observationSchema);
+      return answerJson(response, 200, runs.observe(route.runId, observation));
+    }
+    case "trace":
+      return parts.fromStore(request, response, storeRoutes.trace(route.traceId));
+    case "logs":
+      return parts.fromStore(request, response, `${storeRoutes.logs}?${checked(logsQuery, query)}`);
+    case "sentry":
+      return parts.fromStore(
+        request,
+        response,
+        `${storeRoutes.sentry}?${checked(sentryQuery, query)}`,
+      );
+    case "events":
+      return parts.hub.serve(request, response);
+    case "service-log": {
+      const { lines } = parse(logLinesQuery, asObject(query));
+      const { id } = serviceOf(system, route.id);
+      const body: ServiceLogBody = { lines: await system.log(id, lines) };
+      return answerJson(response, 200, body);
+    }
+    case "service-action": {
+      request.resume();
+      const { id } = serviceOf(system, route.id);
+      await system[route.action](id);
+      const body: ServiceBody = { service: serviceOf(system, route.id) };
+      return answerJson(response, 200, body);
+    }
+  }
+}
+
+const statusOf = ({ system, about }: ControlParts): StatusBody => ({
+  runtime: system.runtime,
+  ...about,
+  services: system.services(),
+});
+
+function scenariosOf({ catalogue, system, runs }: ControlParts): ScenariosBody {
+  const services = system.services();
+  const cards = catalogue.values().map((scenario) => cardOf(scenario, services, runs));
+  return { scenarios: [...cards] };
+}
+
+function cardOf(scenario: Scenario, services: readonly ServiceStatus[], runs: Runs): ScenarioCard {
+  const { id, title, summary, story, params, modes, expect } = scenario;
+  const lastRuns = runs.list({ scenario: id, limit: lastRunsShown });
+  return {
+    ...{ id, title, summary, story, params, modes, expect },
+    requires: scenario.requires ?? [],
+    stage: scenario.stage ?? false,
+    expectTitles: expect.map(describeExpectation),
+    disabled: disabledReason(scenario, services),
+    lastRuns: lastRuns.map(({ runId, mode, state, verdict, startedAt, endedAt }) => ({
+      ...{ runId, mode, state, verdict, startedAt, endedAt },
+    })),
+  };
+}
+
+function serviceOf(system: System, id: string): ServiceStatus {
+  const row = system.services().find((service) => service.id === id);
+  if (row === undefined) {
+    const known = (serviceIds as readonly string[]).includes(id as ServiceId);
+    throw notFound(
+      "unknown-service",
+      known ? `${id} does not run in this lab.` : `There is no service "${id}".`,
+    );
+  }
+  return row;
+}
+
+/** A query whose values passed the schema, ready to be sent on. */
+function checked(schema: typeof logsQuery | typeof sentryQuery, query: string): string {
+  const values = Object.entries(parse(schema, asObject(query)));
+  return new URLSearchParams(values.map(([name, value]) => [name, String(value)])).toString();
+}
+
+/** Null prototype: `__proto__` in a query is a name like any other, and refused as unknown. */
+function asObject(query: string): Record<string, string> {
+  const values: Record<string, string> = Object.create(null);
+  for (const [name, value] of new URLSearchParams(query)) values[name] = value;
+  return values;
+}
+
+const notFound = (code: string, message: string): LabError =>
+  new LabError(code, message, {
+    hint: "GET /lab/api/status and /lab/api/scenarios list what is here.",
+  });
+
+const statuses: Readonly<Record<string, number>> = {
+  "bad-request": 400,
+  "bad-json": 400,
+  "bad-mode": 400,
+  "bad-params": 400,
+  "unknown-scenario": 404,
+  "unknown-run": 404,
+  "unknown-service": 404,
+  "body-too-large": 413,
+  "too-many-runs": 429,
+  "store-unreachable": 503,
+};
+const retryable = new Set([429, 503]);
+
+/** An error as answer: what is not a `LabError` was not meant for anybody's eyes. */
+function troubleOf(
+  error: unknown,
+): ErrorBody["error"] & { readonly status: number; readonly retryAfter?: string } {
+  if (!(error instanceof LabError)) {
+    return {
+      status: 500,
+      code: "internal",
+      message: "The lab failed to answer this.",
+      hint: "npm run lab -- doctor checks the usual causes.",
+    };
+  }
+  const { code, message, hint } = error;
+  const status = statuses[code] ?? 409;
+  return { status, code, message, hint, ...(retryable.has(status) ? { retryAfter: "1" } : {}) };
+}

@@ -1,0 +1,84 @@
+import type { IncomingMessage, ServerResponse } from "node:http";
+import type { LabEvent } from "../api.ts";
+import { headersWith } from "./answer.ts";
+
+/** Recent messages that a returning client can still be given. */
+const ringLength = 1000;
+/** Bytes that may wait for one slow client; it is dropped beyond and comes back by itself. */
+const clientBufferBytes = 256 * 1024;
+const heartbeatMs = 15_000;
+
+export interface EventHub {
+  readonly publish: (event: LabEvent) => void;
+  /** Turns the request into a stream of server-sent events. */
+  readonly serve: (request: IncomingMessage, response: ServerResponse) => void;
+  /** Streams open now. */
+  readonly clients: () => number;
+  /** Ends every stream. */
+  readonly close: () => void;
+}
+
+/**
+ * Server-sent events with a memory (https://html.spec.whatwg.org/multipage/server-sent-events.html).
+ * @param startedAt makes the sequence go on across restarts of the lab: an id from an earlier life
+ *   is always older than the ring, never by chance inside it.
+ */
+export function openEventHub(startedAt: number): EventHub {
+  let seq = startedAt * 1000;
+  const ring: { readonly seq: number; readonly text: string }[] = [];
+  const clients = new Set<ServerResponse>();
+  const heartbeat = setInterval(() => broadcast(": beat\n\n"), heartbeatMs).unref();
+
+  function broadcast(text: string): void {
+    for (const client of clients) write(client, text);
+  }
+
+  function write(client: ServerResponse, text: string): void {
+    client.write(text);
+    if (client.writableLength > clientBufferBytes) client.destroy();
+  }
+
+  function publish(event: LabEvent): void {
+    seq += 1;
+    const text = `id: ${seq}\ndata: ${JSON.stringify(event)}\n\n`;
+    ring.push({ seq, text });
+    if (ring.length > ringLength) ring.shift();
+    broadcast(text);
+  }
+
+  /** What this client missed. The bare id at the end gives even a client that saw nothing a place to resume from. */
+  function opening(lastEventId: string | undefined): string {
+    const here = `retry: 500\nid: ${seq}\n\n`;
+    if (lastEventId === undefined) return here;
+    const last = Number(lastEventId);
+    const oldest = ring[0]?.seq ?? seq + 1;
+    if (!Number.isSafeInteger(last) || last < oldest - 1 || last > seq) {
+      return `id: ${seq}\ndata: ${JSON.stringify({ type: "resync" } satisfies LabEvent)}\n\n${here}`;
+    }
+    return ring.reduce((text, entry) => (entry.seq > last ? text + entry.text : text), "") + here;
+  }
+
+  function serve(request: IncomingMessage, response: ServerResponse): void {
+    response.writeHead(200, headersWith([["content-type", "text/event-stream; charset=utf-8"]]));
+    if (request.method === "HEAD") {
+      response.end();
+      return;
+    }
+    response.once("close", () => clients.delete(response));
+    response.on("error", () => response.destroy());
+    clients.add(response);
+    const given = request.headers["last-event-id"];
+    write(response, opening(typeof given === "string" ? given : undefined));
+  }
+
+  return {
+    publish,
+    serve,
+    clients: () => clients.size,
+    close: () => {
+      clearInterval(heartbeat);
+      for (const client of clients) client.end();
+      clients.clear();
+    },
+  };
+}

@@ -1,0 +1,238 @@
+import { readFileSync } from "node:fs";
+import type { IncomingMessage, Server, ServerResponse } from "node:http";
+import { type Catalogue, loadCatalogue } from "#scenarios/catalogue.ts";
+import { header } from "#scenarios/names.ts";
+import type { System } from "../system.ts";
+import { answer, answerError, answerJson, drain, type HeaderPairs } from "./answer.ts";
+import { type Attachment, attachSystem } from "./attachment.ts";
+import { bindLoopback } from "./bind.ts";
+import { openEventHub } from "./events.ts";
+import { bodyLimitOf, judge, type Refusal } from "./guard.ts";
+import type { BuiltPage, PageProgress } from "./page.ts";
+import { answerNotFound, type BuildPage, openPageHost } from "./page-host.ts";
+import { openProxy } from "./proxy.ts";
+import { openQuota } from "./quota.ts";
+import { factsOf } from "./request-facts.ts";
+import type { IngestRoute, Route } from "./routing.ts";
+import {
+  serverBroke,
+  serverRestarting,
+  starting,
+  storeAway,
+  storeBroke,
+  tooMuchTelemetry,
+} from "./troubles.ts";
+
+/** The one port a person opens: page, control API, live events, browser telemetry, and the way to the app. */
+export interface FrontDoor {
+  /** Canonical, e.g. `http://localhost:4700`. */
+  readonly origin: string;
+  readonly port: number;
+  /** The built page; rejects with the `LabError` of a failed build, which the door then also shows. */
+  readonly page: Promise<BuiltPage>;
+  /** Opens the APIs onto this system. Once. */
+  readonly attach: (system: System) => void;
+  /** Ends streams, sockets and a build under way. */
+  readonly close: () => Promise<void>;
+}
+
+export interface FrontDoorOptions {
+  /** 0 takes any that is free. */
+  readonly port: number;
+  /** The lab's state folder. */
+  readonly dir: string;
+  readonly secrets: { readonly doorSecret: string; readonly ticketKey: string };
+  readonly env: NodeJS.ProcessEnv;
+  /** Progress of the page's build. */
+  readonly onProgress?: (progress: PageProgress) => void;
+  /** Something a person should know, e.g. a run history that was set aside; default: to stderr. */
+  readonly onNotice?: (text: string) => void;
+  /** Default: every scenario of this clone. */
+  readonly catalogue?: Catalogue;
+  /** Makes the page; default: `vite build`, cached by content. */
+  readonly build?: BuildPage;
+}
+
+/** Browser telemetry accepted, over all senders. */
+const ingestQuota = { requestsPerSecond: 200, bytesPerSecond: 8 * 1024 * 1024, burstSeconds: 4 };
+/** What a chunked body is charged, whose size nobody told. */
+const chunkedBytes = 256 * 1024;
+/** Time that answers under way get when the door closes. */
+const closeWithinMs = 100;
+
+/**
+ * Binds first, so that whoever opens the URL early gets a page that says what is going on; the APIs
+ * answer 503 `starting` until {@link FrontDoor.attach}.
+ * @throws LabError `port-busy`.
+ */
+export async function openFrontDoor(options: FrontDoorOptions): Promise<FrontDoor> {
+  const startedAt = Date.now();
+  const hub = openEventHub(startedAt);
+  const proxy = openProxy();
+  const quota = openQuota(ingestQuota);
+  const host = openPageHost(options, options.build);
+  let attachment: Attachment | undefined;
+
+  const { port, servers } = await bindLoopback(options.port, onRequest);
+  const origin = `http://localhost:${port}`;
+  const page = host.open();
+  const catalogue = options.catalogue ?? (await loadCatalogue());
+
+  function onRequest(request: IncomingMessage, response: ServerResponse): void {
+    const judgement = judge(factsOf(request), request.socket.localPort ?? 0);
+    switch (judgement.kind) {
+      case "allow":
+        serve(judgement.route, judgement.target, request, response);
+        break;
+      case "redirect":
+        answer(response, 307, [["location", judgement.location]]);
+        break;
+      case "refuse":
+        refuse(request, response, judgement);
+        break;
+    }
+  }
+
+  function serve(
+    route: Route,
+    target: string,
+    request: IncomingMessage,
+    response: ServerResponse,
+  ): void {
+    switch (route.name) {
+      case "health":
+        answerJson(response, 200, { status: "ok" });
+        break;
+      case "document":
+        host.serve(request, response, "/index.html");
+        break;
+      case "file":
+        host.serve(request, response, route.path);
+        break;
+      case "unknown":
+        answerNotFound(request, response);
+        break;
+      case "ingest":
+        serveIngest(route, request, response);
+        break;
+      case "app":
+      case "auth":
+        serveApp(route, target, request, response);
+        break;
+      case "status":
+      case "scenarios":
+      case "runs":
+      case "run":
+      case "observations":
+      case "trace":
+      case "logs":
+      case "sentry":
+      case "events":
+      case "service-log":
+      case "service-action":
+        if (attachment) attachment.serve(route, queryOf(target), request, response);
+        else unavailable(request, response);
+        break;
+    }
+  }
+
+  function serveIngest(
+    route: IngestRoute,
+    request: IncomingMessage,
+    response: ServerResponse,
+  ): void {
+    const waitMs = quota.take(Number(request.headers["content-length"] ?? chunkedBytes));
+    if (waitMs === 0) {
+      toStore(request, response, route.upstream, bodyLimitOf(route));
+      return;
+    }
+    drain(request);
+    const seconds = String(Math.ceil(waitMs / 1000));
+    answerError(response, 429, tooMuchTelemetry, [["retry-after", seconds]]);
+  }
+
+  function toStore(
+    request: IncomingMessage,
+    response: ServerResponse,
+    target: string,
+    bodyLimit = 0,
+  ): void {
+    proxy.forward(request, response, {
+      base: attachment?.system.url("store"),
+      target,
+      headers: [],
+      bodyLimit,
+      absent: attachment ? storeAway : starting,
+      broken: storeBroke,
+    });
+  }
+
+  function serveApp(
+    route: Route,
+    target: string,
+    request: IncomingMessage,
+    response: ServerResponse,
+  ): void {
+    const headers: HeaderPairs = [
+      [header.doorSecret, options.secrets.doorSecret],
+      [header.forwardedProto, "http"],
+    ];
+    proxy.forward(request, response, {
+      base: attachment?.system.url("server"),
+      target,
+      headers,
+      bodyLimit: bodyLimitOf(route),
+      absent: attachment ? serverRestarting : starting,
+      broken: serverBroke,
+    });
+  }
+
+  function attach(system: System): void {
+    if (attachment) throw new Error("a system is attached already");
+    attachment = attachSystem({
+      ...{ system, catalogue, hub },
+      dir: options.dir,
+      ticketKey: options.secrets.ticketKey,
+      about: { version: labVersion(), origin, startedAt },
+      onNotice: options.onNotice ?? ((text) => process.stderr.write(`${text}\n`)),
+      fromStore: (request, response, path) => toStore(request, response, path),
+    });
+  }
+
+  async function close(): Promise<void> {
+    attachment?.detach();
+    hub.close();
+    await Promise.all([host.close(), ...servers.map(closeServer)]);
+    proxy.close();
+  }
+
+  return { origin, port, page, attach, close };
+}
+
+function refuse(request: IncomingMessage, response: ServerResponse, refusal: Refusal): void {
+  drain(request);
+  const allow: HeaderPairs = refusal.allow === undefined ? [] : [["allow", refusal.allow]];
+  answerError(response, refusal.status, refusal, allow);
+}
+
+function unavailable(request: IncomingMessage, response: ServerResponse): void {
+  drain(request);
+  answerError(response, 503, starting, [["retry-after", "1"]]);
+}
+
+async function closeServer(server: Server): Promise<void> {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  server.close(() => resolve());
+  const cut = setTimeout(() => server.closeAllConnections(), closeWithinMs);
+  await promise;
+  clearTimeout(cut);
+}
+
+const queryOf = (target: string): string => target.slice(target.indexOf("?") + 1 || target.length);
+
+const labVersion = (): string =>
+  (
+    JSON.parse(readFileSync(new URL("../../package.json", import.meta.url), "utf8")) as {
+      readonly version: string;
+    }
+  ).version;

@@ -1,0 +1,150 @@
+/** A route of the control API. */
+export type ControlRoute =
+  | { readonly name: "status" | "scenarios" | "runs" | "logs" | "sentry" | "events" }
+  | { readonly name: "run" | "observations"; readonly runId: string }
+  | { readonly name: "trace"; readonly traceId: string }
+  | { readonly name: "service-log"; readonly id: string }
+  | {
+      readonly name: "service-action";
+      readonly id: string;
+      readonly action: "restart" | "stop" | "start";
+    };
+
+/** Browser telemetry; `upstream` is the path at the store. */
+export interface IngestRoute {
+  readonly name: "ingest";
+  readonly upstream: string;
+}
+
+/** What a request path means. Pure: decided on the raw text, nothing is decoded or looked up. */
+export type Route =
+  | ControlRoute
+  | IngestRoute
+  | { readonly name: "health" }
+  /** The app's own routes, proxied. */
+  | { readonly name: "app" | "auth" }
+  /** A path the page's own router knows: answered with the page. */
+  | { readonly name: "document" }
+  /** A file of the built page, if the build has one of that name. */
+  | { readonly name: "file"; readonly path: string }
+  | { readonly name: "unknown" };
+
+/** Groups of routes that share one rule of the guard. */
+export type RouteClass = "health" | "control" | "ingest" | "app" | "auth" | "page";
+
+const fixed = new Map<string, Route>([
+  ["/healthz", { name: "health" }],
+  ["/lab/api/status", { name: "status" }],
+  ["/lab/api/scenarios", { name: "scenarios" }],
+  ["/lab/api/runs", { name: "runs" }],
+  ["/lab/api/logs", { name: "logs" }],
+  ["/lab/api/sentry", { name: "sentry" }],
+  ["/lab/api/events", { name: "events" }],
+  ["/lab/ingest/v1/traces", { name: "ingest", upstream: "/v1/traces" }],
+  ["/lab/ingest/v1/logs", { name: "ingest", upstream: "/v1/logs" }],
+  ["/lab/ingest/v1/metrics", { name: "ingest", upstream: "/v1/metrics" }],
+  ["/lab/ingest/envelope", { name: "ingest", upstream: "/api/1/envelope/" }],
+]);
+
+const patterns: readonly (readonly [RegExp, (match: readonly string[]) => Route])[] = [
+  [/^\/lab\/api\/runs\/([0-9a-z]{26})$/, ([, runId = ""]) => ({ name: "run", runId })],
+  [
+    /^\/lab\/api\/runs\/([0-9a-z]{26})\/observations$/,
+    ([, runId = ""]) => ({ name: "observations", runId }),
+  ],
+  [
+    /^\/lab\/api\/traces\/((?!0{32})[0-9a-f]{32})$/,
+    ([, traceId = ""]) => ({ name: "trace", traceId }),
+  ],
+  [/^\/lab\/api\/services\/([a-z-]{1,40})\/log$/, ([, id = ""]) => ({ name: "service-log", id })],
+  [
+    /^\/lab\/api\/services\/([a-z-]{1,40})\/(restart|stop|start)$/,
+    ([, id = "", action]) => ({
+      name: "service-action",
+      id,
+      action: action as "restart" | "stop" | "start",
+    }),
+  ],
+];
+
+/** Paths below these belong to the page's router. */
+const documents = /^\/(?:$|(?:scenarios|runs?|traces)(?:\/[\w.~-]+)*\/?$|services\/?$)/;
+
+/** Dot segments, encoded slashes and control characters: never a path of ours, and never passed on. */
+const evasive = /(?:^|\/)(?:\.|%2e){1,2}(?:\/|$)|\\|%5c|%2f|%00|\/\//i;
+
+/** @param path the request target up to the `?`, as received. */
+export function routeOf(path: string): Route {
+  const exact = fixed.get(path);
+  if (exact) return exact;
+  if (evasive.test(path)) return { name: "unknown" };
+  for (const [pattern, toRoute] of patterns) {
+    const match = pattern.exec(path);
+    if (match) return toRoute(match);
+  }
+  if (path.startsWith("/lab/") || path === "/lab") return { name: "unknown" };
+  if (path.startsWith("/api/")) return { name: "app" };
+  if (path.startsWith("/auth/")) return { name: "auth" };
+  return documents.test(path) ? { name: "document" } : { name: "file", path };
+}
+
+/** Which rule of the guard a route falls under. */
+export function classOf(route: Route): RouteClass {
+  switch (route.name) {
+    case "health":
+      return "health";
+    case "status":
+    case "scenarios":
+    case "runs":
+    case "run":
+    case "observations":
+    case "trace":
+    case "logs":
+    case "sentry":
+    case "events":
+    case "service-log":
+    case "service-action":
+      return "control";
+    case "ingest":
+      return "ingest";
+    case "app":
+      return "app";
+    case "auth":
+      return "auth";
+    case "document":
+    case "file":
+    case "unknown":
+      return "page";
+  }
+}
+
+const reading = ["GET", "HEAD"] as const;
+
+/** Methods a route answers; everything else is 405. */
+export function methodsOf(route: Route): readonly string[] {
+  switch (route.name) {
+    case "runs":
+      return [...reading, "POST"];
+    case "observations":
+    case "service-action":
+    case "ingest":
+      return ["POST"];
+    case "app":
+      return [...reading, "POST", "PUT", "PATCH", "DELETE"];
+    case "auth":
+      return [...reading, "POST"];
+    case "health":
+    case "status":
+    case "scenarios":
+    case "run":
+    case "trace":
+    case "logs":
+    case "sentry":
+    case "events":
+    case "service-log":
+    case "document":
+    case "file":
+    case "unknown":
+      return reading;
+  }
+}

@@ -1,0 +1,78 @@
+import type { Catalogue } from "#scenarios/catalogue.ts";
+import type { Mode, Requirement, Scenario } from "#scenarios/define.ts";
+import { type ParamValues, parseParams } from "#scenarios/params.ts";
+import type { CreateRun, ServiceStatus } from "../api.ts";
+import { LabError } from "../errors.ts";
+
+/** A request that may become a run, checked and completed. */
+export interface Admitted {
+  readonly scenario: Scenario;
+  readonly mode: Mode;
+  readonly params: ParamValues;
+}
+
+/**
+ * Checks a request against the catalogue and the services as they are now.
+ * @throws LabError `unknown-scenario`, `bad-mode`, `bad-params` or `requirement-missing`.
+ */
+export function admit(
+  request: CreateRun,
+  catalogue: Catalogue,
+  services: readonly ServiceStatus[],
+): Admitted {
+  const scenario = catalogue.get(request.scenario);
+  if (scenario === undefined) {
+    throw new LabError("unknown-scenario", `There is no scenario "${request.scenario}".`, {
+      hint: "npm run lab -- list shows them all.",
+    });
+  }
+  const mode = request.mode ?? "fault";
+  if (!scenario.modes.includes(mode)) {
+    throw new LabError("bad-mode", `${scenario.id} has no mode "${mode}".`, {
+      hint: `Use ${scenario.modes.join(" or ")}.`,
+    });
+  }
+  const params = parseParams(scenario.params, request.params ?? {});
+  if (!params.ok) {
+    throw new LabError("bad-params", `${scenario.id}: ${params.problems.join("; ")}.`, {
+      hint: "Its card and npm run lab -- list show the limits.",
+    });
+  }
+  const reason = disabledReason(scenario, services);
+  if (reason !== null) {
+    throw new LabError("requirement-missing", `${scenario.id} cannot run now: ${reason}`, {
+      hint: "The Services page shows the state of each service and can start it.",
+    });
+  }
+  return { scenario, mode, params: params.values };
+}
+
+/** Why the scenario cannot run with the services as they are; null when it can. */
+export function disabledReason(
+  scenario: Scenario,
+  services: readonly ServiceStatus[],
+): string | null {
+  const needed = new Set<string>(scenario.leases?.filter((lease) => lease !== "metrics"));
+  if (scenario.serve !== undefined) needed.add("server");
+  for (const id of needed) {
+    const row = services.find((service) => service.id === id);
+    if (row === undefined) return `there is no ${id} here.`;
+    if (row.state !== "ready") return `${id} is ${row.state}.`;
+  }
+  return scenario.requires?.map((it) => missing(it, services)).find((it) => it !== null) ?? null;
+}
+
+function missing(requirement: Requirement, services: readonly ServiceStatus[]): string | null {
+  switch (requirement) {
+    case "real valkey": {
+      const valkey = services.find((service) => service.id === "valkey");
+      return valkey?.kind === "real" && valkey.state === "ready"
+        ? null
+        : "it needs a real Valkey or Redis server.";
+    }
+    // The driver's side: it either has a browser and a session or says so itself.
+    case "chromium":
+    case "signed-in":
+      return null;
+  }
+}

@@ -1,0 +1,114 @@
+import { existsSync, renameSync } from "node:fs";
+import { join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
+import type { RunRecord } from "../api.ts";
+
+/** Run records on disk, in `<dir>/runs.db`. */
+export interface Records {
+  readonly save: (record: RunRecord) => void;
+  readonly get: (runId: string) => RunRecord | undefined;
+  /** Newest first. */
+  readonly list: (by: {
+    readonly scenario?: string | undefined;
+    readonly limit: number;
+  }) => readonly RunRecord[];
+  readonly close: () => void;
+}
+
+/** Raised with every change of the table; a file of another number is set aside. */
+const schemaVersion = 1;
+/** Runs kept; older ones go. */
+export const recordLimit = 2000;
+
+/**
+ * Opens the records; makes the file when there is none. One that cannot be used (damaged, or
+ * written by a newer lab) is renamed to `runs.db.bad-<time>` and told to `onNotice`: history is
+ * worth a message, never a lab that does not start.
+ */
+export function openRecords(dir: string, onNotice: (text: string) => void): Records {
+  const file = join(dir, "runs.db");
+  let db: DatabaseSync;
+  try {
+    db = openDatabase(file);
+  } catch (error) {
+    const aside = setAside(file);
+    onNotice(
+      `The run history could not be read (${(error as Error).message}); it was set aside as ${aside} and a new one started.`,
+    );
+    db = openDatabase(file);
+  }
+  closeAbandoned(db);
+
+  const save = db.prepare(
+    "INSERT OR REPLACE INTO runs (run_id, scenario, state, record) VALUES (?, ?, ?, ?)",
+  );
+  const prune = db.prepare(
+    `DELETE FROM runs WHERE run_id <= (SELECT run_id FROM runs ORDER BY run_id DESC LIMIT 1 OFFSET ${recordLimit})`,
+  );
+  const get = db.prepare("SELECT record FROM runs WHERE run_id = ?");
+  const all = db.prepare("SELECT record FROM runs ORDER BY run_id DESC LIMIT ?");
+  const ofScenario = db.prepare(
+    "SELECT record FROM runs WHERE scenario = ? ORDER BY run_id DESC LIMIT ?",
+  );
+  let newest = "";
+  return {
+    save: (record) => {
+      save.run(record.runId, record.scenario, record.state, JSON.stringify(record));
+      if (record.runId > newest) {
+        newest = record.runId;
+        prune.run();
+      }
+    },
+    get: (runId) => {
+      const row = get.get(runId);
+      return row && parsed(row);
+    },
+    list: ({ scenario, limit }) =>
+      (scenario === undefined ? all.all(limit) : ofScenario.all(scenario, limit)).map(parsed),
+    close: () => db.close(),
+  };
+}
+
+const parsed = (row: Readonly<Record<string, unknown>>): RunRecord =>
+  JSON.parse(String(row.record)) as RunRecord;
+
+function openDatabase(file: string): DatabaseSync {
+  const db = new DatabaseSync(file);
+  try {
+    db.exec("PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA busy_timeout = 2000");
+    const version = Number(db.prepare("PRAGMA user_version").get()?.user_version);
+    if (version > schemaVersion) throw new Error(`written by a newer lab, schema ${version}`);
+    db.exec(
+      `CREATE TABLE IF NOT EXISTS runs (
+         run_id TEXT PRIMARY KEY, scenario TEXT NOT NULL, state TEXT NOT NULL, record TEXT NOT NULL
+       ) STRICT, WITHOUT ROWID;
+       CREATE INDEX IF NOT EXISTS runs_by_scenario ON runs (scenario, run_id);
+       PRAGMA user_version = ${schemaVersion}`,
+    );
+    const check = db.prepare("PRAGMA quick_check(1)").get()?.quick_check;
+    if (check !== "ok") throw new Error(String(check));
+    return db;
+  } catch (error) {
+    db.close();
+    throw error;
+  }
+}
+
+/** The journal belongs to the file: left behind, SQLite would play it into the new one. */
+function setAside(file: string): string {
+  const aside = `${file}.bad-${Date.now()}`;
+  for (const suffix of ["", "-wal", "-shm"]) {
+    if (existsSync(file + suffix)) renameSync(file + suffix, aside + suffix);
+  }
+  return aside;
+}
+
+/** Nobody drives the runs of a lab that was killed: their time ran out with it. */
+function closeAbandoned(db: DatabaseSync): void {
+  const open = db.prepare("SELECT record FROM runs WHERE state IN ('driving', 'settling')").all();
+  const close = db.prepare("UPDATE runs SET state = 'expired', record = ? WHERE run_id = ?");
+  for (const record of open.map(parsed)) {
+    const ended = { ...record, state: "expired", endedAt: record.endedAt ?? Date.now() };
+    close.run(JSON.stringify(ended), record.runId);
+  }
+}
