@@ -1,0 +1,122 @@
+import {
+  type Cursor,
+  malformed,
+  maxNesting,
+  readLength,
+  readTag,
+  skipField,
+  wire,
+} from "./protobuf-reader.ts";
+
+/** UTF-8 of `lab.run.id`. */
+const runKey = Uint8Array.from(Buffer.from("lab.run.id"));
+
+const run = { offset: 0, length: 0 };
+/**
+ * Checks one KeyValue field and tells where the text of `lab.run.id` lies, when it is that; length
+ * 0 otherwise. The result is overwritten by the next call.
+ */
+export function scanRunAttribute(c: Cursor): Readonly<{ offset: number; length: number }> {
+  const length = readLength(c);
+  const end = c.pos + length;
+  const outerEnd = c.end;
+  c.end = end;
+  let isRun = false;
+  run.length = 0;
+  let textOffset = 0;
+  let textLength = 0;
+  while (c.pos < end) {
+    const tag = readTag(c);
+    if (tag === 0x0a) {
+      const keyLength = readLength(c);
+      isRun = keyLength === runKey.length && startsWith(c.bytes, c.pos, runKey);
+      c.pos += keyLength;
+    } else if (tag === 0x12) {
+      const valueLength = readLength(c);
+      const valueEnd = c.pos + valueLength;
+      if (valueLength > 1 && c.bytes[c.pos] === 0x0a) {
+        const at = c.pos;
+        c.pos++;
+        c.end = valueEnd;
+        textLength = readLength(c);
+        textOffset = c.pos;
+        c.pos = at;
+      } else {
+        textLength = 0;
+      }
+      c.end = valueEnd;
+      checkValue(c, 1);
+      c.end = end;
+    } else {
+      skipField(c, tag);
+    }
+  }
+  c.end = outerEnd;
+  if (isRun && textLength > 0 && textLength <= 128) {
+    run.offset = textOffset;
+    run.length = textLength;
+  }
+  return run;
+}
+
+function startsWith(bytes: Uint8Array, at: number, text: Uint8Array): boolean {
+  for (let n = 0; n < text.length; n++) if (bytes[at + n] !== text[n]) return false;
+  return true;
+}
+
+/** Walks an AnyValue to its end, so that a lazy reader meets no surprise later. */
+export function checkValue(c: Cursor, depth: number): void {
+  if (depth > maxNesting) malformed("values nested too deep", c.pos);
+  while (c.pos < c.end) {
+    const tag = readTag(c);
+    if (tag === 0x2a) checkNested(c, depth, 0x0a, checkValue);
+    else if (tag === 0x32) checkNested(c, depth, 0x0a, checkKeyValue);
+    else skipField(c, tag);
+  }
+}
+
+function checkKeyValue(c: Cursor, depth: number): void {
+  while (c.pos < c.end) {
+    const tag = readTag(c);
+    if ((tag & 7) === wire.bytes && tag >>> 3 === 2) within(c, depth, checkValue);
+    else skipField(c, tag);
+  }
+}
+
+/** A message whose field `elementTag` repeats an element that `check` walks. */
+function checkNested(
+  c: Cursor,
+  depth: number,
+  elementTag: number,
+  check: (c: Cursor, depth: number) => void,
+): void {
+  within(c, depth, (inner, innerDepth) => {
+    while (inner.pos < inner.end) {
+      const tag = readTag(inner);
+      if (tag === elementTag) within(inner, innerDepth, check);
+      else skipField(inner, tag);
+    }
+  });
+}
+
+function within(c: Cursor, depth: number, check: (c: Cursor, depth: number) => void): void {
+  const length = readLength(c);
+  const outerEnd = c.end;
+  c.end = c.pos + length;
+  check(c, depth + 1);
+  c.end = outerEnd;
+}
+
+/** Steps over an event or a link, checking its attributes; they carry `attributesTag`. */
+export function checkAttributesOf(c: Cursor, attributesTag: number): void {
+  within(c, 0, (inner) => checkAttributeList(inner, attributesTag));
+}
+
+/** Walks a message (scope, event, link) whose attributes carry `attributesTag`. */
+export function checkAttributeList(c: Cursor, attributesTag: number): void {
+  while (c.pos < c.end) {
+    const tag = readTag(c);
+    if (tag === attributesTag) within(c, 0, checkKeyValue);
+    else skipField(c, tag);
+  }
+}

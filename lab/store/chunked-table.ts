@@ -1,0 +1,44 @@
+/**
+ * A table of typed-array columns that grows by whole chunks and forgets whole chunks at its old
+ * end. Growing never copies, and old rows cost nothing once they are dropped. Rows are numbered
+ * from 1 and keep their number; 0 means "no row".
+ */
+export interface ChunkedTable<Columns> {
+  /** Number of the newest row. */
+  readonly last: () => number;
+  /** Rows below this number are gone. */
+  readonly first: () => number;
+  /** Makes the next row and returns its number. */
+  readonly push: () => number;
+  /** Columns that hold the row; its place in them is `row & rowMask`. */
+  readonly columnsOf: (row: number) => Columns;
+  readonly dropBelow: (row: number) => void;
+}
+
+export const rowsPerChunk = 1 << 14;
+export const rowMask = rowsPerChunk - 1;
+const chunkShift = 14;
+
+export function chunkedTable<Columns>(
+  makeColumns: (rows: number) => Columns,
+): ChunkedTable<Columns> {
+  const chunks: (Columns | undefined)[] = [];
+  let last = 0;
+  let first = 1;
+  return {
+    last: () => last,
+    first: () => first,
+    push: () => {
+      last++;
+      const chunk = last >>> chunkShift;
+      if (chunks[chunk] === undefined) chunks[chunk] = makeColumns(rowsPerChunk);
+      return last;
+    },
+    columnsOf: (row) => chunks[row >>> chunkShift] as Columns,
+    dropBelow: (row) => {
+      for (let chunk = first >>> chunkShift; chunk < row >>> chunkShift; chunk++)
+        chunks[chunk] = undefined;
+      first = Math.max(first, row);
+    },
+  };
+}

@@ -1,0 +1,143 @@
+import type { LogsBody, OtlpTrace, SentryBody, SentryItem } from "#lab/api.ts";
+import type { Feed } from "../feed.ts";
+import { findLogs, type LogQuery, severities } from "../log-read.ts";
+import { findSentryItems } from "../sentry-read.ts";
+import type { Store } from "../store.ts";
+import { traceJson } from "../trace-read.ts";
+import { sendJson } from "./answer.ts";
+import { Refusal } from "./refusal.ts";
+import type { Route } from "./route.ts";
+
+const sentryKinds: readonly SentryItem["kind"][] = [
+  "event",
+  "log",
+  "transaction",
+  "session",
+  "client_report",
+  "metric",
+];
+
+/** What the lab itself reads; see `contract.ts`. */
+export function labRoutes(store: Store, feed: Feed): readonly Route[] {
+  const { index } = store;
+  return [
+    {
+      method: "GET",
+      path: /^\/lab\/traces\/([^/]+)$/,
+      handle: ({ response, params }) => {
+        const trace = index.traces.findHex(traceId(params[0] ?? ""));
+        const resourceSpans = traceJson(index, trace, "otlp");
+        if (resourceSpans === undefined) throw unknownTrace();
+        sendJson(response, { resourceSpans } as unknown as OtlpTrace);
+      },
+    },
+    {
+      method: "GET",
+      path: /^\/lab\/runs\/([0-9A-Za-z._-]{1,128})\/traces$/,
+      handle: ({ response, params }) => {
+        const traces = index.runs.traces(index.runs.find(params[0] ?? ""));
+        sendJson(response, { traceIds: [...traces].map(index.traces.hex) });
+      },
+    },
+    {
+      method: "GET",
+      path: /^\/lab\/logs$/,
+      handle: ({ response, query }) => {
+        const severity = oneOf(query, "severity", severities);
+        const asked: LogQuery = {
+          trace: optionalTraceId(query),
+          run: query.get("run") ?? undefined,
+          service: query.get("service") ?? undefined,
+          severity,
+          text: query.get("text") ?? undefined,
+          limit: limit(query),
+        };
+        sendJson(response, { logs: findLogs(index, asked) } satisfies LogsBody);
+      },
+    },
+    {
+      method: "GET",
+      path: /^\/lab\/sentry$/,
+      handle: ({ response, query }) => {
+        const items = findSentryItems(index, {
+          trace: optionalTraceId(query),
+          run: query.get("run") ?? undefined,
+          kind: oneOf(query, "kind", sentryKinds),
+          limit: limit(query),
+        });
+        sendJson(response, { items } satisfies SentryBody);
+      },
+    },
+    {
+      method: "GET",
+      path: /^\/lab\/stats$/,
+      handle: ({ response }) => sendJson(response, store.stats()),
+    },
+    {
+      method: "GET",
+      path: /^\/lab\/feed$/,
+      handle: ({ response }) => {
+        response.writeHead(200, {
+          "content-type": "application/x-ndjson",
+          "cache-control": "no-store",
+          "x-content-type-options": "nosniff",
+        });
+        // A message must not wait for the acknowledgement of the one before.
+        response.socket?.setNoDelay(true);
+        const leave = feed.join({
+          write: (line) => response.write(line),
+          pending: () => response.writableLength,
+          destroy: () => response.destroy(),
+        });
+        response.on("close", leave);
+      },
+    },
+  ];
+}
+
+function traceId(text: string): string {
+  if (/^(?!0{32})[0-9a-f]{32}$/.test(text)) return text;
+  throw new Refusal(400, "bad_trace_id", "A trace id is 32 lower-case hex digits, not all zero.", {
+    hint: "Copy the id from the span or the log line.",
+  });
+}
+
+function optionalTraceId(query: URLSearchParams): string | undefined {
+  const text = query.get("trace");
+  return text === null ? undefined : traceId(text);
+}
+
+function oneOf<const T extends string>(
+  query: URLSearchParams,
+  name: string,
+  allowed: readonly T[],
+): T | undefined {
+  const text = query.get(name);
+  if (text === null) return undefined;
+  const found = allowed.find((each) => each === text);
+  if (found !== undefined) return found;
+  throw new Refusal(
+    400,
+    "bad_query",
+    `The query parameter ${name} has a value that is not known.`,
+    {
+      hint: `Use one of ${allowed.join(", ")}.`,
+    },
+  );
+}
+
+/** Between 1 and 10,000; 1,000 when not asked for. */
+function limit(query: URLSearchParams): number {
+  const text = query.get("limit");
+  if (text === null) return 1000;
+  const number = Number(text);
+  if (Number.isInteger(number) && number >= 1 && number <= 10_000) return number;
+  throw new Refusal(400, "bad_query", "The query parameter limit is out of range.", {
+    hint: "Use a whole number from 1 to 10000.",
+  });
+}
+
+const unknownTrace = (): Refusal =>
+  new Refusal(404, "unknown_trace", "No span of this trace has arrived yet.", {
+    hint: "Wait for it on the feed, or check that its sender's exporter points here.",
+  });

@@ -1,0 +1,53 @@
+/**
+ * The store process: `LAB_STORE_PORT` and `LAB_STORE_DIR` (an existing folder) say where;
+ * `LAB_STORE_FSYNC=1` makes every acknowledgement wait for the disk. SIGTERM and SIGINT finish
+ * what is under way and exit 0.
+ */
+import { openStoreServer } from "./store-server.ts";
+
+/** One JSON line per event; it never holds anything a sender sent. */
+function log(level: "info" | "warn" | "error", msg: string, fields: object = {}): void {
+  process.stdout.write(`${JSON.stringify({ level, time: Date.now(), msg, ...fields })}\n`);
+}
+
+const port = Number(process.env["LAB_STORE_PORT"]);
+const dir = process.env["LAB_STORE_DIR"];
+if (!Number.isInteger(port) || port < 0 || port > 65_535 || !dir) {
+  log("error", "LAB_STORE_PORT must be a port and LAB_STORE_DIR an existing folder");
+  process.exit(3);
+}
+
+const startedAt = performance.now();
+try {
+  const server = await openStoreServer({
+    port,
+    dir,
+    fsync: process.env["LAB_STORE_FSYNC"] === "1",
+    onError: (error) => log("error", "request failed", { error: errorText(error) }),
+  });
+  for (const damage of server.store.index.log.damage) log("warn", "damage found", { ...damage });
+  log("info", "store ready", {
+    port: server.port,
+    spans: server.store.stats().spans,
+    ms: Math.round(performance.now() - startedAt),
+  });
+
+  let stopping = false;
+  const stop = async (signal: string): Promise<void> => {
+    if (stopping) return;
+    stopping = true;
+    await server.close();
+    log("info", "store stopped", { signal });
+    process.exit(0);
+  };
+  process.on("SIGTERM", (signal) => void stop(signal));
+  process.on("SIGINT", (signal) => void stop(signal));
+} catch (error) {
+  log("error", "store cannot start", { error: errorText(error) });
+  process.exit(1);
+}
+
+/** Our own errors' stack, which names files and never data. */
+function errorText(error: unknown): string {
+  return error instanceof Error ? (error.stack ?? error.message) : String(error);
+}

@@ -1,0 +1,287 @@
+import {
+  closeSync,
+  fdatasync,
+  fdatasyncSync,
+  fstatSync,
+  ftruncateSync,
+  openSync,
+  readdirSync,
+  readSync,
+  renameSync,
+  unlinkSync,
+  writeSync,
+  writevSync,
+} from "node:fs";
+import { join } from "node:path";
+import { crc32 } from "node:zlib";
+
+/**
+ * An append-only log in segment files. Every record is written before it is indexed or
+ * acknowledged, so whatever was acknowledged is there after `kill -9`. What is stored is what was
+ * received; the index in memory points into it.
+ *
+ * Segment file: header of 32 bytes, then records.
+ *   header  "LABSTORE" | u32 format version | u32 0 | f64 number of its first record | f64 created, ms
+ *   record  u32 length of payload | u32 CRC-32 of all that follows | u8 kind | 3 × u8 0 | f64 received, ms | payload
+ * All little-endian.
+ */
+export const recordKind = { traces: 1, logs: 2, metrics: 3, envelope: 4 } as const;
+export type RecordKind = (typeof recordKind)[keyof typeof recordKind];
+
+const magic = "LABSTORE";
+const formatVersion = 1;
+const segmentHeaderBytes = 32;
+const recordHeaderBytes = 20;
+/** A length beyond this is damage, not data. */
+const maxPayloadBytes = 64 * 1024 * 1024;
+
+/** Where a record's payload lies, and when and as which record of all it came. */
+export interface RecordPlace {
+  readonly segment: number;
+  /** Byte offset of the payload in the segment file. */
+  readonly offset: number;
+  /** Position among all records ever appended, from 0. */
+  readonly ordinal: number;
+  /** Milliseconds since the epoch. */
+  readonly receivedAt: number;
+}
+
+export interface SegmentLogOptions {
+  readonly dir: string;
+  /** `append` waits for the disk, not only for the operating system. */
+  readonly fsync: boolean;
+  /** A segment that reaches this size is closed and the next one begun. */
+  readonly segmentBytes: number;
+  readonly now: () => number;
+}
+
+/** Damage found while opening: nothing of it is fatal, all of it is told. */
+export interface Damage {
+  readonly segment: string;
+  readonly what: "corrupt record skipped" | "torn end cut off" | "unreadable segment set aside";
+  readonly bytes: number;
+}
+
+export interface SegmentLog {
+  /** Writes one record. Throws the system's error (`ENOSPC`…) and leaves no partial record behind. */
+  readonly append: (kind: RecordKind, payload: Uint8Array) => RecordPlace;
+  /** Resolves when all that was appended is as durable as the options ask. */
+  readonly durable: () => Promise<void>;
+  /** Reads `target.length` bytes of a segment. */
+  readonly read: (segment: number, offset: number, target: Uint8Array) => number;
+  /** Bytes on disk, all segments. */
+  readonly bytes: () => number;
+  readonly damage: readonly Damage[];
+  readonly segments: () => readonly SegmentInfo[];
+  /** Deletes a segment's file. The newest one stays. */
+  readonly drop: (segment: number) => void;
+  readonly close: () => void;
+}
+
+export interface SegmentInfo {
+  readonly id: number;
+  readonly bytes: number;
+}
+
+interface Segment {
+  readonly id: number;
+  readonly path: string;
+  readonly fd: number;
+  bytes: number;
+}
+
+type Replay = (kind: RecordKind, payload: Buffer, place: RecordPlace) => void;
+
+/** Opens the folder's log and calls `replay` with every whole record, oldest first. */
+export function openSegmentLog(options: SegmentLogOptions, replay: Replay): SegmentLog {
+  const { dir, fsync, segmentBytes, now } = options;
+  const damage: Damage[] = [];
+  const segments = new Map<number, Segment>();
+  let ordinal = 0;
+
+  for (const id of existingSegments(dir)) {
+    const segment = openSegment(id, "r+");
+    const next = replaySegment(segment, replay, damage);
+    if (next === undefined) {
+      closeSync(segment.fd);
+      renameSync(segment.path, `${segment.path}.bad-${now()}`);
+      continue;
+    }
+    segments.set(id, segment);
+    ordinal = next;
+  }
+  let current = [...segments.values()].at(-1) ?? begin(1);
+
+  function openSegment(id: number, flags: string): Segment {
+    const path = join(dir, `segment-${String(id).padStart(8, "0")}.log`);
+    const fd = openSync(path, flags, 0o600);
+    return { id, path, fd, bytes: fstatSync(fd).size };
+  }
+
+  function begin(id: number): Segment {
+    const segment = openSegment(id, "wx+");
+    const header = Buffer.alloc(segmentHeaderBytes);
+    header.write(magic, "latin1");
+    header.writeUInt32LE(formatVersion, 8);
+    header.writeDoubleLE(ordinal, 16);
+    header.writeDoubleLE(now(), 24);
+    try {
+      writeAll(segment, [header]);
+    } catch (error) {
+      closeSync(segment.fd);
+      unlinkSync(segment.path);
+      throw error;
+    }
+    segments.set(id, segment);
+    return segment;
+  }
+
+  function append(kind: RecordKind, payload: Uint8Array): RecordPlace {
+    if (current.bytes >= segmentBytes) {
+      if (fsync) fdatasyncSync(current.fd);
+      current = begin(current.id + 1);
+    }
+    const receivedAt = now();
+    const header = Buffer.alloc(recordHeaderBytes);
+    header.writeUInt32LE(payload.length, 0);
+    header.writeUInt8(kind, 8);
+    header.writeDoubleLE(receivedAt, 12);
+    header.writeUInt32LE(crc32(payload, crc32(header.subarray(8))), 4);
+    const at = current.bytes;
+    writeAll(current, [header, payload]);
+    return {
+      segment: current.id,
+      offset: at + recordHeaderBytes,
+      ordinal: ordinal++,
+      receivedAt,
+    };
+  }
+
+  let syncing: Promise<void> | undefined;
+  let queued: Promise<void> | undefined;
+  const sync = (): Promise<void> => {
+    const { promise, resolve, reject } = Promise.withResolvers<void>();
+    fdatasync(current.fd, (error) => (error ? reject(error) : resolve()));
+    return promise;
+  };
+  /** One sync serves all who asked before it began; who asks meanwhile waits for the next. */
+  function durable(): Promise<void> {
+    if (!fsync) return Promise.resolve();
+    if (syncing === undefined) {
+      syncing = sync().finally(() => {
+        syncing = undefined;
+      });
+      return syncing;
+    }
+    queued ??= syncing.then(
+      () => next(),
+      () => next(),
+    );
+    return queued;
+  }
+  function next(): Promise<void> {
+    queued = undefined;
+    return durable();
+  }
+
+  return {
+    append,
+    durable,
+    read: (id, offset, target) => {
+      const segment = segments.get(id);
+      return segment === undefined ? 0 : readSync(segment.fd, target, 0, target.length, offset);
+    },
+    bytes: () => segments.values().reduce((sum, segment) => sum + segment.bytes, 0),
+    damage,
+    segments: () => [...segments.values()].map(({ id, bytes }) => ({ id, bytes })),
+    drop: (id) => {
+      const segment = segments.get(id);
+      if (segment === undefined || segment === current) return;
+      segments.delete(id);
+      closeSync(segment.fd);
+      unlinkSync(segment.path);
+    },
+    close: () => {
+      fdatasyncSync(current.fd);
+      for (const segment of segments.values()) closeSync(segment.fd);
+      segments.clear();
+    },
+  };
+}
+
+function existingSegments(dir: string): readonly number[] {
+  return readdirSync(dir)
+    .map((name) => /^segment-(\d{8})\.log$/.exec(name)?.[1])
+    .filter((id) => id !== undefined)
+    .map(Number)
+    .sort((a, b) => a - b);
+}
+
+/** Writes at the end of the segment, or leaves it exactly as it was. */
+function writeAll(segment: Segment, parts: readonly Uint8Array[]): void {
+  const start = segment.bytes;
+  const total = parts.reduce((sum, part) => sum + part.length, 0);
+  try {
+    let done = writevSync(segment.fd, parts, start);
+    // A nearly full disk takes a part and reports the rest only at the next write.
+    if (done < total) {
+      const whole = Buffer.concat(parts);
+      while (done < total) done += writeSync(segment.fd, whole, done, total - done, start + done);
+    }
+    segment.bytes = start + total;
+  } catch (error) {
+    ftruncateSync(segment.fd, start);
+    throw error;
+  }
+}
+
+/**
+ * Calls back with each record and returns the number the next one will have; undefined when the
+ * file is not a segment of this format. The segment may end up shorter.
+ */
+function replaySegment(segment: Segment, replay: Replay, damage: Damage[]): number | undefined {
+  const name = `segment-${segment.id}`;
+  const file = Buffer.allocUnsafe(segment.bytes);
+  readSync(segment.fd, file, 0, file.length, 0);
+  if (
+    file.length < segmentHeaderBytes ||
+    file.toString("latin1", 0, magic.length) !== magic ||
+    file.readUInt32LE(8) !== formatVersion
+  ) {
+    damage.push({ segment: name, what: "unreadable segment set aside", bytes: file.length });
+    return undefined;
+  }
+  let ordinal = file.readDoubleLE(16);
+  let at = segmentHeaderBytes;
+  while (at + recordHeaderBytes <= file.length) {
+    const length = file.readUInt32LE(at);
+    const offset = at + recordHeaderBytes;
+    if (length > maxPayloadBytes || offset + length > file.length) break;
+    const whole = crc32(file.subarray(at + 8, offset + length)) === file.readUInt32LE(at + 4);
+    if (whole) {
+      const place = {
+        segment: segment.id,
+        offset,
+        ordinal,
+        receivedAt: file.readDoubleLE(at + 12),
+      };
+      replay(file.readUInt8(at + 8) as RecordKind, file.subarray(offset, offset + length), place);
+    } else if (offset + length === file.length) {
+      break;
+    } else {
+      damage.push({
+        segment: name,
+        what: "corrupt record skipped",
+        bytes: recordHeaderBytes + length,
+      });
+    }
+    ordinal++;
+    at = offset + length;
+  }
+  if (at < file.length) {
+    damage.push({ segment: name, what: "torn end cut off", bytes: file.length - at });
+    ftruncateSync(segment.fd, at);
+    segment.bytes = at;
+  }
+  return ordinal;
+}
