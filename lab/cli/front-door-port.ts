@@ -4,7 +4,8 @@ import { parsePort, portBusy } from "#lab/supervisor/ports.ts";
 import type { Board } from "./board.ts";
 import type { Context } from "./context.ts";
 
-const defaultPort = 4700;
+/** Of the page. */
+export const defaultPort = 4700;
 
 /**
  * Opens the front door on `LAB_PORT`, where a busy port is an error, or on 4700, where a busy port
@@ -32,7 +33,8 @@ export async function openOnPort<Door extends { readonly origin: string }>(
   }
 }
 
-function portAsked(text: string | undefined): number | undefined {
+/** `LAB_PORT` as a number; undefined when it is not set. @throws LabError `bad-port`. */
+export function portAsked(text: string | undefined): number | undefined {
   if (!text) return undefined;
   return text === "0" ? 0 : parsePort(text, "LAB_PORT");
 }

@@ -12,12 +12,13 @@ const patienceMs = 4000;
 
 /**
  * Starts the lab in this process and stays until asked to stop; with `untilReady` only until
- * everything is up.
+ * everything is up. `beside` runs once it is ready, and what it returns before everything stops.
  * @throws LabError `already-running`, or why a service cannot be.
  */
 export async function start(
   options: StartOptions & { readonly untilReady: boolean; readonly token: boolean },
   context: Context,
+  beside: (session: LabSession) => Promise<() => Promise<void>> = async () => async () => {},
 ): Promise<ExitCode> {
   refuseWhatIsMissing(options);
   const startedAt = performance.now();
@@ -29,7 +30,11 @@ export async function start(
     try {
       await Promise.race([session.ready(), stop.asked]);
       if (!stop.isAsked()) await announce(session, board, context, startedAt, options);
-      if (!stop.isAsked() && !options.untilReady) await stop.asked;
+      if (!stop.isAsked() && !options.untilReady) {
+        const end = await beside(session);
+        await stop.asked;
+        await end();
+      }
     } finally {
       await closeInTime(session);
       board.end();
