@@ -1,0 +1,127 @@
+import type { Env } from "#lab/state/lab-dir.ts";
+import type { Secrets } from "#lab/state/secrets.ts";
+import type { ServiceId } from "./ids.ts";
+
+/** One service: what it needs, how it is known to be ready, how it is stopped, and how each runtime gets it. */
+export interface ServiceDescriptor {
+  readonly id: ServiceId;
+  readonly title: string;
+  /** What it is for, in one line. */
+  readonly role: string;
+  /** Ready before this one starts, and stopped after it. */
+  readonly dependsOn: readonly ServiceId[];
+  /** The first is the main one. */
+  readonly ports: readonly PortSpec[];
+  readonly readiness: Probe;
+  /** From spawn to ready, settling included. */
+  readonly startTimeoutMs: number;
+  readonly stop: StopRule;
+  readonly embedded: EmbeddedRecipe;
+}
+
+export interface PortSpec {
+  /** `main`, or what it is for. */
+  readonly name: string;
+  /** Taken when it is free; else, or without it, some free port. */
+  readonly preferred?: number;
+  /** Of its URL; `http` when left out. */
+  readonly scheme?: string;
+}
+
+/** How a starting service is asked whether it can work now. All go to 127.0.0.1. */
+export type Probe =
+  | { readonly kind: "tcp"; readonly port: string }
+  | {
+      readonly kind: "http";
+      readonly port: string;
+      readonly path: string;
+      /** Ready is 200 and nothing else. */
+      readonly headers?: (context: LaunchContext) => Readonly<Record<string, string>>;
+    }
+  /** Answers a start-up packet with a demand for a password, as `pg_isready` asks. */
+  | { readonly kind: "postgres"; readonly port: string; readonly user: string };
+
+export interface StopRule {
+  readonly signal: "SIGTERM" | "SIGINT";
+  /** From the signal to SIGKILL. */
+  readonly graceMs: number;
+}
+
+/** How the embedded runtime, where services are processes of this machine, runs it. */
+export interface EmbeddedRecipe {
+  /** In order of preference: the first that applies wins. */
+  readonly providers: readonly Provider[];
+  /** Everything up to the command line: folders, data, settings. May take long; reports its progress. */
+  readonly launch: (program: Program, context: LaunchContext) => Promise<Command> | Command;
+  /** After the probe answered and before others may use it, e.g. making roles. */
+  readonly settle?: (context: LaunchContext) => Promise<void>;
+}
+
+/** A program that can be run here. */
+export interface Program {
+  /** Path of the executable, or of a script for Node. */
+  readonly path: string;
+  readonly kind: "real" | "stand-in";
+  /** What it really is and where it is from, e.g. `18.4 (npm)`. */
+  readonly version: string;
+}
+
+/** Why a provider has nothing to offer on this machine: a value, because it is normal. */
+export interface NotApplicable {
+  readonly notApplicable: string;
+  /** What would make it apply. */
+  readonly hint?: string;
+}
+
+/** One place a program may come from. */
+export type Provider = (env: Env) => Promise<Program | NotApplicable>;
+
+/** A process to be. */
+export interface Command {
+  readonly file: string;
+  readonly args: readonly string[];
+  /** Added to what every child gets. Secrets go here, never into `args`. */
+  readonly env?: Readonly<Record<string, string>>;
+  readonly cwd: string;
+  /** Programs that set something up and then become the next one, outermost first: `["unshare", "--user", "--"]`. */
+  readonly through?: readonly string[];
+  /** Run as somebody else; for root only. */
+  readonly user?: { readonly uid: number; readonly gid: number };
+}
+
+/** What a recipe may use. */
+export interface LaunchContext {
+  /** The lab's state folder. */
+  readonly dir: string;
+  /** `<dir>/<id>`; exists. */
+  readonly serviceDir: string;
+  readonly secrets: Secrets;
+  /** Canonical origin of the lab, e.g. `http://localhost:4700`. */
+  readonly origin: string;
+  /** Version of the lab. */
+  readonly version: string;
+  /** The lab's own environment. */
+  readonly env: Env;
+  /** One of this service's ports; the main one without a name. */
+  readonly port: (name?: string) => number;
+  /** A port of a service named in `dependsOn`. */
+  readonly portOf: (id: ServiceId, name?: string) => number;
+  /** Shows a long step, `done` from 0 to 1. */
+  readonly report: (step: string, done: number) => void;
+  /** Runs a helper program to its end, under the same protection against being left behind as a service. */
+  readonly run: (command: Command, options?: RunOptions) => Promise<RunResult>;
+  /** Aborted when the service shall stop. */
+  readonly signal: AbortSignal;
+}
+
+export interface RunOptions {
+  readonly input?: string;
+  readonly onOutput?: (text: string) => void;
+}
+
+export interface RunResult {
+  /** Null when a signal ended it. */
+  readonly code: number | null;
+  /** Standard output and error as they came, the last 64 KiB. */
+  readonly output: string;
+}

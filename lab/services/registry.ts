@@ -1,0 +1,7 @@
+import type { ServiceDescriptor } from "./descriptor.ts";
+import { postgres } from "./postgres.ts";
+import { server } from "./server.ts";
+import { store } from "./store.ts";
+
+/** What the embedded runtime starts. */
+export const embeddedServices: readonly ServiceDescriptor[] = [postgres, store, server];

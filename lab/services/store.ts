@@ -1,0 +1,30 @@
+import { join } from "node:path";
+import { nodeCommand, nodeScript } from "#lab/providers/node-script.ts";
+import { storeRoutes } from "#lab/store/contract.ts";
+import type { ServiceDescriptor } from "./descriptor.ts";
+
+/** Where all telemetry goes: OTLP, logs and Sentry envelopes. */
+export const store: ServiceDescriptor = {
+  id: "store",
+  title: "Telemetry store",
+  role: "Receives spans, logs and Sentry envelopes, and answers questions about them.",
+  dependsOn: [],
+  // 4318 is where OTLP/HTTP exporters of other programs look first.
+  ports: [{ name: "main", preferred: 4318 }],
+  readiness: { kind: "http", port: "main", path: storeRoutes.ready },
+  startTimeoutMs: 30_000,
+  stop: { signal: "SIGTERM", graceMs: 1_500 },
+  embedded: {
+    providers: [nodeScript("store", join("lab", "store", "main.ts"))],
+    launch: (program, { env, port, serviceDir }) =>
+      nodeCommand(program, {
+        env: {
+          LAB_STORE_PORT: String(port()),
+          LAB_STORE_DIR: serviceDir,
+          ...(env.LAB_STORE_FSYNC ? { LAB_STORE_FSYNC: env.LAB_STORE_FSYNC } : {}),
+          // The user's own Sentry project: the store alone talks to it.
+          ...(env.SENTRY_DSN ? { SENTRY_DSN: env.SENTRY_DSN } : {}),
+        },
+      }),
+  },
+};

@@ -1,0 +1,70 @@
+import { randomBytes } from "node:crypto";
+import { chmod, readFile } from "node:fs/promises";
+import { join } from "node:path";
+import * as v from "valibot";
+import { setAside, writeFileAtomic } from "./atomic-file.ts";
+import { openLabDir } from "./lab-dir.ts";
+
+const secret = v.pipe(v.string(), v.regex(/^[A-Za-z0-9_-]{43}$/));
+const secretsSchema = v.object({
+  version: v.literal(1),
+  /** What the front door sends to the server with every request. */
+  doorSecret: secret,
+  /** Signs run tickets. */
+  ticketKey: secret,
+  /** Newest first: the first signs cookies, all verify. */
+  cookieKeys: v.pipe(v.array(secret), v.minLength(1)),
+  /** PostgreSQL superuser `lab_admin`. */
+  adminPassword: secret,
+  /** Role `lab_app`. */
+  appPassword: secret,
+  /** Role `otel_monitor`. */
+  monitorPassword: secret,
+  /** Role `lab_fault`. */
+  faultPassword: secret,
+});
+type SecretsFile = v.InferOutput<typeof secretsSchema>;
+
+/** What this clone's processes authenticate each other with. Each is 32 random bytes as base64url, so it fits a URL as it is. */
+export type Secrets = Readonly<Omit<SecretsFile, "version">>;
+
+/**
+ * The secrets of this clone, made at the first call. A file that cannot be used is set aside and
+ * new secrets are made: the services take them over when they start.
+ * @throws LabError `disk-full` or `state-unwritable`.
+ */
+export async function loadSecrets(dir: string): Promise<Secrets> {
+  await openLabDir(dir);
+  const path = join(dir, "secrets.json");
+  const found = await read(path);
+  if (found) {
+    await chmod(path, 0o600);
+    return found;
+  }
+  const made: SecretsFile = {
+    version: 1,
+    doorSecret: random(),
+    ticketKey: random(),
+    cookieKeys: [random()],
+    adminPassword: random(),
+    appPassword: random(),
+    monitorPassword: random(),
+    faultPassword: random(),
+  };
+  await writeFileAtomic(path, `${JSON.stringify(made, null, 2)}\n`, 0o600);
+  return made;
+}
+
+async function read(path: string): Promise<SecretsFile | undefined> {
+  try {
+    return v.parse(secretsSchema, JSON.parse(await readFile(path, "utf8")));
+  } catch (error) {
+    if (error instanceof Error && "code" in error && error.code === "ENOENT") return undefined;
+    await setAside(path);
+    return undefined;
+  }
+}
+
+function random(): string {
+  return randomBytes(32).toString("base64url");
+}

@@ -1,0 +1,97 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import type { Command } from "#lab/services/descriptor.ts";
+import type { Env } from "#lab/state/lab-dir.ts";
+import { type Leash, signalGroup } from "./leash.ts";
+import { identify } from "./process-identity.ts";
+
+/** How a process ended: `code`, or the signal that ended it, or why it never began. */
+export type Exit =
+  | { readonly kind: "code"; readonly code: number }
+  | { readonly kind: "signal"; readonly signal: NodeJS.Signals }
+  | { readonly kind: "not-spawned"; readonly error: Error };
+
+/** A running process in a group of its own. */
+export interface Child {
+  /** Undefined when it could not be spawned; `exited` says why. */
+  readonly pid: number | undefined;
+  readonly process: ChildProcess;
+  readonly exited: Promise<Exit>;
+  /** It ended and nobody holds its output any more. */
+  readonly closed: Promise<void>;
+  /** Signals the whole group. */
+  readonly signal: (signal: NodeJS.Signals) => void;
+}
+
+/** Not for children: they would send loopback traffic to a proxy, or take the settings meant for the user's own programs. */
+const withheld =
+  /^(?:(?:https?|all|no|ftp)_proxy|NODE_OPTIONS|NODE_ENV|VITEST.*|npm_.*|OTEL_.*|SENTRY_.*|PG[A-Z]+)$/i;
+
+/** What every child gets of the lab's environment. */
+export function childEnv(env: Env): Record<string, string> {
+  return Object.fromEntries(
+    Object.entries(env).flatMap(([key, value]) =>
+      value === undefined || withheld.test(key) ? [] : [[key, value]],
+    ),
+  );
+}
+
+/** Spawns a command in a new process group that cannot outlive this process. */
+export function spawnChild(
+  command: Command,
+  options: {
+    readonly env: Env;
+    readonly leash: Leash;
+    readonly deathSignal: "SIGTERM" | "SIGINT";
+    readonly stdin?: "ignore" | "pipe";
+  },
+): Child {
+  // The parent-death signal is forgotten when credentials change, so its setter comes last.
+  const [file, ...args] = [
+    ...(command.through ?? []),
+    ...options.leash.deathSignal(options.deathSignal),
+    command.file,
+    ...command.args,
+  ] as [string, ...string[]];
+  const child = spawn(file, args, {
+    cwd: command.cwd,
+    env: { ...childEnv(options.env), ...command.env },
+    stdio: [options.stdin ?? "ignore", "pipe", "pipe"],
+    detached: true,
+    ...command.user,
+  });
+  const identity = child.pid === undefined ? undefined : identify(child.pid);
+  if (identity) options.leash.hold(identity);
+  const exited = new Promise<Exit>((resolve) => {
+    child.once("error", (error) => {
+      if (child.pid === undefined) resolve({ kind: "not-spawned", error });
+    });
+    child.once("exit", (code, signal) => {
+      // Its own children have no business without it.
+      if (child.pid !== undefined) signalGroup(child.pid, "SIGKILL");
+      resolve(signal ? { kind: "signal", signal } : { kind: "code", code: code ?? 0 });
+    });
+  });
+  const closed = new Promise<void>((resolve) => child.once("close", () => resolve()));
+  return {
+    pid: child.pid,
+    process: child,
+    exited,
+    closed,
+    signal: (signal) => {
+      if (child.pid !== undefined && child.exitCode === null && child.signalCode === null)
+        signalGroup(child.pid, signal);
+    },
+  };
+}
+
+/** The end of a process in words: "exited with code 1", "was ended by SIGKILL". */
+export function describeExit(exit: Exit): string {
+  switch (exit.kind) {
+    case "code":
+      return `exited with code ${exit.code}`;
+    case "signal":
+      return `was ended by ${exit.signal}`;
+    case "not-spawned":
+      return `could not be started: ${exit.error.message}`;
+  }
+}

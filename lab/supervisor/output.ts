@@ -1,0 +1,99 @@
+import { createWriteStream, mkdirSync, renameSync, statSync, type WriteStream } from "node:fs";
+import { dirname } from "node:path";
+import type { Readable } from "node:stream";
+
+const keptLines = 2_000;
+const maxLineChars = 8_192;
+const maxFileBytes = 10 * 1024 * 1024;
+
+/** What a service writes: a bounded file for people, and the last lines in memory. */
+export interface Output {
+  /** Takes over a child's stdout or stderr. */
+  readonly read: (stream: Readable) => void;
+  /** A line of the lab's own about the service. */
+  readonly note: (text: string) => void;
+  /** Last lines, oldest first. */
+  readonly tail: (lines: number) => readonly string[];
+  /** Every line from now on. Returns the function that ends it. */
+  readonly follow: (onLine: (line: string) => void) => () => void;
+  readonly close: () => Promise<void>;
+}
+
+/** The file is `path`; past 10 MiB it becomes `<path>.1` and a new one begins. A file that cannot be written costs nothing but itself. */
+export function openOutput(path: string): Output {
+  const ring: string[] = [];
+  const followers = new Set<(line: string) => void>();
+  let file: WriteStream | undefined;
+  let bytes = 0;
+
+  const open = () => {
+    try {
+      mkdirSync(dirname(path), { recursive: true });
+      bytes = statSync(path, { throwIfNoEntry: false })?.size ?? 0;
+      file = createWriteStream(path, { flags: "a", mode: 0o600 });
+      file.on("error", () => {
+        file = undefined;
+      });
+    } catch {
+      file = undefined;
+    }
+  };
+  const write = (text: string) => {
+    if (bytes > maxFileBytes) rotate();
+    bytes += text.length;
+    file?.write(text);
+  };
+  const rotate = () => {
+    file?.end();
+    try {
+      renameSync(path, `${path}.1`);
+    } catch {
+      // Whoever removed it did the job.
+    }
+    open();
+  };
+  const take = (line: string) => {
+    const short = line.length > maxLineChars ? `${line.slice(0, maxLineChars)}…` : line;
+    ring.push(short);
+    if (ring.length > keptLines) ring.shift();
+    for (const follower of followers) follower(short);
+  };
+  open();
+  return {
+    read: (stream) => {
+      let rest = "";
+      stream.setEncoding("utf8");
+      stream.on("data", (chunk: string) => {
+        write(chunk);
+        const lines = (rest + chunk).split("\n");
+        rest = lines.pop() ?? "";
+        // A line without an end must not grow for ever.
+        if (rest.length > maxLineChars) {
+          lines.push(rest);
+          rest = "";
+        }
+        for (const line of lines) take(line);
+      });
+      stream.on("end", () => {
+        if (rest) take(rest);
+      });
+      stream.on("error", () => {});
+    },
+    note: (text) => {
+      write(`[lab] ${text}\n`);
+      take(`[lab] ${text}`);
+    },
+    tail: (lines) => (lines > 0 ? ring.slice(-lines) : []),
+    follow: (onLine) => {
+      followers.add(onLine);
+      return () => followers.delete(onLine);
+    },
+    close: () =>
+      new Promise((resolve) => {
+        const last = file;
+        file = undefined;
+        if (last && !last.destroyed) last.end(() => resolve());
+        else resolve();
+      }),
+  };
+}

@@ -1,0 +1,175 @@
+import { join } from "node:path";
+import type { ServiceStatus } from "#lab/api.ts";
+import { LabError } from "#lab/errors.ts";
+import type { ServiceDescriptor } from "#lab/services/descriptor.ts";
+import type { ServiceId } from "#lab/services/ids.ts";
+import { type Env, openLabDir } from "#lab/state/lab-dir.ts";
+import type { Secrets } from "#lab/state/secrets.ts";
+import type { System } from "#lab/system.ts";
+import { type LeashOptions, openLeash, sweepLeftovers } from "./leash.ts";
+import { startOrder } from "./start-order.ts";
+import { createUnit, type Unit } from "./unit.ts";
+
+/** Whole shutdown: after this everything left gets SIGKILL. */
+const shutdownMs = 4_500;
+
+export interface SupervisorOptions {
+  readonly descriptors: readonly ServiceDescriptor[];
+  /** The lab's state folder. */
+  readonly dir: string;
+  readonly secrets: Secrets;
+  readonly origin: string;
+  readonly env: Env;
+  readonly version: string;
+  readonly leash?: LeashOptions;
+}
+
+/** Services as processes of this machine. */
+export type Supervisor = Omit<System, "runtime">;
+
+/** Sweeps what an earlier lab left, then starts every service as soon as those it depends on are ready. */
+export function openSupervisor(options: SupervisorOptions): Supervisor {
+  const { dir } = options;
+  const ground = (async () => {
+    await openLabDir(dir);
+    await sweepLeftovers(dir);
+    return openLeash(dir, options.leash);
+  })();
+  ground.catch(() => {});
+
+  const listeners = new Set<(row: ServiceStatus) => void>();
+  const rowWaiters = new Set<() => void>();
+  let stopping: Promise<void> | undefined;
+
+  const changed = (row: ServiceStatus) => {
+    for (const listener of listeners) listener(row);
+    for (const wake of rowWaiters) wake();
+  };
+  const ordered = startOrder(options.descriptors);
+  const units = new Map<ServiceId, Unit>();
+  const unitOf = (id: ServiceId): Unit => {
+    const unit = units.get(id);
+    if (unit) return unit;
+    throw new LabError("no-such-service", `There is no service ${id} here.`, {
+      hint: `There are: ${[...units.keys()].join(", ")}.`,
+    });
+  };
+  const dependantsOf = (id: ServiceId) =>
+    [...units.values()].filter((unit) => unit.descriptor.dependsOn.includes(id));
+
+  for (const descriptor of ordered) {
+    const world = {
+      dir,
+      env: options.env,
+      secrets: options.secrets,
+      origin: options.origin,
+      version: options.version,
+      leash: ground,
+      portOf: (id: ServiceId, name?: string) => {
+        const port = unitOf(id).port(name);
+        if (port === undefined) throw new Error(`${id} has no port ${name ?? "yet"}`);
+        return port;
+      },
+      dependenciesReady: async (signal: AbortSignal) => {
+        const ready = () => descriptor.dependsOn.every((id) => unitOf(id).row().state === "ready");
+        await until(ready, rowWaiters, signal);
+      },
+      changed,
+      moved: () => {
+        for (const dependant of dependantsOf(descriptor.id))
+          if (dependant.row().pid !== null) restart(dependant).catch(() => {});
+      },
+    };
+    units.set(
+      descriptor.id,
+      createUnit(descriptor, world, join(dir, "logs", `${descriptor.id}.log`)),
+    );
+  }
+
+  const start = async (unit: Unit): Promise<void> => {
+    refuseWhileStopping();
+    await Promise.all(
+      unit.descriptor.dependsOn.map((id) => {
+        const needed = unitOf(id);
+        return needed.row().state === "ready" ? undefined : start(needed);
+      }),
+    );
+    refuseWhileStopping();
+    unit.begin();
+    await unit.settled();
+  };
+  const restart = async (unit: Unit): Promise<void> => {
+    refuseWhileStopping();
+    await unit.stop();
+    await start(unit);
+  };
+  const refuseWhileStopping = () => {
+    if (stopping)
+      throw new LabError("stopping", "The lab is stopping.", { hint: "Start it again first." });
+  };
+  /** Each service stops once those that depend on it have. */
+  const stopAll = async () => {
+    const done = new Map<ServiceId, Promise<void>>();
+    for (const { id } of ordered.toReversed()) {
+      const dependants = dependantsOf(id).map((unit) => done.get(unit.descriptor.id));
+      done.set(
+        id,
+        Promise.all(dependants).then(() => unitOf(id).stop()),
+      );
+    }
+    const timer = setTimeout(forceAll, shutdownMs);
+    await Promise.all(done.values());
+    clearTimeout(timer);
+    (await ground.catch(() => undefined))?.release();
+    await Promise.all([...units.values()].map((unit) => unit.output.close()));
+  };
+  const forceAll = () => {
+    for (const unit of units.values()) unit.force();
+  };
+
+  for (const unit of units.values()) unit.begin();
+  const firstStart = Promise.all([...units.values()].map((unit) => unit.settled()));
+  firstStart.catch(() => {});
+
+  return {
+    ready: async () => {
+      await firstStart;
+    },
+    services: () => ordered.map(({ id }) => unitOf(id).row()),
+    url: (id, port) => units.get(id)?.url(port),
+    log: async (id, lines) => unitOf(id).output.tail(lines),
+    followLog: (id, onLine, signal) => {
+      if (signal.aborted) return;
+      const stop = unitOf(id).output.follow(onLine);
+      signal.addEventListener("abort", stop, { once: true });
+    },
+    start: (id) => start(unitOf(id)),
+    stop: (id) => unitOf(id).stop(),
+    restart: (id) => restart(unitOf(id)),
+    leaseCrashes: (id) => unitOf(id).leaseCrashes(),
+    subscribe: (listener) => {
+      listeners.add(listener);
+      return () => listeners.delete(listener);
+    },
+    shutdown: () => {
+      if (stopping) forceAll();
+      stopping ??= stopAll();
+      return stopping;
+    },
+  };
+}
+
+/** Resolves once `holds` does, looking again at every wake-up. */
+function until(holds: () => boolean, wakers: Set<() => void>, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const look = () => {
+      if (!signal.aborted && !holds()) return;
+      wakers.delete(look);
+      if (signal.aborted) reject(signal.reason);
+      else resolve();
+    };
+    wakers.add(look);
+    signal.addEventListener("abort", look, { once: true });
+    look();
+  });
+}
