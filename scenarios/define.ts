@@ -235,6 +235,8 @@ export interface ServeContext<V> {
   /** Calls a route of the app over HTTP, `traceparent` included. `path` starts with `/`. */
   readonly http: (path: string, init?: RequestInit) => Promise<Response>;
   readonly backends: BackendKiller;
+  /** Tells Sentry of an error that was handled: the caller goes on. */
+  readonly report: (error: unknown) => void;
   /** Aborted when the client goes away or the run's time is over. */
   readonly signal: AbortSignal;
 }

@@ -46,6 +46,8 @@ export const metric = {
   cacheRequests: "lab_cache_requests_total",
   telemetryDropped: "lab_telemetry_dropped_total",
   componentRestarts: "lab_component_restarts_total",
+  /** Writes to a lost connection that the app kept from postgres.js. */
+  driverFault: "lab_driver_fault_total",
 } as const;
 
 /** HTTP headers that are ours. The front door strips the first two from what clients send. */

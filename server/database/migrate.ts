@@ -1,0 +1,42 @@
+import type { Sql } from "postgres";
+
+/**
+ * The shop's tables. Every statement can be repeated, so an app that was stopped half-way heals at
+ * its next start.
+ */
+export async function migrate(sql: Sql): Promise<void> {
+  await sql.begin(async (tx) => {
+    // Two apps of one clone never start together, but a restart can overlap with a dying one.
+    await tx`select pg_advisory_xact_lock(470007)`;
+    await tx`
+      create table if not exists customers (
+        id integer primary key,
+        name text not null,
+        email text not null,
+        city text not null
+      )`;
+    await tx`
+      create table if not exists products (
+        id integer primary key,
+        name text not null,
+        price_cents integer not null
+      )`;
+    // `invoice_number` has no index on purpose: scenario db.missing-index searches by it.
+    await tx`
+      create table if not exists orders (
+        id integer primary key,
+        customer_id integer not null,
+        product_id integer not null,
+        quantity smallint not null,
+        total_cents integer not null,
+        placed_at timestamptz not null,
+        invoice_number integer not null
+      )`;
+    await tx`create index if not exists orders_customer_id on orders (customer_id)`;
+    await tx`
+      create table if not exists seeding (
+        id integer primary key,
+        orders_done integer not null
+      )`;
+  });
+}

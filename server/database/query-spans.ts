@@ -1,0 +1,125 @@
+import { context, type Span, SpanKind, SpanStatusCode, trace } from "@opentelemetry/api";
+import {
+  ATTR_DB_COLLECTION_NAME,
+  ATTR_DB_NAMESPACE,
+  ATTR_DB_OPERATION_NAME,
+  ATTR_DB_QUERY_SUMMARY,
+  ATTR_DB_QUERY_TEXT,
+  ATTR_DB_RESPONSE_STATUS_CODE,
+  ATTR_DB_SYSTEM_NAME,
+  ATTR_ERROR_TYPE,
+  ATTR_SERVER_ADDRESS,
+  ATTR_SERVER_PORT,
+} from "@opentelemetry/semantic-conventions";
+import { observeOperation } from "../metrics.ts";
+import type { DriverQuery } from "./query.ts";
+import { readStatement, type Statement } from "./statement.ts";
+
+/** Development status in the semantic conventions, so not among the stable constants. */
+const returnedRows = "db.response.returned_rows";
+const tracer = trace.getTracer("lab-server/postgres.js");
+
+/** Where the pool's connections go. */
+export interface Peer {
+  readonly address: string;
+  readonly port: number;
+  readonly database: string;
+}
+
+/**
+ * Opens the CLIENT span of a query. The result ends it, observes the duration and gives the
+ * exemplar its span; `undefined` outside a trace, where nobody would find the span.
+ */
+export function startQuerySpan(
+  query: DriverQuery,
+  peer: Peer,
+): { readonly succeed: (result: unknown) => void; readonly fail: (error: unknown) => void } {
+  const statement = statementOf(query);
+  const collection = statement.collections.length === 1 ? statement.collections[0] : undefined;
+  const span = trace.getActiveSpan() === undefined ? undefined : open(statement, collection, peer);
+  const startedAt = performance.now();
+  const measured = span === undefined ? context.active() : trace.setSpan(context.active(), span);
+  const observe = (errorType: string | undefined) =>
+    context.with(measured, () =>
+      observeOperation(
+        { operation: statement.operation, collection, errorType },
+        (performance.now() - startedAt) / 1000,
+      ),
+    );
+  return {
+    succeed(result) {
+      observe(undefined);
+      const rows = (result as { readonly length?: unknown } | null)?.length;
+      if (typeof rows === "number") span?.setAttribute(returnedRows, rows);
+      span?.end();
+    },
+    fail(error) {
+      const errorType = errorTypeOf(error);
+      observe(errorType);
+      if (span === undefined) return;
+      span.setAttribute(ATTR_ERROR_TYPE, errorType);
+      if (/^[0-9A-Z]{5}$/.test(errorType))
+        span.setAttribute(ATTR_DB_RESPONSE_STATUS_CODE, errorType);
+      if (error instanceof Error) {
+        span.recordException(error);
+        span.setStatus({ code: SpanStatusCode.ERROR, message: error.message });
+      }
+      span.end();
+    },
+  };
+}
+
+function open(statement: Statement, collection: string | undefined, peer: Peer): Span {
+  return tracer.startSpan(statement.summary, {
+    kind: SpanKind.CLIENT,
+    attributes: {
+      [ATTR_DB_SYSTEM_NAME]: "postgresql",
+      [ATTR_DB_NAMESPACE]: peer.database,
+      [ATTR_DB_OPERATION_NAME]: statement.operation,
+      [ATTR_DB_QUERY_SUMMARY]: statement.summary,
+      [ATTR_DB_QUERY_TEXT]: statement.text,
+      ...(collection === undefined ? {} : { [ATTR_DB_COLLECTION_NAME]: collection }),
+      [ATTR_SERVER_ADDRESS]: peer.address,
+      [ATTR_SERVER_PORT]: peer.port,
+    },
+  });
+}
+
+function errorTypeOf(error: unknown): string {
+  const code = (error as { readonly code?: unknown } | null)?.code;
+  if (typeof code === "string") return code;
+  return error instanceof Error ? error.name : "_OTHER";
+}
+
+const known = new WeakMap<readonly string[], Statement>();
+
+function statementOf(query: DriverQuery): Statement {
+  const cached = known.get(query.strings);
+  if (cached !== undefined) return cached;
+  const statement = readStatement(textOf(query.strings, query.args, { last: 0 }));
+  // Fragments and names change the text from call to call, values do not.
+  if (!query.args.some((arg) => isFragment(arg) || isIdentifier(arg))) {
+    known.set(query.strings, statement);
+  }
+  return statement;
+}
+
+function textOf(
+  strings: readonly string[],
+  args: readonly unknown[],
+  parameter: { last: number },
+): string {
+  return strings.reduce((text, part, index) => {
+    if (index === 0) return part;
+    const arg = args[index - 1];
+    if (isFragment(arg)) return text + textOf(arg.strings, arg.args, parameter) + part;
+    if (isIdentifier(arg)) return text + arg.value + part;
+    parameter.last += 1;
+    return `${text}$${parameter.last}${part}`;
+  }, "");
+}
+
+const isFragment = (arg: unknown): arg is Pick<DriverQuery, "strings" | "args"> =>
+  typeof arg === "object" && arg !== null && "strings" in arg && "handler" in arg;
+const isIdentifier = (arg: unknown): arg is { readonly value: string } =>
+  typeof arg === "object" && arg !== null && arg.constructor?.name === "Identifier";

@@ -1,0 +1,79 @@
+import type { Sql } from "postgres";
+
+export const seedSize = { customers: 5_000, products: 200, orders: 500_000 } as const;
+/** Orders per transaction: small enough for a lively progress, big enough to be quick. */
+const ordersPerStep = 50_000;
+
+/**
+ * Fills the shop with the same rows every time; the database computes them. Each step counts itself
+ * in its own transaction, so a seed that was interrupted goes on where it stopped, and a second
+ * call has nothing to do. `onProgress` gets the share done, from 0 to 1.
+ */
+export async function seed(
+  sql: Sql,
+  onProgress: (step: string, done: number) => void,
+): Promise<void> {
+  let done = await ordersDone(sql);
+  if (done >= seedSize.orders) return;
+  if (done === 0) {
+    onProgress("seeding customers", 0);
+    await seedCatalogue(sql);
+  }
+  while (done < seedSize.orders) {
+    onProgress("seeding orders", done / seedSize.orders);
+    done = await seedOrders(sql, done);
+  }
+  onProgress("analysing tables", 1);
+  await sql`analyze customers, products, orders`;
+}
+
+async function ordersDone(sql: Sql): Promise<number> {
+  const [row] = await sql<{ orders_done: number }[]>`
+    select orders_done from seeding where id = 1`;
+  return row?.orders_done ?? 0;
+}
+
+async function seedCatalogue(sql: Sql): Promise<void> {
+  const { customers, products } = seedSize;
+  await sql`
+    insert into customers (id, name, email, city)
+    select
+      n,
+      (array['Ada','Grace','Linus','Edsger','Barbara','Alan','Radia','Ken'])[1 + n % 8]
+        || ' ' || (array['Berg','Costa','Dubois','Ek','Fuchs','Garcia','Haas'])[1 + n % 7],
+      'customer' || n || '@shop.example',
+      (array['Lyon','Graz','Porto','Gent','Turku','Brno'])[1 + n % 6]
+    from generate_series(1, ${customers}::integer) as n
+    on conflict do nothing`;
+  await sql`
+    insert into products (id, name, price_cents)
+    select n, 'Product ' || n, 500 + (n * 7919) % 19500
+    from generate_series(1, ${products}::integer) as n
+    on conflict do nothing`;
+}
+
+async function seedOrders(sql: Sql, done: number): Promise<number> {
+  const next = Math.min(done + ordersPerStep, seedSize.orders);
+  const { customers, products, orders } = seedSize;
+  await sql.begin(async (tx) => {
+    await tx`set local synchronous_commit = off`;
+    // Multiplying by a prime scatters neighbours over customers, products and invoices.
+    await tx`
+      insert into orders
+        (id, customer_id, product_id, quantity, total_cents, placed_at, invoice_number)
+      select
+        n,
+        1 + (n::bigint * 48271 % ${customers}::integer)::integer,
+        1 + (n::bigint * 16807 % ${products}::integer)::integer,
+        1 + n % 5,
+        500 + (n::bigint * 69621 % 90000)::integer,
+        timestamptz '2026-01-01 00:00:00+00' + n * interval '40 seconds',
+        (n::bigint * 7368787 % ${orders}::integer)::integer
+      from generate_series(${done + 1}::integer, ${next}::integer) as n
+      on conflict do nothing`;
+    await tx`
+      insert into seeding (id, orders_done) values (1, ${next})
+      on conflict (id) do update set orders_done = excluded.orders_done`;
+  });
+  return next;
+}

@@ -1,0 +1,71 @@
+/** What a span may say about a statement: never a value. */
+export interface Statement {
+  /** One line, comments gone, literals as `?`, parameters as `$n`. */
+  readonly text: string;
+  /** `SELECT`, `BEGIN`, `CREATE INDEX`, … */
+  readonly operation: string;
+  /** Tables in order of appearance, each once. */
+  readonly collections: readonly string[];
+  /** Span name, e.g. `SELECT orders` (https://opentelemetry.io/docs/specs/semconv/db/database-spans/#generating-a-summary-of-the-query). */
+  readonly summary: string;
+}
+
+const tableWords =
+  /\b(?:from|join|into|update|table|truncate|analyze|copy|on)\s+(?:only\s+)?(?:if\s+(?:not\s+)?exists\s+)?((?:"[^"]+"|[a-z_][\w$]*)(?:\.(?:"[^"]+"|[a-z_][\w$]*))?)(?:\s+(?:as\s+)?[a-z_]\w*)?((?:\s*,\s*[a-z_][\w$.]*(?:\s+(?:as\s+)?[a-z_]\w*)?)*)/gi;
+const notTables = new Set(["select", "values", "lateral", "unnest", "set", "conflict"]);
+/** Verbs that mean little without the kind of thing they act on. */
+const twoWords = /^(?:create|drop|alter)\s+(?:unique\s+)?(\w+)/i;
+
+/** Reads the first statement of `sql`. Unknown syntax gives a shorter answer, never an error. */
+export function readStatement(sql: string): Statement {
+  const text = sanitize(sql);
+  const outer = withoutParentheses(text);
+  const operation = operationOf(outer);
+  const collections = collectionsOf(outer, operation);
+  return { text, operation, collections, summary: [operation, ...collections].join(" ") };
+}
+
+function sanitize(sql: string): string {
+  return (
+    sql
+      // Comments can carry anything, e.g. what a commenter library put there.
+      .replace(/--[^\n]*|\/\*[\s\S]*?\*\//g, " ")
+      .replace(/\$(\w*)\$[\s\S]*?\$\1\$/g, "?")
+      .replace(/\b[eE]'(?:[^'\\]|\\[\s\S]|'')*'/g, "?")
+      .replace(/(?:\b[bBxXnNuU]&?)?'(?:[^']|'')*'/g, "?")
+      .replace(/(?<![\w$."])[-+]?\d+(?:\.\d+)?(?:e[-+]?\d+)?\b/gi, "?")
+      .replace(/\s+/g, " ")
+      .trim()
+  );
+}
+
+function withoutParentheses(text: string): string {
+  let result = text;
+  for (let before = ""; before !== result; ) {
+    before = result;
+    result = result.replace(/\([^()]*\)/g, " ");
+  }
+  return result.replace(/\s+/g, " ").trim();
+}
+
+function operationOf(outer: string): string {
+  const first = /^[a-z]+/i.exec(outer)?.[0]?.toUpperCase() ?? "QUERY";
+  if (first === "WITH") {
+    return /\b(?:select|insert|update|delete|merge)\b/i.exec(outer)?.[0].toUpperCase() ?? first;
+  }
+  const kind = twoWords.exec(outer)?.[1];
+  return kind === undefined ? first : `${first} ${kind.toUpperCase()}`;
+}
+
+function collectionsOf(outer: string, operation: string): string[] {
+  const found = new Set<string>();
+  for (const [word, first = "", others = ""] of outer.matchAll(tableWords)) {
+    // `on` names a table in DDL and begins a condition in a join.
+    if (/^on\b/i.test(word) && !operation.endsWith("INDEX")) continue;
+    for (const name of [first, ...others.split(",")]) {
+      const table = name.trim().split(/\s/)[0]?.replaceAll('"', "") ?? "";
+      if (table !== "" && !notTables.has(table.toLowerCase())) found.add(table);
+    }
+  }
+  return [...found];
+}

@@ -1,0 +1,81 @@
+/** Settings of the app, complete and checked. */
+export interface ServerEnv {
+  /** Port of the app on 127.0.0.1; 0 lets the system choose. */
+  readonly port: number;
+  readonly metricsPort: number;
+  /** Canonical origin of the page, e.g. `http://localhost:4700`. */
+  readonly origin: string;
+  readonly doorSecret: string;
+  readonly ticketKey: string;
+  readonly databaseUrl: string;
+  /** Role that may end other backends and nothing else. */
+  readonly faultDatabaseUrl: string;
+  /** Base URL of the OTLP receiver, without `/v1/traces`. */
+  readonly otlpEndpoint: string;
+  /** Absent: nothing is sent to Sentry. */
+  readonly sentryDsn: string | undefined;
+  readonly version: string;
+}
+
+export type ParsedEnv =
+  | { readonly ok: true; readonly env: ServerEnv }
+  | { readonly ok: false; readonly problems: readonly string[] };
+
+/** Checks every variable and reports all problems at once. Values of secrets are never repeated. */
+export function parseEnv(source: Readonly<Record<string, string | undefined>>): ParsedEnv {
+  const problems: string[] = [];
+  const required = (name: string, minLength = 1): string => {
+    const value = source[name] ?? "";
+    if (value === "") problems.push(`${name} is missing`);
+    else if (value.length < minLength)
+      problems.push(`${name} is shorter than ${minLength} characters`);
+    return value;
+  };
+  const port = (name: string): number => {
+    const value = required(name);
+    const number = Number(value);
+    if (value !== "" && (!Number.isInteger(number) || number < 0 || number > 65_535)) {
+      problems.push(`${name} must be a port from 0 to 65535, not "${value}"`);
+    }
+    return number;
+  };
+  const url = (name: string, protocols: readonly string[]): string => {
+    const value = required(name);
+    const protocol = URL.parse(value)?.protocol;
+    if (value !== "" && (protocol === undefined || !protocols.includes(protocol))) {
+      problems.push(`${name} must be a URL that starts with ${protocols.join(" or ")}`);
+    }
+    return value;
+  };
+  const web = ["http:", "https:"];
+  const postgres = ["postgres:", "postgresql:"];
+  const env: ServerEnv = {
+    port: port("LAB_SERVER_PORT"),
+    metricsPort: port("LAB_SERVER_METRICS_PORT"),
+    origin: url("LAB_ORIGIN", web),
+    doorSecret: required("LAB_DOOR_SECRET", 16),
+    ticketKey: required("LAB_TICKET_KEY", 16),
+    databaseUrl: url("DATABASE_URL", postgres),
+    faultDatabaseUrl: url("LAB_FAULT_DATABASE_URL", postgres),
+    otlpEndpoint: url("OTEL_EXPORTER_OTLP_ENDPOINT", web).replace(/\/+$/, ""),
+    sentryDsn: source.SENTRY_DSN ? url("SENTRY_DSN", web) : undefined,
+    version: required("LAB_VERSION"),
+  };
+  return problems.length === 0 ? { ok: true, env: Object.freeze(env) } : { ok: false, problems };
+}
+
+let read: ServerEnv | undefined;
+
+/** The process's settings, read once. Ends the process with code 78 (`EX_CONFIG`) when any is wrong. */
+export function serverEnv(): ServerEnv {
+  if (read !== undefined) return read;
+  const parsed = parseEnv(process.env);
+  if (!parsed.ok) {
+    process.stderr.write(
+      `The server cannot start:\n${parsed.problems.map((p) => `  ${p}\n`).join("")}`,
+    );
+    process.exit(78);
+  }
+  read = parsed.env;
+  return read;
+}

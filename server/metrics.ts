@@ -1,0 +1,138 @@
+import { isSpanContextValid, TraceFlags, trace } from "@opentelemetry/api";
+import {
+  Counter,
+  collectDefaultMetrics,
+  Gauge,
+  Histogram,
+  type OpenMetricsContentType,
+  Registry,
+} from "prom-client";
+import { metric } from "#scenarios/names.ts";
+
+/** Everything the app exposes. OpenMetrics, because only that format carries exemplars. */
+export const registry = new Registry<OpenMetricsContentType>(Registry.OPENMETRICS_CONTENT_TYPE);
+collectDefaultMetrics({ register: registry });
+
+const registers = [registry];
+
+/** Seconds per request by route template (https://opentelemetry.io/docs/specs/semconv/http/http-metrics/). */
+const httpServerDuration = new Histogram({
+  name: metric.httpServerDuration,
+  help: "Duration of HTTP requests the app answered.",
+  labelNames: ["http_request_method", "http_route", "http_response_status_code"],
+  buckets: [0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10],
+  enableExemplars: true,
+  registers,
+});
+
+/** Seconds per database operation (https://opentelemetry.io/docs/specs/semconv/db/database-metrics/). */
+const dbOperationDuration = new Histogram({
+  name: metric.dbOperationDuration,
+  help: "Duration of database operations.",
+  labelNames: ["db_system_name", "db_operation_name", "db_collection_name", "error_type"],
+  buckets: [0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1, 5, 10],
+  enableExemplars: true,
+  registers,
+});
+
+const telemetryDropped = new Counter({
+  name: metric.telemetryDropped,
+  help: "Spans and log records that could not be delivered.",
+  labelNames: ["reason", "signal"],
+  registers,
+});
+
+const driverFault = new Counter({
+  name: metric.driverFault,
+  help: "Writes to a lost connection that were kept from the database driver.",
+  registers,
+});
+
+const connectionTimeouts = new Counter({
+  name: metric.dbConnectionTimeouts,
+  help: "Connections that were not opened in time.",
+  registers,
+});
+
+/**
+ * Ids of the active span, for an exemplar. Nothing else may go in: the registry breaks the whole
+ * exposition when an exemplar is longer than 128 characters.
+ */
+function exemplar(): { exemplarLabels?: { trace_id: string; span_id: string } } {
+  const span = trace.getActiveSpan()?.spanContext();
+  if (span === undefined || !isSpanContextValid(span)) return {};
+  if ((span.traceFlags & TraceFlags.SAMPLED) === 0) return {};
+  return { exemplarLabels: { trace_id: span.traceId, span_id: span.spanId } };
+}
+
+/** One answered request. `route` is a template, never a path. */
+export function observeRequest(
+  labels: { readonly method: string; readonly route: string; readonly status: number },
+  seconds: number,
+): void {
+  httpServerDuration.observe({
+    labels: {
+      http_request_method: labels.method,
+      http_route: labels.route,
+      http_response_status_code: String(labels.status),
+    },
+    value: seconds,
+    ...exemplar(),
+  });
+}
+
+/** One ended database operation; `errorType` is a SQLSTATE or a driver's code. */
+export function observeOperation(
+  labels: {
+    readonly operation: string;
+    readonly collection: string | undefined;
+    readonly errorType: string | undefined;
+  },
+  seconds: number,
+): void {
+  dbOperationDuration.observe({
+    labels: {
+      db_system_name: "postgresql",
+      db_operation_name: labels.operation,
+      db_collection_name: labels.collection ?? "",
+      error_type: labels.errorType ?? "",
+    },
+    value: seconds,
+    ...exemplar(),
+  });
+}
+
+export const countDropped = (signal: "span" | "log", count: number, reason: string): void =>
+  telemetryDropped.inc({ signal, reason }, count);
+export const countDriverFault = (): void => driverFault.inc();
+export const countConnectionTimeout = (): void => connectionTimeouts.inc();
+
+/** How many connections are open and how many queries wait for one. Read when scraped. */
+export interface ConnectionCounts {
+  readonly used: number;
+  readonly idle: number;
+  readonly pending: number;
+}
+
+/** Shows the counts of the app's pool. */
+export function exposeConnections(counts: () => ConnectionCounts): void {
+  new Gauge({
+    name: metric.dbConnectionCount,
+    help: "Open database connections.",
+    labelNames: ["state"],
+    registers,
+    collect() {
+      const { used, idle } = counts();
+      this.set({ state: "used" }, used);
+      this.set({ state: "idle" }, idle);
+    },
+  });
+  new Gauge({
+    name: metric.dbConnectionPending,
+    help: "Queries waiting for a connection.",
+    registers,
+    collect() {
+      this.set(counts().pending);
+    },
+  });
+}

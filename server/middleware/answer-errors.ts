@@ -1,0 +1,29 @@
+import { SpanStatusCode, trace } from "@opentelemetry/api";
+import { ATTR_ERROR_TYPE } from "@opentelemetry/semantic-conventions";
+import type { Context, Next } from "koa";
+import { answerTo } from "../errors.ts";
+import { serverSpans } from "../telemetry/server-span.ts";
+
+/**
+ * Turns errors into answers. Koa's own handling would remove headers that are set already, so the
+ * error stops here; `app.on("error")` hears of it once, through this emit.
+ */
+export async function answerErrors(ctx: Context, next: Next): Promise<void> {
+  try {
+    await next();
+  } catch (error) {
+    const span = serverSpans.of(ctx.req);
+    const answer = answerTo(error, (span ?? trace.getActiveSpan())?.spanContext().traceId);
+    ctx.status = answer.status;
+    ctx.body = answer.body;
+    if (answer.status < 500) return;
+    if (span !== undefined) {
+      span.setAttribute(ATTR_ERROR_TYPE, error instanceof Error ? error.name : "_OTHER");
+      if (error instanceof Error) {
+        span.recordException(error);
+        span.setStatus({ code: SpanStatusCode.ERROR, message: error.message });
+      }
+    }
+    ctx.app.emit("error", error, ctx);
+  }
+}

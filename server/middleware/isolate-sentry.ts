@@ -1,0 +1,13 @@
+import * as Sentry from "@sentry/node";
+import type { Context, Next } from "koa";
+
+/**
+ * A Sentry scope per request: user, tags and breadcrumbs of one request never reach the event of
+ * another that runs at the same time.
+ */
+export function isolateSentry(ctx: Context, next: Next): Promise<void> {
+  return Sentry.withIsolationScope(async (scope) => {
+    scope.setTransactionName(`${ctx.method} ${ctx.path}`);
+    await next();
+  });
+}

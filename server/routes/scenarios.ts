@@ -1,0 +1,153 @@
+import { bodyParser } from "@koa/bodyparser";
+import type Router from "@koa/router";
+import { context, SpanStatusCode, trace } from "@opentelemetry/api";
+import * as Sentry from "@sentry/node";
+import type { Context } from "koa";
+import type { Sql } from "postgres";
+import type { Catalogue } from "#scenarios/catalogue.ts";
+import type { BackendKiller, Scenario, ServeContext } from "#scenarios/define.ts";
+import { attribute, header, serveSpanName } from "#scenarios/names.ts";
+import { parseParams } from "#scenarios/params.ts";
+import { type Ticket, verifyTicket } from "#scenarios/ticket.ts";
+import { AppError } from "../errors.ts";
+import { log } from "../log.ts";
+import { reportHandled } from "../report.ts";
+import { runAttributes, withRunBaggage } from "../telemetry/run-baggage.ts";
+import { serverSpans } from "../telemetry/server-span.ts";
+import { usedTickets } from "./used-tickets.ts";
+
+const tracer = trace.getTracer("lab-server");
+const defaultTimeoutMs = 10_000;
+
+/** What running a scenario needs of the app. */
+export interface ScenarioHost {
+  readonly catalogue: Catalogue;
+  readonly ticketKey: string;
+  readonly sql: Sql;
+  readonly backends: BackendKiller;
+  readonly http: ServeContext<unknown>["http"];
+}
+
+/** `POST /api/scenarios/:id`: runs a scenario's `serve` for whoever holds a ticket of the lab. */
+export function scenarioRoutes(router: Router, host: ScenarioHost): void {
+  const used = usedTickets();
+  router.post(
+    "/api/scenarios/:id",
+    bodyParser({
+      enableTypes: ["json"],
+      jsonLimit: "16kb",
+      onError(error) {
+        const status = (error as { readonly status?: unknown }).status === 413 ? 413 : 400;
+        // The parser's message repeats the body.
+        throw status === 413
+          ? new AppError(413, "body_too_large", "The body is larger than 16 kB.", {
+              hint: "A run's parameters travel in its ticket; the body may be empty.",
+            })
+          : new AppError(400, "invalid_json", "The body is not valid JSON.", {
+              hint: "Send a JSON object or nothing.",
+            });
+      },
+    }),
+    async function runScenario(ctx) {
+      const scenario = host.catalogue.get(ctx.params.id ?? "");
+      if (scenario === undefined) {
+        throw new AppError(404, "unknown_scenario", "There is no such scenario.", {
+          hint: "GET /lab/api/scenarios lists them.",
+        });
+      }
+      const ticket = admit(ctx, scenario, host.ticketKey, used);
+      const run = withRunBaggage(context.active(), ticket);
+      serverSpans.of(ctx.req)?.setAttributes(runAttributes(run));
+      Sentry.getIsolationScope().setTags({
+        [attribute.runId]: ticket.runId,
+        [attribute.scenarioId]: ticket.scenario,
+        [attribute.scenarioMode]: ticket.mode,
+      });
+      const result = await context.with(run, () => serve(ctx, scenario, ticket, host));
+      ctx.body = { runId: ticket.runId, result: result ?? null };
+    },
+  );
+}
+
+function admit(
+  ctx: Context,
+  scenario: Scenario,
+  key: string,
+  used: ReturnType<typeof usedTickets>,
+): Ticket {
+  const now = Date.now();
+  const verified = verifyTicket(ctx.get(header.ticket), key, now);
+  const hint = "POST /lab/api/runs gives a fresh ticket for one run.";
+  if (!verified.ok) {
+    throw new AppError(
+      403,
+      `ticket_${verified.reason}`,
+      `The run's ticket is ${verified.reason}.`,
+      {
+        hint,
+      },
+    );
+  }
+  const { ticket } = verified;
+  if (ticket.scenario !== scenario.id) {
+    throw new AppError(403, "ticket_mismatch", "The ticket is for another scenario.", { hint });
+  }
+  if (!used.use(ticket.runId, ticket.expiresAt, now)) {
+    throw new AppError(409, "ticket_used", "The ticket was used already.", { hint });
+  }
+  return ticket;
+}
+
+async function serve(
+  ctx: Context,
+  scenario: Scenario,
+  ticket: Ticket,
+  host: ScenarioHost,
+): Promise<unknown> {
+  const run = scenario.serve;
+  if (run === undefined) {
+    throw new AppError(409, "no_server_part", "This scenario happens in the browser only.", {
+      hint: "Run it from the page.",
+    });
+  }
+  const parsed = parseParams(scenario.params, ticket.params);
+  if (!parsed.ok) {
+    throw new AppError(400, "invalid_params", parsed.problems.join("; "), {
+      hint: "The limits are part of the scenario's description.",
+    });
+  }
+  return tracer.startActiveSpan(serveSpanName(scenario.id), async (span) => {
+    try {
+      return await run({
+        runId: ticket.runId,
+        mode: ticket.mode,
+        params: parsed.values,
+        sql: host.sql,
+        log,
+        tracer,
+        http: host.http,
+        backends: host.backends,
+        report: reportHandled,
+        signal: signalOf(ctx, scenario.timeoutMs ?? defaultTimeoutMs),
+      });
+    } catch (error) {
+      if (error instanceof Error) span.recordException(error);
+      span.setStatus({
+        code: SpanStatusCode.ERROR,
+        message: error instanceof Error ? error.message : String(error),
+      });
+      throw error;
+    } finally {
+      span.end();
+    }
+  });
+}
+
+/** Aborts when the client leaves before the answer, or when the time is over. */
+function signalOf(ctx: Context, timeoutMs: number): AbortSignal {
+  const gone = new AbortController();
+  ctx.res.once("close", () => {
+    if (!ctx.res.writableFinished) gone.abort();
+  });
+  return AbortSignal.any([gone.signal, AbortSignal.timeout(timeoutMs)]);
+}

@@ -1,0 +1,111 @@
+import {
+  CompositePropagator,
+  W3CBaggagePropagator,
+  W3CTraceContextPropagator,
+} from "@opentelemetry/core";
+import { OTLPLogExporter } from "@opentelemetry/exporter-logs-otlp-http";
+import { OTLPTraceExporter } from "@opentelemetry/exporter-trace-otlp-proto";
+import { HttpInstrumentation } from "@opentelemetry/instrumentation-http";
+import { KoaInstrumentation } from "@opentelemetry/instrumentation-koa";
+import { UndiciInstrumentation } from "@opentelemetry/instrumentation-undici";
+import { resourceFromAttributes } from "@opentelemetry/resources";
+import type { ReadableLogRecord } from "@opentelemetry/sdk-logs";
+import { NodeSDK } from "@opentelemetry/sdk-node";
+import type { ReadableSpan } from "@opentelemetry/sdk-trace-base";
+import * as Sentry from "@sentry/node";
+import { traceService } from "#scenarios/names.ts";
+import type { ServerEnv } from "../env.ts";
+import { countDropped } from "../metrics.ts";
+import { sendSoon } from "./log-delivery.ts";
+import { trackOpenSpans } from "./open-spans.ts";
+import { otlpDelivery } from "./otlp.ts";
+import { createRedactor } from "./redact.ts";
+import { redactSpans } from "./redact-spans.ts";
+import { runBaggageToSpans } from "./run-baggage.ts";
+import { setTelemetry } from "./running.ts";
+import { linkSentry } from "./sentry.ts";
+import { sentryTracePropagator } from "./sentry-trace.ts";
+import { serverSpans } from "./server-span.ts";
+import { sendAtLocalRoot } from "./span-delivery.ts";
+
+/** A receiver that accepts and never answers costs this long per try. */
+const exportTimeoutMs = 3000;
+
+/** Starts OpenTelemetry, then links Sentry to it. Once per process. */
+export function startTelemetry(env: ServerEnv): void {
+  const redactor = createRedactor(secretsOf(env));
+  const spans = otlpDelivery<ReadableSpan>(
+    new OTLPTraceExporter({
+      url: `${env.otlpEndpoint}/v1/traces`,
+      timeoutMillis: exportTimeoutMs,
+    }),
+    (count, reason) => countDropped("span", count, reason),
+  );
+  const logs = otlpDelivery<ReadableLogRecord>(
+    new OTLPLogExporter({ url: `${env.otlpEndpoint}/v1/logs`, timeoutMillis: exportTimeoutMs }),
+    (count, reason) => countDropped("log", count, reason),
+  );
+  const openSpans = trackOpenSpans();
+  const sdk = new NodeSDK({
+    resource: resourceFromAttributes({
+      "service.name": traceService.server,
+      "service.version": env.version,
+      "service.instance.id": crypto.randomUUID(),
+      "deployment.environment.name": "lab",
+      "process.pid": process.pid,
+      "process.runtime.name": "nodejs",
+      "process.runtime.version": process.versions.node,
+    }),
+    autoDetectResources: false,
+    textMapPropagator: new CompositePropagator({
+      propagators: [
+        new W3CTraceContextPropagator(),
+        new W3CBaggagePropagator(),
+        sentryTracePropagator,
+      ],
+    }),
+    spanProcessors: [
+      runBaggageToSpans,
+      openSpans.processor,
+      redactSpans(redactor),
+      sendAtLocalRoot(spans),
+    ],
+    logRecordProcessors: [sendSoon(logs)],
+    // Metrics are Prometheus's: without this the SDK would start an OTLP reader of its own.
+    metricReaders: [],
+    instrumentations: [
+      new HttpInstrumentation({
+        ignoreIncomingRequestHook: ({ method, url = "" }) =>
+          method === "OPTIONS" || /^\/(?:healthz|metrics)(?:[?/]|$)/.test(url),
+        requestHook: serverSpans.remember,
+      }),
+      new KoaInstrumentation(),
+      new UndiciInstrumentation(),
+    ],
+  });
+  sdk.start();
+  linkSentry(env, redactor);
+  setTelemetry({
+    redactor,
+    openSpans,
+    async flush(timeoutMs) {
+      await Promise.all([
+        spans.flush(timeoutMs),
+        logs.flush(timeoutMs),
+        Sentry.flush(timeoutMs).catch(() => false),
+      ]);
+    },
+    stop() {
+      spans.abandon();
+      logs.abandon();
+    },
+  });
+}
+
+/** Values that may stand nowhere in telemetry, whatever they are wrapped in. */
+function secretsOf(env: ServerEnv): string[] {
+  const passwords = [env.databaseUrl, env.faultDatabaseUrl].map(
+    (url) => URL.parse(url)?.password ?? "",
+  );
+  return [env.doorSecret, env.ticketKey, ...passwords, ...passwords.map(decodeURIComponent)];
+}
