@@ -256,13 +256,13 @@ function chooseNode() {
 
 /** This Node, or the one npm runs on; undefined when neither runs TypeScript. */
 function hostNode() {
-  for (const path of [process.execPath, process.env.npm_node_execpath]) {
-    if (!path || !existsSync(path)) continue;
-    const { stdout } = spawnSync(path, ["--version"], { encoding: "utf8" });
-    const version = (stdout || "").trim().replace(/^v/, "");
-    if (version && isAtLeast(version, nativeTypeScript)) return { path, version };
-  }
-  return undefined;
+  const own = { path: process.execPath, version: process.versions.node };
+  if (isAtLeast(own.version, nativeTypeScript)) return own;
+  const path = process.env.npm_node_execpath;
+  if (!path) return undefined;
+  const { stdout } = spawnSync(path, ["--version"], { encoding: "utf8" });
+  const version = (stdout || "").trim().replace(/^v/, "");
+  return version && isAtLeast(version, nativeTypeScript) ? { path, version } : undefined;
 }
 
 function isAtLeast(version, [major, minor]) {
