@@ -1,3 +1,4 @@
+import { LabError } from "#lab/errors.ts";
 import { type FrontDoor, openFrontDoor } from "#lab/front-door/front-door.ts";
 import { openEmbedded } from "#lab/runtimes/embedded.ts";
 import { acquireLock, type Lock } from "#lab/state/lock.ts";
@@ -11,8 +12,11 @@ import { openOnPort } from "./front-door-port.ts";
 export interface LabSession {
   readonly origin: string;
   readonly system: System;
-  /** Resolves when services and page are ready; rejects with the `LabError` of the first that cannot be. */
-  readonly ready: () => Promise<void>;
+  /**
+   * Resolves when the services are ready and the page is built, with why the page could not be:
+   * everything but the page works without it. Rejects with the `LabError` of a service.
+   */
+  readonly ready: () => Promise<LabError | undefined>;
   /** As the board shows them. */
   readonly rows: () => readonly BoardRow[];
   /** Stops everything. Called again while it runs, it forces. */
@@ -39,13 +43,12 @@ export async function openSession(context: Context, board: Board): Promise<LabSe
     const unsubscribe = system.subscribe(board.row);
     door.attach(system);
     const built = page.follow(door);
-    // Whoever waits for readiness hears of it; a start that is called off waits for nothing.
-    built.catch(() => {});
     return {
       origin: door.origin,
       system,
       ready: async () => {
-        await Promise.all([system.ready(), built]);
+        await system.ready();
+        return built;
       },
       rows: () => [...system.services(), page.row()],
       close: closing(door, system, lock, unsubscribe),
@@ -77,7 +80,7 @@ function pageRow(board: Board) {
   return {
     row: () => row,
     progress: (progress: NonNullable<BoardRow["progress"]>) => show({ progress }),
-    follow: async (door: FrontDoor): Promise<void> => {
+    follow: async (door: FrontDoor): Promise<LabError | undefined> => {
       try {
         const { cached } = await door.page;
         show({
@@ -87,9 +90,11 @@ function pageRow(board: Board) {
           startMs: performance.now() - startedAt,
           note: cached ? null : "built anew",
         });
+        return undefined;
       } catch (error) {
-        show({ state: "unavailable", progress: null });
-        throw error;
+        if (!(error instanceof LabError)) throw error;
+        show({ state: "unavailable", progress: null, note: error.code });
+        return error;
       }
     },
   };

@@ -28,18 +28,20 @@ export async function start(
     const session = await openSession(context, board);
     stop.force(() => void session.close());
     try {
-      await Promise.race([session.ready(), stop.asked]);
-      if (!stop.isAsked()) await announce(session, board, context, startedAt, options);
-      if (!stop.isAsked() && !options.untilReady) {
-        const end = await beside(session);
-        await stop.asked;
-        await end();
-      }
+      const pageError = await Promise.race([session.ready(), stop.asked]);
+      if (stop.isAsked()) return 0;
+      await announce(session, board, context, startedAt, options);
+      if (pageError instanceof LabError)
+        board.note(`${pageError.message}\n  hint: ${pageError.hint}`);
+      if (options.untilReady) return pageError === undefined ? 0 : 1;
+      const end = await beside(session);
+      await stop.asked;
+      await end();
+      return 0;
     } finally {
       await closeInTime(session);
       board.end();
     }
-    return 0;
   } finally {
     stop.dispose();
   }
