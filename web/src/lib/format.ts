@@ -1,0 +1,63 @@
+const units = [
+  { ms: 1e-6, name: "ns" },
+  { ms: 1e-3, name: "µs" },
+  { ms: 1, name: "ms" },
+  { ms: 1000, name: "s" },
+] as const;
+
+/** A duration with three significant digits: `842 µs`, `12.3 ms`, `1.20 s`, `2 m 5 s`. */
+export function formatDuration(ms: number): string {
+  if (ms === 0) return "0 ms";
+  if (!Number.isFinite(ms)) return "–";
+  if (ms < 0) return `−${formatDuration(-ms)}`;
+  const seconds = Math.round(ms / 1000);
+  if (seconds >= 60) return `${Math.floor(seconds / 60)} m ${seconds % 60} s`;
+  let unit: (typeof units)[number] = units[0];
+  // 999.6 µs rounds to 1000, which is 1.00 ms.
+  for (const larger of units) if (Number((ms / larger.ms).toPrecision(3)) >= 1) unit = larger;
+  const value = ms / unit.ms;
+  return `${value >= 1 ? digits(value) : value.toPrecision(2)} ${unit.name}`;
+}
+
+/** Three significant digits and no exponent. */
+function digits(value: number): string {
+  const rounded = Number(value.toPrecision(3));
+  return rounded >= 100
+    ? rounded.toFixed(0)
+    : rounded >= 10
+      ? rounded.toFixed(1)
+      : rounded.toFixed(2);
+}
+
+/** A moment on a time axis whose ticks are `stepMs` apart: as many decimals as tell them apart. */
+export function formatTick(ms: number, stepMs: number): string {
+  if (ms === 0) return "0";
+  const unit = stepMs >= 1000 ? units[3] : stepMs >= 0.1 ? units[2] : units[1];
+  const decimals = Math.max(0, -Math.floor(Math.log10(stepMs / unit.ms) + 1e-9));
+  return `${(ms / unit.ms).toFixed(Math.min(decimals, 3))} ${unit.name}`;
+}
+
+const clock = new Intl.DateTimeFormat(undefined, {
+  hour: "2-digit",
+  minute: "2-digit",
+  second: "2-digit",
+  hourCycle: "h23",
+});
+const day = new Intl.DateTimeFormat(undefined, { month: "short", day: "numeric" });
+
+/** Local time of day, with the date when it is another day than `now`. Milliseconds since the epoch. */
+export function formatTime(at: number, now: number): string {
+  const date = new Date(at);
+  const time = clock.format(date);
+  return date.toDateString() === new Date(now).toDateString()
+    ? time
+    : `${day.format(date)}, ${time}`;
+}
+
+/** The same moment in UTC, for the tooltip. */
+export const formatUtc = (at: number): string => new Date(at).toISOString();
+
+const counts = new Intl.NumberFormat("en-US");
+/** `12,345 spans`, `1 span`. */
+export const formatCount = (count: number, noun: string): string =>
+  `${counts.format(count)} ${noun}${count === 1 ? "" : "s"}`;

@@ -1,0 +1,128 @@
+import type { CheckState, RunRecord, ServiceStatus, SignalId } from "#lab/api.ts";
+import type { Expectation, Group, Mode } from "#scenarios/define.ts";
+import type { IconName } from "../lib/icons.ts";
+
+/** How a state is told: a word, a mark and a tone. Never a colour alone. */
+export interface Wording {
+  readonly word: string;
+  readonly icon: IconName;
+  readonly tone: "pass" | "error" | "caution" | "neutral";
+}
+
+/** A verdict or the state of a check. */
+export function wordingOf(state: CheckState): Wording {
+  switch (state) {
+    case "pass":
+      return { word: "Pass", icon: "check", tone: "pass" };
+    case "fail":
+      return { word: "Fail", icon: "cross", tone: "error" };
+    case "pending":
+      return { word: "Pending", icon: "clock", tone: "neutral" };
+    case "inconclusive":
+      return { word: "Inconclusive", icon: "question", tone: "caution" };
+    case "not-applicable":
+      return { word: "Not applicable", icon: "dash", tone: "neutral" };
+    case "declared":
+      return { word: "Declared", icon: "log", tone: "neutral" };
+  }
+}
+
+/** A service's state. */
+export function wordingOfService({ kind, state }: Pick<ServiceStatus, "kind" | "state">): Wording {
+  if (kind === "absent") return { word: "Absent", icon: "dash", tone: "neutral" };
+  switch (state) {
+    case "ready":
+      return { word: "Ready", icon: "check", tone: "pass" };
+    case "waiting":
+      return { word: "Waiting", icon: "clock", tone: "neutral" };
+    case "preparing":
+      return { word: "Preparing", icon: "clock", tone: "caution" };
+    case "starting":
+      return { word: "Starting", icon: "clock", tone: "caution" };
+    case "backing-off":
+      return { word: "Restarting soon", icon: "again", tone: "caution" };
+    case "crash-looping":
+      return { word: "Keeps crashing", icon: "alert", tone: "error" };
+    case "stopping":
+      return { word: "Stopping", icon: "clock", tone: "caution" };
+    case "stopped":
+      return { word: "Stopped", icon: "stop", tone: "neutral" };
+    case "unavailable":
+      return { word: "Unavailable", icon: "alert", tone: "error" };
+  }
+}
+
+/** The run in one sentence. */
+export function sentenceOf({
+  state,
+  verdict,
+  checks,
+}: Pick<RunRecord, "state" | "verdict" | "checks">): string {
+  if (state === "driving") return "Running: telemetry is coming in.";
+  if (state === "settling") return "The request is over; late telemetry may still arrive.";
+  const late = state === "expired" ? "Its time ran out before the driver reported the end. " : "";
+  return late + verdictSentence(verdict, checks);
+}
+
+function verdictSentence(verdict: CheckState, checks: RunRecord["checks"]): string {
+  const many = (count: number) => (count === 1 ? "1 check" : `${count} checks`);
+  const failed = checks.filter(({ state }) => state === "fail");
+  switch (verdict) {
+    case "pass":
+      return `The telemetry is right: ${many(checks.length)} passed.`;
+    case "fail":
+      return `The telemetry is not right: ${many(failed.length)} failed. ${failed[0]?.title ?? ""}`;
+    case "pending":
+      return "Some telemetry is still expected.";
+    case "inconclusive":
+      return "A source that should answer did not, so nothing can be said.";
+    case "not-applicable":
+      return "Nothing of what it declares can be seen in this runtime.";
+    case "declared":
+      return `Finished. ${many(checks.length)} declared; nothing judges them yet, so look for yourself.`;
+  }
+}
+
+/** The lights of the signal strip. */
+export const signals: Readonly<
+  Record<SignalId, { readonly title: string; readonly icon: IconName }>
+> = {
+  "browser-span": { title: "Browser span", icon: "browser" },
+  "server-span": { title: "Server span", icon: "server" },
+  "store-span": { title: "Data-store span", icon: "database" },
+  log: { title: "Log", icon: "log" },
+  "sentry-event": { title: "Sentry event", icon: "bug" },
+};
+
+/** Which kind of evidence an expectation is about. */
+export const evidence: Readonly<
+  Record<Expectation["signal"], { readonly title: string; readonly icon: IconName }>
+> = {
+  span: { title: "Spans", icon: "traces" },
+  order: { title: "Span order", icon: "traces" },
+  trace: { title: "Trace shape", icon: "traces" },
+  metric: { title: "Metric", icon: "path" },
+  log: { title: "Log", icon: "log" },
+  sentry: { title: "Sentry", icon: "bug" },
+  answer: { title: "Answer", icon: "server" },
+  page: { title: "Page", icon: "browser" },
+  component: { title: "Component", icon: "services" },
+};
+
+/** Section titles of the scenario list. */
+export const groupTitles: Readonly<Record<Group, string>> = {
+  db: "Database",
+  cache: "Cache",
+  s3: "Object storage",
+  auth: "Sign-in",
+  run: "Process",
+  ui: "Browser",
+  pipe: "Telemetry pipeline",
+};
+
+/** What each mode does, for tooltips. */
+export const modeTitles: Readonly<Record<Mode, string>> = {
+  fault: "Break it",
+  control: "The same work, unbroken",
+  fix: "The cure in place",
+};

@@ -1,0 +1,69 @@
+import { type Component, mount, unmount } from "svelte";
+import type { Observation } from "#lab/api.ts";
+import type { Mode, ParamValue } from "#scenarios/define.ts";
+
+type Answer = NonNullable<Observation["answer"]>;
+
+/** What every `stages/<scenario id>.svelte` gets. */
+export interface StageProps {
+  readonly mode: Mode;
+  readonly params: Readonly<Record<string, ParamValue>>;
+  /** Sends the scenario's request to the app, inside the run's trace. */
+  readonly request: () => Promise<Answer>;
+  /** Reports what the page saw; the scenario's `page` expectations are about these names. */
+  readonly observe: (name: string, value: ParamValue) => void;
+  /** The stage has shown what it had to show. Without it the stage ends after five seconds. */
+  readonly done: () => void;
+}
+
+/** A stage on show: an element of its own, to be put where the run is looked at. */
+export interface RunStage {
+  readonly element: HTMLElement;
+}
+
+export interface StageOrder {
+  readonly id: string;
+  readonly mode: Mode;
+  readonly params: StageProps["params"];
+  readonly request: StageProps["request"];
+  readonly onShow: (stage: RunStage) => void;
+}
+
+const patienceMs = 5000;
+const files = import.meta.glob<{ readonly default: Component<StageProps> }>("./*.svelte");
+
+/**
+ * Mounts a scenario's stage in a root of its own, so that what breaks in it breaks nothing else,
+ * and resolves with what it reported once it is done. It stays on show.
+ * @throws Error when the scenario has no stage file.
+ */
+export async function showStage(order: StageOrder): Promise<Partial<Observation>> {
+  const load = files[`./${order.id}.svelte`];
+  if (load === undefined) throw new Error(`web/src/stages/${order.id}.svelte is missing`);
+  const { default: Stage } = await load();
+  const element = document.createElement("div");
+  order.onShow({ element });
+  const page: Record<string, ParamValue> = {};
+  let answer: Answer | undefined;
+  const { promise, resolve: done } = Promise.withResolvers<void>();
+  const timer = setTimeout(done, patienceMs);
+  const stage = mount(Stage, {
+    target: element,
+    props: {
+      mode: order.mode,
+      params: order.params,
+      request: async () => {
+        answer = await order.request();
+        return answer;
+      },
+      observe: (name, value) => {
+        page[name] = value;
+      },
+      done,
+    },
+  });
+  await promise;
+  clearTimeout(timer);
+  addEventListener("pagehide", () => void unmount(stage), { once: true });
+  return answer === undefined ? { page } : { page, answer };
+}

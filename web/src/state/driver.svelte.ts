@@ -1,0 +1,113 @@
+import { SvelteMap } from "svelte/reactivity";
+import {
+  type CreatedRun,
+  type CreateRun,
+  type Observation,
+  routes,
+  type ScenarioCard,
+} from "#lab/api.ts";
+import type { Mode } from "#scenarios/define.ts";
+import { attribute, header, rootSpanName } from "#scenarios/names.ts";
+import { type RunStage, showStage } from "../stages/stage.ts";
+import { flushTelemetry, type Interaction, interaction } from "../telemetry/telemetry.ts";
+import { postJson } from "./api.ts";
+import type { ParamValues } from "./draft.svelte.ts";
+
+type Answer = NonNullable<Observation["answer"]>;
+
+/** What to run. */
+export interface Order {
+  readonly scenario: Pick<ScenarioCard, "id">;
+  readonly mode: Mode;
+  readonly params: ParamValues;
+}
+
+/** Drives scenarios from this page: takes the ticket, opens the root span, sends the request. */
+export class Driver {
+  /** Stages on show, by run id. */
+  readonly stages = new SvelteMap<string, RunStage>();
+  /** Scenarios with a request for a ticket under way. */
+  readonly ordering = new SvelteMap<string, true>();
+
+  /**
+   * Starts a run and goes on driving it in the background. Resolves with its id as soon as the lab
+   * has accepted it. @throws ApiError when the lab refuses.
+   */
+  async start(order: Order): Promise<string> {
+    this.ordering.set(order.scenario.id, true);
+    try {
+      const run = await postJson<CreatedRun>(routes.runs, {
+        scenario: order.scenario.id,
+        mode: order.mode,
+        params: order.params,
+      } satisfies CreateRun);
+      void this.#drive(run, order);
+      return run.runId;
+    } finally {
+      this.ordering.delete(order.scenario.id);
+    }
+  }
+
+  async #drive(run: CreatedRun, order: Order): Promise<void> {
+    const labels = {
+      [attribute.runId]: run.runId,
+      [attribute.scenarioId]: order.scenario.id,
+      [attribute.scenarioMode]: order.mode,
+    };
+    const observation = await interaction(
+      rootSpanName(order.scenario.id),
+      { attributes: labels, baggage: labels },
+      (it) => (run.stage ? this.#perform(it, run, order) : this.#request(it, run)),
+    ).catch(
+      (error: unknown): Partial<Observation> => ({
+        answer: { status: 0, durationMs: 0, error: String(error).slice(0, 500) },
+      }),
+    );
+    await flushTelemetry();
+    await report(run.runId, { driver: "lab-web", ...observation, ended: true });
+  }
+
+  async #request(it: Interaction, run: CreatedRun): Promise<Partial<Observation>> {
+    return { traceId: it.traceId, answer: await call(it, run) };
+  }
+
+  async #perform(it: Interaction, run: CreatedRun, order: Order): Promise<Partial<Observation>> {
+    const performed = await showStage({
+      id: order.scenario.id,
+      mode: order.mode,
+      params: order.params,
+      request: () => call(it, run),
+      onShow: (stage) => this.stages.set(run.runId, stage),
+    });
+    return { traceId: it.traceId, ...performed };
+  }
+}
+
+/** The scenario's request. A broken connection is an answer too: status 0. */
+async function call(it: Interaction, { drive, ticket }: CreatedRun): Promise<Answer> {
+  const startedAt = performance.now();
+  const took = () => performance.now() - startedAt;
+  try {
+    const response = await it.fetch(drive.path, {
+      method: drive.method,
+      headers: { "content-type": "application/json", [header.csrf]: "1", [header.ticket]: ticket },
+      body: "{}",
+    });
+    await response.arrayBuffer();
+    return { status: response.status, durationMs: took() };
+  } catch (error) {
+    return { status: 0, durationMs: took(), error: String(error).slice(0, 500) };
+  }
+}
+
+/** Tells the lab what the page saw. The run ends without it too, only later. */
+async function report(runId: string, observation: Observation): Promise<void> {
+  try {
+    await postJson(routes.observations(runId), observation);
+  } catch (error) {
+    console.warn("the lab did not take the observation", error);
+  }
+}
+
+/** The one driver of the page. */
+export const driver = new Driver();

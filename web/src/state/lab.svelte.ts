@@ -1,0 +1,163 @@
+import { SvelteMap } from "svelte/reactivity";
+import {
+  type LabEvent,
+  type RunRecord,
+  type RunsBody,
+  routes,
+  type ScenarioCard,
+  type ScenariosBody,
+  type ServiceStatus,
+  type StatusBody,
+} from "#lab/api.ts";
+import { apologyOf, getJson } from "./api.ts";
+import { followEvents, type StreamMessage } from "./event-stream.ts";
+
+/** What the lab said of a trace that just grew. */
+export type TelemetryEvent = Extract<LabEvent, { readonly type: "telemetry" }>;
+
+/** `loading` until the first answer; `lost` while the lab cannot be reached. */
+export type Connection = "loading" | "live" | "lost";
+
+/** The lab as the page knows it: read once, then kept current by the event stream. */
+export class Lab {
+  connection = $state<Connection>("loading");
+  status = $state.raw<Omit<StatusBody, "services"> | undefined>();
+  services = $state.raw<readonly ServiceStatus[]>([]);
+  scenarios = $state.raw<readonly ScenarioCard[]>([]);
+  /** Known runs by id. Those of the history list and those looked at. */
+  readonly runs = new SvelteMap<string, RunRecord>();
+  /** True once the history was read. */
+  runsRead = $state(false);
+  /** What is wrong with the last reading, if anything. */
+  trouble = $state.raw<{ readonly message: string; readonly hint: string } | undefined>();
+
+  readonly #telemetryListeners = new Set<(event: TelemetryEvent) => void>();
+  readonly #resyncListeners = new Set<() => void>();
+
+  /** History, newest first. */
+  readonly history = $derived.by(() =>
+    [...this.runs.values()].sort((a, b) => b.startedAt - a.startedAt),
+  );
+
+  /** Services that are to run and do not. */
+  readonly troubled = $derived(
+    this.services.filter(({ kind, state }) => kind !== "absent" && state !== "ready"),
+  );
+
+  /** Reads everything and follows the event stream until the signal aborts. */
+  follow(signal: AbortSignal): Promise<void> {
+    void this.readAll();
+    return followEvents(
+      routes.events,
+      {
+        onOpen: (fresh) => {
+          const returned = this.connection === "lost";
+          this.connection = "live";
+          if (fresh || returned) this.#resync();
+        },
+        onMessage: (message) => this.#take(message),
+        onBroken: () => {
+          this.connection = "lost";
+        },
+      },
+      signal,
+    );
+  }
+
+  /** Reads status, scenarios and history anew. Never rejects: what failed is in `trouble`. */
+  async readAll(): Promise<void> {
+    const readings = await Promise.allSettled([
+      this.#readStatus(),
+      this.readScenarios(),
+      this.#readRuns(),
+    ]);
+    const failed = readings.find((reading) => reading.status === "rejected");
+    this.trouble = failed === undefined ? undefined : apologyOf(failed.reason);
+  }
+
+  async readScenarios(): Promise<void> {
+    const { scenarios } = await getJson<ScenariosBody>(routes.scenarios);
+    this.scenarios = scenarios;
+  }
+
+  /** Reads one run that the history may not hold. @throws ApiError */
+  async readRun(runId: string): Promise<RunRecord> {
+    const run = await getJson<RunRecord>(routes.run(runId));
+    this.runs.set(run.runId, run);
+    return run;
+  }
+
+  /** Calls back when a trace grew. Returns the function that ends it. */
+  onTelemetry(listener: (event: TelemetryEvent) => void): () => void {
+    this.#telemetryListeners.add(listener);
+    return () => this.#telemetryListeners.delete(listener);
+  }
+
+  /** Calls back when messages may have been missed. Returns the function that ends it. */
+  onResync(listener: () => void): () => void {
+    this.#resyncListeners.add(listener);
+    return () => this.#resyncListeners.delete(listener);
+  }
+
+  async #readStatus(): Promise<void> {
+    const { services, ...status } = await getJson<StatusBody>(routes.status);
+    this.services = services;
+    this.status = status;
+  }
+
+  async #readRuns(): Promise<void> {
+    const { runs } = await getJson<RunsBody>(routes.runs);
+    for (const run of runs) this.runs.set(run.runId, run);
+    this.runsRead = true;
+  }
+
+  #take({ data }: StreamMessage): void {
+    const event = JSON.parse(data) as LabEvent;
+    switch (event.type) {
+      case "service":
+        this.services = replaceBy(this.services, event.service, ({ id }) => id);
+        return;
+      case "run":
+        this.#takeRun(event.run);
+        return;
+      case "telemetry":
+        for (const listener of this.#telemetryListeners) listener(event);
+        return;
+      case "resync":
+        this.#resync();
+        return;
+    }
+  }
+
+  #takeRun(run: RunRecord): void {
+    this.runs.set(run.runId, run);
+    this.scenarios = this.scenarios.map((card) =>
+      card.id === run.scenario ? { ...card, lastRuns: withRun(card.lastRuns, run) } : card,
+    );
+  }
+
+  #resync(): void {
+    void this.readAll();
+    for (const listener of this.#resyncListeners) listener();
+  }
+}
+
+/** `list` with the item of the same key replaced in place, or with `item` at the end. */
+export function replaceBy<T>(list: readonly T[], item: T, key: (item: T) => unknown): readonly T[] {
+  const at = list.findIndex((other) => key(other) === key(item));
+  return at === -1 ? [...list, item] : list.with(at, item);
+}
+
+const shownRuns = 10;
+
+/** The last runs of a card with `run` brought up to date, newest first. */
+export function withRun(
+  runs: ScenarioCard["lastRuns"],
+  run: ScenarioCard["lastRuns"][number],
+): ScenarioCard["lastRuns"] {
+  const others = runs.filter(({ runId }) => runId !== run.runId);
+  return [run, ...others].sort((a, b) => b.startedAt - a.startedAt).slice(0, shownRuns);
+}
+
+/** The one lab of the page. */
+export const lab = new Lab();

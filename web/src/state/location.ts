@@ -1,0 +1,97 @@
+/** Where the page is. Every view is a value of this type, and every value has one URL. */
+export type Place =
+  | { readonly view: "scenarios"; readonly scenario: string | null }
+  | { readonly view: "runs" }
+  | ({ readonly view: "run"; readonly runId: string } & TraceFocus)
+  | ({ readonly view: "traces"; readonly traceId: string | null } & TraceFocus)
+  | { readonly view: "services" }
+  | { readonly view: "unknown"; readonly path: string };
+
+/** What of a trace is looked at: all of it is kept in the query, so that a link shows the same. */
+export interface TraceFocus {
+  /** 32 hex digits; null: the first trace there is. */
+  readonly trace: string | null;
+  /** Selected span, 16 hex digits. */
+  readonly span: string | null;
+  /** Shown window in milliseconds from the trace's start; null: all of it. */
+  readonly window: { readonly fromMs: number; readonly toMs: number } | null;
+}
+
+/** A focus on nothing in particular. */
+export const noFocus: TraceFocus = { trace: null, span: null, window: null };
+
+/** Reads a path with its query, e.g. `/runs/01k…?span=00f067aa0ba902b7`. */
+export function placeOf(url: URL): Place {
+  const [first, second, ...rest] = url.pathname.split("/").filter(Boolean).map(decode);
+  const unknown: Place = { view: "unknown", path: url.pathname };
+  if (rest.length > 0) return unknown;
+  switch (first) {
+    case undefined:
+      return { view: "scenarios", scenario: null };
+    case "scenarios":
+      return { view: "scenarios", scenario: second ?? null };
+    case "runs":
+      return second === undefined
+        ? { view: "runs" }
+        : { view: "run", runId: second, ...focusOf(url.searchParams) };
+    case "traces":
+      return { view: "traces", traceId: second ?? null, ...focusOf(url.searchParams) };
+    case "services":
+      return second === undefined ? { view: "services" } : unknown;
+    default:
+      return unknown;
+  }
+}
+
+/** The path and query of a place: the inverse of {@link placeOf}. */
+export function hrefOf(place: Place): string {
+  switch (place.view) {
+    case "scenarios":
+      return place.scenario === null ? "/" : `/scenarios/${encodeURIComponent(place.scenario)}`;
+    case "runs":
+      return "/runs";
+    case "run":
+      return `/runs/${encodeURIComponent(place.runId)}${queryOf(place)}`;
+    case "traces":
+      return place.traceId === null
+        ? "/traces"
+        : `/traces/${encodeURIComponent(place.traceId)}${queryOf(place)}`;
+    case "services":
+      return "/services";
+    case "unknown":
+      return place.path;
+  }
+}
+
+function focusOf(query: URLSearchParams): TraceFocus {
+  const fromMs = Number(query.get("from") ?? Number.NaN);
+  const toMs = Number(query.get("to") ?? Number.NaN);
+  return {
+    trace: hex(query.get("trace"), 32),
+    span: hex(query.get("span"), 16),
+    window: toMs > fromMs ? { fromMs, toMs } : null,
+  };
+}
+
+function queryOf({ trace, span, window }: TraceFocus): string {
+  const query = new URLSearchParams();
+  if (trace !== null) query.set("trace", trace);
+  if (span !== null) query.set("span", span);
+  if (window !== null) {
+    query.set("from", round(window.fromMs));
+    query.set("to", round(window.toMs));
+  }
+  return query.size === 0 ? "" : `?${query}`;
+}
+
+const round = (ms: number): string => String(Math.round(ms * 1e6) / 1e6);
+const hex = (text: string | null, digits: number): string | null =>
+  text !== null && text.length === digits && /^[0-9a-f]+$/.test(text) ? text : null;
+
+function decode(part: string): string {
+  try {
+    return decodeURIComponent(part);
+  } catch {
+    return part;
+  }
+}

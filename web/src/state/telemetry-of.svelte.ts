@@ -1,0 +1,119 @@
+import {
+  type LogRecord,
+  type LogsBody,
+  type OtlpTrace,
+  routes,
+  type SentryBody,
+  type SentryItem,
+} from "#lab/api.ts";
+import { decodeTrace, type Trace } from "../trace/trace.ts";
+import { ApiError, apologyOf, getJson } from "./api.ts";
+import type { Lab, TelemetryEvent } from "./lab.svelte.ts";
+
+/** Which telemetry: that of a run, or of a trace by itself. */
+export interface Subject {
+  readonly runId: string | null;
+  readonly traceId: string | null;
+}
+
+/**
+ * Trace, logs and Sentry items of one subject, kept current while the lab reports growth. At most
+ * one reading of each is under way; growth in between causes one more.
+ */
+export class TelemetryOf {
+  trace = $state.raw<Trace | undefined>();
+  logs = $state.raw<readonly LogRecord[]>([]);
+  sentry = $state.raw<readonly SentryItem[]>([]);
+  /** True once the first readings came back, with or without anything in them. */
+  read = $state(false);
+  trouble = $state.raw<{ readonly message: string; readonly hint: string } | undefined>();
+
+  readonly subject: Subject;
+  readonly #readings = new Map<string, { again: boolean }>();
+  readonly #abort = new AbortController();
+
+  constructor(subject: Subject) {
+    this.subject = subject;
+  }
+
+  /** Reads everything, then follows `lab`. Returns the function that ends it. */
+  follow(lab: Pick<Lab, "onTelemetry" | "onResync">): () => void {
+    const all = () => {
+      void this.#readTrace();
+      void this.#readLogs();
+      void this.#readSentry();
+    };
+    const ends = [lab.onTelemetry((event) => this.#grow(event)), lab.onResync(all)];
+    all();
+    return () => {
+      for (const end of ends) end();
+      this.#abort.abort();
+    };
+  }
+
+  #grow(event: TelemetryEvent): void {
+    const { runId, traceId } = this.subject;
+    const ours = event.traceId === traceId || (runId !== null && event.runId === runId);
+    if (!ours) return;
+    if (event.spans > 0 && event.traceId === traceId) void this.#readTrace();
+    if (event.logs > 0) void this.#readLogs();
+    if (event.sentry > 0) void this.#readSentry();
+  }
+
+  #readTrace(): Promise<void> {
+    const { traceId } = this.subject;
+    if (traceId === null) return Promise.resolve();
+    return this.#reading("trace", async (signal) => {
+      const otlp = await getJson<OtlpTrace>(routes.trace(traceId), signal).catch(absent);
+      if (otlp !== undefined && !signal.aborted) this.trace = decodeTrace(traceId, otlp);
+      this.read = true;
+    });
+  }
+
+  #readLogs(): Promise<void> {
+    return this.#reading("logs", async (signal) => {
+      const body = await getJson<LogsBody>(`${routes.logs}?${this.#query}`, signal).catch(absent);
+      if (body !== undefined && !signal.aborted) this.logs = body.logs;
+    });
+  }
+
+  #readSentry(): Promise<void> {
+    return this.#reading("sentry", async (signal) => {
+      const url = `${routes.sentry}?${this.#query}`;
+      const body = await getJson<SentryBody>(url, signal).catch(absent);
+      if (body !== undefined && !signal.aborted) this.sentry = body.items;
+    });
+  }
+
+  get #query(): string {
+    const { runId, traceId } = this.subject;
+    return runId === null ? `trace=${traceId}` : `run=${runId}`;
+  }
+
+  async #reading(what: string, read: (signal: AbortSignal) => Promise<void>): Promise<void> {
+    const running = this.#readings.get(what);
+    if (running !== undefined) {
+      running.again = true;
+      return;
+    }
+    const reading = { again: true };
+    this.#readings.set(what, reading);
+    try {
+      while (reading.again && !this.#abort.signal.aborted) {
+        reading.again = false;
+        await read(this.#abort.signal);
+        this.trouble = undefined;
+      }
+    } catch (error) {
+      if (!this.#abort.signal.aborted) this.trouble = apologyOf(error);
+    } finally {
+      this.#readings.delete(what);
+    }
+  }
+}
+
+/** Not there yet: nothing to tell the user. */
+function absent(error: unknown): undefined {
+  if (error instanceof ApiError && error.status === 404) return undefined;
+  throw error;
+}

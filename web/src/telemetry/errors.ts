@@ -1,0 +1,67 @@
+import { context, type SpanContext, trace } from "@opentelemetry/api";
+import {
+  type Breadcrumb,
+  captureException,
+  flush,
+  getCurrentScope,
+  init,
+  logger,
+} from "@sentry/svelte";
+import { redactUrl } from "./redact.ts";
+
+/** Integrations that would hide repeated runs of one fault, or send sessions nobody reads. */
+const unwanted = new Set(["Dedupe", "BrowserSession"]);
+
+/** Starts the Sentry SDK for errors and logs; spans stay with OpenTelemetry, so tracing is off. */
+export function startSentry(tunnel: string, release: string): void {
+  init({
+    dsn: `${location.protocol}//lab@${location.host}/1`,
+    tunnel,
+    release,
+    environment: "lab",
+    initialScope: { tags: { service: "lab-web" } },
+    integrations: (defaults) => defaults.filter(({ name }) => !unwanted.has(name)),
+    beforeSend: (event) => {
+      if (event.request?.url !== undefined) event.request.url = redactUrl(event.request.url);
+      return event;
+    },
+    beforeBreadcrumb: redactBreadcrumb,
+    beforeSendLog: (log) => {
+      const spanId = trace.getSpan(context.active())?.spanContext().spanId;
+      if (spanId !== undefined) {
+        log.attributes = { "sentry.trace.parent_span_id": spanId, ...log.attributes };
+      }
+      return log;
+    },
+  });
+}
+
+/** Errors and logs from now on belong to this span, until the next link. */
+export function linkSentry({ traceId, spanId }: SpanContext): void {
+  getCurrentScope().setPropagationContext({
+    traceId,
+    propagationSpanId: spanId,
+    sampleRand: Math.random(),
+  });
+}
+
+/** Resolves when queued events have left, at the latest after `timeoutMs`. */
+export const flushSentry = async (timeoutMs: number): Promise<void> => {
+  await flush(timeoutMs);
+};
+
+/** An error that page code caught. `mechanism` names the place, e.g. `svelte.boundary`. */
+export function reportError(error: unknown, mechanism: string, handled = true): void {
+  captureException(error, { mechanism: { type: mechanism, handled } });
+}
+
+/** One line to Sentry's logs, linked to the present trace. */
+export const logToSentry = logger;
+
+function redactBreadcrumb(breadcrumb: Breadcrumb): Breadcrumb | null {
+  const data = breadcrumb.data;
+  for (const key of ["url", "from", "to"]) {
+    if (typeof data?.[key] === "string") data[key] = redactUrl(data[key]);
+  }
+  return typeof data?.url === "string" && data.url.includes("/lab/") ? null : breadcrumb;
+}

@@ -1,0 +1,68 @@
+import { type Context, ROOT_CONTEXT, type Span, type Tracer, trace } from "@opentelemetry/api";
+import { ATTR_URL_PATH } from "@opentelemetry/semantic-conventions";
+import { type Metric, onCLS, onFCP, onINP, onLCP, onTTFB } from "web-vitals";
+
+const milestones = [
+  "requestStart",
+  "responseStart",
+  "responseEnd",
+  "domInteractive",
+  "domContentLoadedEventEnd",
+  "domComplete",
+  "loadEventStart",
+] as const;
+
+/**
+ * Opens the span of this page load, begun when the navigation began. It ends with the load event
+ * and carries the navigation's milestones as events.
+ */
+export function startPageLoad(tracer: Tracer): Span {
+  const span = tracer.startSpan(
+    "page load",
+    { startTime: performance.timeOrigin, attributes: { [ATTR_URL_PATH]: location.pathname } },
+    ROOT_CONTEXT,
+  );
+  const end = () => {
+    const [navigation] = performance.getEntriesByType("navigation");
+    if (navigation !== undefined) addMilestones(span, navigation);
+    span.end();
+  };
+  // The load event's own end is known only after its listeners have returned.
+  if (document.readyState === "complete") setTimeout(end, 0);
+  else addEventListener("load", () => setTimeout(end, 0), { once: true });
+  return span;
+}
+
+function addMilestones(span: Span, navigation: PerformanceNavigationTiming): void {
+  for (const name of milestones) {
+    const at = navigation[name];
+    if (at > 0) span.addEvent(name, performance.timeOrigin + at);
+  }
+  span.setAttribute("lab.navigation.type", navigation.type);
+  span.setAttribute("http.response.body.size", navigation.encodedBodySize);
+}
+
+/** One zero-length span per web vital below the page load, named `browser.web_vital.<name>`. */
+export function reportWebVitals(tracer: Tracer, pageLoad: Span): void {
+  const parent: Context = trace.setSpan(ROOT_CONTEXT, pageLoad);
+  const report = ({ name, value, delta, id, rating, navigationType }: Metric) => {
+    const vital = name.toLowerCase();
+    tracer
+      .startSpan(
+        `browser.web_vital.${vital}`,
+        {
+          attributes: {
+            "browser.web_vital.name": vital,
+            "browser.web_vital.value": value,
+            "browser.web_vital.delta": delta,
+            "browser.web_vital.id": id,
+            "browser.web_vital.rating": rating,
+            "browser.web_vital.navigation_type": navigationType,
+          },
+        },
+        parent,
+      )
+      .end();
+  };
+  for (const observe of [onCLS, onFCP, onINP, onLCP, onTTFB]) observe(report);
+}
