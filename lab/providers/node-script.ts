@@ -1,20 +1,16 @@
 import { access } from "node:fs/promises";
-import { join } from "node:path";
-import type { Command, Program, Provider } from "#lab/services/descriptor.ts";
+import type { Command, NotApplicable, Program } from "#lab/services/descriptor.ts";
 import { repositoryDir } from "#lab/state/lab-dir.ts";
-import { binVariable } from "./bin-variable.ts";
+import { labVersion } from "#lab/state/lab-version.ts";
 
-/** A script of this repository, run by the Node that runs the lab. `LAB_<ID>_BIN` names another script. */
-export function nodeScript(id: string, script: string): Provider {
-  return async (env) => {
-    const path = env[binVariable(id)] || join(repositoryDir, script);
-    try {
-      await access(path);
-    } catch {
-      return { notApplicable: `${path} is not there` };
-    }
-    return { path, kind: "real", version: `Node ${process.versions.node}` } satisfies Program;
-  };
+/** A script for the Node that runs the lab. */
+export async function nodeScript(path: string): Promise<Program | NotApplicable> {
+  try {
+    await access(path);
+  } catch {
+    return { notApplicable: `${path} is not there` };
+  }
+  return { path, kind: "real", version: `${labVersion()} (Node ${process.versions.node})` };
 }
 
 /** Command that runs such a script at the top of the repository. */

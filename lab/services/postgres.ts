@@ -15,7 +15,8 @@ export const postgres: ServiceDescriptor = {
   // SIGINT is its fast shutdown: it ends sessions instead of waiting for them.
   stop: { signal: "SIGINT", graceMs: 1_500 },
   embedded: {
-    providers: [namedPostgres, npmPostgres, systemPostgres],
+    named: namedPostgres,
+    providers: [npmPostgres, systemPostgres],
     launch: prepareCluster,
     settle: settleRoles,
   },

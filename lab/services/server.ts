@@ -1,5 +1,6 @@
 import { join } from "node:path";
 import { nodeCommand, nodeScript } from "#lab/providers/node-script.ts";
+import { repositoryDir } from "#lab/state/lab-dir.ts";
 import type { ServiceDescriptor } from "./descriptor.ts";
 import { databaseUrl } from "./postgres/database-url.ts";
 
@@ -20,7 +21,8 @@ export const server: ServiceDescriptor = {
   startTimeoutMs: 60_000,
   stop: { signal: "SIGTERM", graceMs: 2_500 },
   embedded: {
-    providers: [nodeScript("server", join("server", "main.ts"))],
+    named: nodeScript,
+    providers: [() => nodeScript(join(repositoryDir, "server", "main.ts"))],
     launch: (program, { origin, port, portOf, secrets, version }) =>
       nodeCommand(program, {
         nodeArgs: ["--import", "./server/telemetry.ts"],

@@ -1,5 +1,6 @@
 import { join } from "node:path";
 import { nodeCommand, nodeScript } from "#lab/providers/node-script.ts";
+import { repositoryDir } from "#lab/state/lab-dir.ts";
 import { storeRoutes } from "#lab/store/contract.ts";
 import type { ServiceDescriptor } from "./descriptor.ts";
 
@@ -15,7 +16,8 @@ export const store: ServiceDescriptor = {
   startTimeoutMs: 30_000,
   stop: { signal: "SIGTERM", graceMs: 1_500 },
   embedded: {
-    providers: [nodeScript("store", join("lab", "store", "main.ts"))],
+    named: nodeScript,
+    providers: [() => nodeScript(join(repositoryDir, "lab", "store", "main.ts"))],
     launch: (program, { env, port, serviceDir }) =>
       nodeCommand(program, {
         env: {

@@ -1,4 +1,5 @@
 import { LabError } from "#lab/errors.ts";
+import { binVariable } from "#lab/providers/bin-variable.ts";
 import type { NotApplicable, Program, ServiceDescriptor } from "#lab/services/descriptor.ts";
 import type { Env } from "#lab/state/lab-dir.ts";
 
@@ -7,8 +8,11 @@ import type { Env } from "#lab/state/lab-dir.ts";
  * @throws LabError `no-program` with each provider's reason.
  */
 export async function findProgram(descriptor: ServiceDescriptor, env: Env): Promise<Program> {
+  const { named, providers } = descriptor.embedded;
+  const variable = binVariable(descriptor.id);
+  const path = env[variable];
   const misses: NotApplicable[] = [];
-  for (const provider of descriptor.embedded.providers) {
+  for (const provider of path ? [() => named(path)] : providers) {
     const found = await provider(env);
     if ("path" in found) return found;
     misses.push(found);
@@ -16,9 +20,11 @@ export async function findProgram(descriptor: ServiceDescriptor, env: Env): Prom
   const reasons = misses.map(({ notApplicable }) => notApplicable).join("; ");
   throw new LabError(
     "no-program",
-    `No program for ${descriptor.title} on this machine: ${reasons}.`,
+    `No program for ${descriptor.title}${path ? ` where ${variable} points` : " on this machine"}: ${reasons}.`,
     {
-      hint: misses.flatMap(({ hint }) => hint ?? []).join(" Or: ") || "See npm run lab -- doctor.",
+      hint:
+        misses.flatMap(({ hint }) => hint ?? []).join(" Or: ") ||
+        `Correct ${variable}, or leave it out.`,
     },
   );
 }

@@ -5,9 +5,13 @@ import type { Readable } from "node:stream";
 const keptLines = 2_000;
 const maxLineChars = 8_192;
 const maxFileBytes = 10 * 1024 * 1024;
+/** The disk may have space again later. */
+const reopenMs = 5_000;
 
 /** What a service writes: a bounded file for people, and the last lines in memory. */
 export interface Output {
+  /** The file. */
+  readonly path: string;
   /** Takes over a child's stdout or stderr. */
   readonly read: (stream: Readable) => void;
   /** A line of the lab's own about the service. */
@@ -25,26 +29,31 @@ export function openOutput(path: string): Output {
   const followers = new Set<(line: string) => void>();
   let file: WriteStream | undefined;
   let bytes = 0;
+  let brokenAt = 0;
 
   const open = () => {
     try {
       mkdirSync(dirname(path), { recursive: true });
       bytes = statSync(path, { throwIfNoEntry: false })?.size ?? 0;
       file = createWriteStream(path, { flags: "a", mode: 0o600 });
-      file.on("error", () => {
-        file = undefined;
-      });
+      file.on("error", breakOff);
     } catch {
-      file = undefined;
+      breakOff();
     }
+  };
+  const breakOff = () => {
+    file = undefined;
+    brokenAt = Date.now();
   };
   const write = (text: string) => {
     if (bytes > maxFileBytes) rotate();
+    if (!file && Date.now() - brokenAt > reopenMs) open();
     bytes += text.length;
     file?.write(text);
   };
   const rotate = () => {
     file?.end();
+    file = undefined;
     try {
       renameSync(path, `${path}.1`);
     } catch {
@@ -60,6 +69,7 @@ export function openOutput(path: string): Output {
   };
   open();
   return {
+    path,
     read: (stream) => {
       let rest = "";
       stream.setEncoding("utf8");

@@ -14,7 +14,7 @@ export async function portOwner(port: number): Promise<PortOwner | undefined> {
 }
 
 /** In words, for messages. */
-export function describeOwner(owner: PortOwner | undefined): string {
+export function describeOwner(owner: PortOwner | string | undefined): string {
   if (owner === undefined) return "a program that has just gone";
   if (typeof owner === "string") return owner;
   const where = owner.cwd ? ` in ${owner.cwd}` : "";

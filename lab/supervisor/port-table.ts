@@ -39,7 +39,10 @@ export function openPortTable(descriptor: ServiceDescriptor, env: Env): PortTabl
     move: async () => {
       for (const spec of descriptor.ports) {
         const wanted = explicit(spec);
-        if (wanted !== undefined) throw await portBusy(wanted, ask(spec));
+        if (wanted !== undefined) {
+          returnPort(wanted);
+          throw await portBusy(wanted, ask(spec));
+        }
         const old = ports.get(spec.name);
         ports.set(spec.name, await pickPort());
         if (old !== undefined) returnPort(old);

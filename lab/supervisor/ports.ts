@@ -42,7 +42,7 @@ export async function portBusy(
   port: number,
   ask: { readonly title: string; readonly variable: string },
 ): Promise<LabError> {
-  const owner = await portOwner(port);
+  const owner = given.has(port) ? "another service of this lab" : await portOwner(port);
   const kill =
     typeof owner === "object" ? `end that program (kill ${owner.pid})` : "end that program";
   return new LabError(

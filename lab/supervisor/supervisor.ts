@@ -1,4 +1,3 @@
-import { join } from "node:path";
 import type { ServiceStatus } from "#lab/api.ts";
 import { LabError } from "#lab/errors.ts";
 import type { ServiceDescriptor } from "#lab/services/descriptor.ts";
@@ -6,7 +5,7 @@ import type { ServiceId } from "#lab/services/ids.ts";
 import { type Env, openLabDir } from "#lab/state/lab-dir.ts";
 import type { Secrets } from "#lab/state/secrets.ts";
 import type { System } from "#lab/system.ts";
-import { type LeashOptions, openLeash, sweepLeftovers } from "./leash.ts";
+import { type Leash, type LeashOptions, openLeash, sweepLeftovers } from "./leash.ts";
 import { startOrder } from "./start-order.ts";
 import { createUnit, type Unit } from "./unit.ts";
 
@@ -30,12 +29,15 @@ export type Supervisor = Omit<System, "runtime">;
 /** Sweeps what an earlier lab left, then starts every service as soon as those it depends on are ready. */
 export function openSupervisor(options: SupervisorOptions): Supervisor {
   const { dir } = options;
-  const ground = (async () => {
-    await openLabDir(dir);
-    await sweepLeftovers(dir);
-    return openLeash(dir, options.leash);
-  })();
-  ground.catch(() => {});
+  let ground: Promise<Leash> | undefined;
+  /** Shared by all services; tried anew after a failure, since a full disk may have space again. */
+  const leash = () => {
+    ground ??= prepareGround(dir, options.leash).catch((error: unknown) => {
+      ground = undefined;
+      throw error;
+    });
+    return ground;
+  };
 
   const listeners = new Set<(row: ServiceStatus) => void>();
   const rowWaiters = new Set<() => void>();
@@ -58,32 +60,33 @@ export function openSupervisor(options: SupervisorOptions): Supervisor {
     [...units.values()].filter((unit) => unit.descriptor.dependsOn.includes(id));
 
   for (const descriptor of ordered) {
+    const waitsFor = () =>
+      descriptor.dependsOn
+        .map((id) => unitOf(id))
+        .filter((needed) => needed.state() !== "ready")
+        .map((needed) => needed.descriptor.title);
     const world = {
       dir,
       env: options.env,
       secrets: options.secrets,
       origin: options.origin,
       version: options.version,
-      leash: ground,
+      leash,
       portOf: (id: ServiceId, name?: string) => {
         const port = unitOf(id).port(name);
         if (port === undefined) throw new Error(`${id} has no port ${name ?? "yet"}`);
         return port;
       },
-      dependenciesReady: async (signal: AbortSignal) => {
-        const ready = () => descriptor.dependsOn.every((id) => unitOf(id).row().state === "ready");
-        await until(ready, rowWaiters, signal);
-      },
+      waitsFor,
+      dependenciesReady: (signal: AbortSignal) =>
+        until(() => waitsFor().length === 0, rowWaiters, signal),
       changed,
       moved: () => {
         for (const dependant of dependantsOf(descriptor.id))
           if (dependant.row().pid !== null) restart(dependant).catch(() => {});
       },
     };
-    units.set(
-      descriptor.id,
-      createUnit(descriptor, world, join(dir, "logs", `${descriptor.id}.log`)),
-    );
+    units.set(descriptor.id, createUnit(descriptor, world));
   }
 
   const start = async (unit: Unit): Promise<void> => {
@@ -91,7 +94,7 @@ export function openSupervisor(options: SupervisorOptions): Supervisor {
     await Promise.all(
       unit.descriptor.dependsOn.map((id) => {
         const needed = unitOf(id);
-        return needed.row().state === "ready" ? undefined : start(needed);
+        return needed.state() === "ready" ? undefined : start(needed);
       }),
     );
     refuseWhileStopping();
@@ -120,7 +123,7 @@ export function openSupervisor(options: SupervisorOptions): Supervisor {
     const timer = setTimeout(forceAll, shutdownMs);
     await Promise.all(done.values());
     clearTimeout(timer);
-    (await ground.catch(() => undefined))?.release();
+    (await ground?.catch(() => undefined))?.release();
     await Promise.all([...units.values()].map((unit) => unit.output.close()));
   };
   const forceAll = () => {
@@ -157,6 +160,12 @@ export function openSupervisor(options: SupervisorOptions): Supervisor {
       return stopping;
     },
   };
+}
+
+async function prepareGround(dir: string, options: LeashOptions | undefined): Promise<Leash> {
+  await openLabDir(dir);
+  await sweepLeftovers(dir);
+  return openLeash(dir, options);
 }
 
 /** Resolves once `holds` does, looking again at every wake-up. */

@@ -1,24 +1,20 @@
+import { join } from "node:path";
 import type { ServiceStatus } from "#lab/api.ts";
 import { LabError } from "#lab/errors.ts";
-import type {
-  Command,
-  LaunchContext,
-  Program,
-  ServiceDescriptor,
-} from "#lab/services/descriptor.ts";
+import type { LaunchContext, Program, ServiceDescriptor } from "#lab/services/descriptor.ts";
 import type { ServiceId } from "#lab/services/ids.ts";
 import type { Env } from "#lab/state/lab-dir.ts";
 import type { Secrets } from "#lab/state/secrets.ts";
-import { type Child, spawnChild } from "./child.ts";
-import { CrashError, crashNote, failureOf } from "./failure.ts";
+import type { Child } from "./child.ts";
+import { crashNote, failureOf } from "./failure.ts";
 import { findProgram } from "./find-program.ts";
 import type { Leash } from "./leash.ts";
 import { backOffMs, type Life, type LifeEvent, newborn, nextLife } from "./lifecycle.ts";
 import { type Output, openOutput } from "./output.ts";
 import { openPortTable } from "./port-table.ts";
-import { awaitReady } from "./probe.ts";
 import { parseProgress } from "./progress.ts";
 import { runHelper } from "./run-helper.ts";
+import { runService } from "./run-service.ts";
 
 /** What a service's life needs of the world around it. */
 export interface UnitWorld {
@@ -27,9 +23,12 @@ export interface UnitWorld {
   readonly secrets: Secrets;
   readonly origin: string;
   readonly version: string;
-  readonly leash: Promise<Leash>;
+  /** @throws LabError when the state folder cannot be written. */
+  readonly leash: () => Promise<Leash>;
   readonly portOf: (id: ServiceId, name?: string) => number;
-  /** Resolves once everything the service depends on is ready. */
+  /** Titles of what the service depends on and that is not ready. */
+  readonly waitsFor: () => readonly string[];
+  /** Resolves once it waits for nothing. */
   readonly dependenciesReady: (signal: AbortSignal) => Promise<void>;
   /** The row changed. */
   readonly changed: (row: ServiceStatus) => void;
@@ -42,6 +41,7 @@ export interface Unit {
   readonly descriptor: ServiceDescriptor;
   readonly output: Output;
   readonly row: () => ServiceStatus;
+  readonly state: () => Life["state"];
   readonly port: (name?: string) => number | undefined;
   readonly url: (name?: string) => string | undefined;
   /** Asks for a start; what comes of it, `settled` tells. */
@@ -54,12 +54,10 @@ export interface Unit {
   readonly leaseCrashes: () => () => void;
 }
 
-const portMoves = 3;
-
-export function createUnit(descriptor: ServiceDescriptor, world: UnitWorld, logFile: string): Unit {
-  const output = openOutput(logFile);
+export function createUnit(descriptor: ServiceDescriptor, world: UnitWorld): Unit {
+  const output = openOutput(join(world.dir, "logs", `${descriptor.id}.log`));
   const ports = openPortTable(descriptor, world.env);
-  const waiters = new Set<{ resolve: () => void; reject: (error: unknown) => void }>();
+  const waiters = new Set<PromiseWithResolvers<void>>();
   const helpers = new Set<Child>();
   let life: Life = newborn;
   let program: Program | undefined;
@@ -88,7 +86,7 @@ export function createUnit(descriptor: ServiceDescriptor, world: UnitWorld, logF
     startMs,
     restarts: Math.max(0, starts - 1),
     progress,
-    note,
+    note: life.state === "waiting" ? waitingNote(world.waitsFor()) : note,
   });
   const changed = () => world.changed(row());
   const dispatch = (event: LifeEvent) => {
@@ -108,26 +106,27 @@ export function createUnit(descriptor: ServiceDescriptor, world: UnitWorld, logF
     }
     waiters.clear();
   };
+  const show = (step: string, done: number) => {
+    if (life.state !== "preparing" && life.state !== "starting") return;
+    if (progress?.step === step && progress.done === done) return;
+    progress = { step, done };
+    changed();
+  };
   output.follow((line) => {
     const told = parseProgress(line);
-    if (!told || (life.state !== "starting" && life.state !== "preparing")) return;
-    progress = told;
-    changed();
+    if (told) show(told.step, told.done);
   });
 
   const contextFor = (signal: AbortSignal, leash: Leash): LaunchContext => ({
     dir: world.dir,
-    serviceDir: `${world.dir}/${descriptor.id}`,
+    serviceDir: join(world.dir, descriptor.id),
     secrets: world.secrets,
     origin: world.origin,
     version: world.version,
     env: world.env,
     port: ports.demand,
     portOf: world.portOf,
-    report: (step, done) => {
-      progress = { step, done };
-      changed();
-    },
+    report: show,
     run: (command, options) =>
       runHelper(command, options ?? {}, { env: world.env, leash, signal, helpers }),
     signal,
@@ -135,115 +134,45 @@ export function createUnit(descriptor: ServiceDescriptor, world: UnitWorld, logF
 
   /** One try, from waiting for dependencies to the end of the process. Never rejects. */
   const live = async (signal: AbortSignal) => {
-    let error: unknown;
     try {
-      const leash = await world.leash;
+      const leash = await world.leash();
       await world.dependenciesReady(signal);
-      const begun = Date.now();
+      const begun = performance.now();
       dispatch({ type: "dependencies-ready" });
-      const context = contextFor(signal, leash);
       program = await findProgram(descriptor, world.env);
-      signal.throwIfAborted();
       await ports.assign();
-      await runToEnd(context, leash, begun);
-    } catch (thrown) {
-      error = thrown;
-    }
-    await endChild();
-    afterLife(signal, error);
-  };
-
-  const runToEnd = async (context: LaunchContext, leash: Leash, begun: number) => {
-    const { signal } = context;
-    if (!program) return;
-    for (let moves = 0; ; moves++) {
-      const command = await prepareCommand(program, context);
       signal.throwIfAborted();
-      dispatch({ type: "prepared" });
-      const recent: string[] = [];
-      const stopFollowing = output.follow((line) => {
-        recent.push(line);
-        if (recent.length > 20) recent.shift();
+      await runService({
+        descriptor,
+        program,
+        context: contextFor(signal, leash),
+        env: world.env,
+        leash,
+        ports,
+        output,
+        on: {
+          prepared: () => dispatch({ type: "prepared" }),
+          spawned: (spawned) => {
+            child = spawned;
+            starts++;
+            startedAt = Date.now();
+            changed();
+          },
+          answered: () => {
+            failure = undefined;
+            note = null;
+            startMs = Math.round(performance.now() - begun);
+            dispatch({ type: "answered", at: performance.now() });
+          },
+          ended: () => {
+            child = undefined;
+          },
+          moved: world.moved,
+        },
       });
-      try {
-        const running = spawnService(command, leash);
-        await becomeReady(running, context, recent);
-        failure = undefined;
-        note = null;
-        startMs = Date.now() - begun;
-        dispatch({ type: "answered", at: performance.now() });
-        throw await Promise.race([crashOf(running, recent), aborted(context.signal)]);
-      } catch (error) {
-        const taken = error instanceof CrashError && life.state === "starting" && error.portTaken;
-        if (!taken || moves === portMoves) throw error;
-        child = undefined;
-        await ports.move();
-        world.moved();
-      } finally {
-        stopFollowing();
-      }
-    }
-  };
-
-  const prepareCommand = async (found: Program, context: LaunchContext) => {
-    const { mkdir } = await import("node:fs/promises");
-    await mkdir(context.serviceDir, { recursive: true });
-    return descriptor.embedded.launch(found, context);
-  };
-
-  const spawnService = (command: Command, leash: Leash): Child => {
-    const spawned = spawnChild(command, {
-      env: { ...world.env, LAB_SERVICE: descriptor.id },
-      leash,
-      deathSignal: descriptor.stop.signal,
-    });
-    for (const stream of [spawned.process.stdout, spawned.process.stderr])
-      if (stream) output.read(stream);
-    child = spawned;
-    starts++;
-    startedAt = Date.now();
-    changed();
-    return spawned;
-  };
-
-  const becomeReady = async (running: Child, context: LaunchContext, recent: readonly string[]) => {
-    let sight = "nothing yet";
-    const timeout = AbortSignal.timeout(descriptor.startTimeoutMs);
-    const over = new AbortController();
-    const signal = AbortSignal.any([context.signal, timeout, over.signal]);
-    const answered = async () => {
-      await awaitReady(descriptor.readiness, context, signal, (seen) => {
-        sight = seen;
-      });
-      sight = "it answers, and its settling is not done";
-      await descriptor.embedded.settle?.({ ...context, signal });
-    };
-    const crashed = crashOf(running, recent).then((crash): never => {
-      throw crash;
-    });
-    try {
-      await Promise.race([answered(), crashed, aborted(signal)]);
     } catch (error) {
-      if (!timeout.aborted || context.signal.aborted) {
-        // A failed settling may only be the echo of a crash; let the crash be the one that is told.
-        throw (await Promise.race([crashOf(running, recent), pause(100)])) ?? error;
-      }
-      throw failureOf.startTimeout(descriptor, sight, recent, logFile);
-    } finally {
-      crashed.catch(() => {});
-      over.abort();
+      afterLife(signal, error);
     }
-  };
-
-  const endChild = async () => {
-    const running = child;
-    if (running) {
-      running.signal(descriptor.stop.signal);
-      const timer = setTimeout(() => running.signal("SIGKILL"), descriptor.stop.graceMs);
-      await running.exited;
-      clearTimeout(timer);
-    }
-    child = undefined;
   };
 
   const afterLife = (signal: AbortSignal, error: unknown) => {
@@ -252,23 +181,20 @@ export function createUnit(descriptor: ServiceDescriptor, world: UnitWorld, logF
       dispatch({ type: "exited" });
       return;
     }
-    const told = failureOf.attempt(error, descriptor, logFile);
+    const told = failureOf.attempt(error, descriptor, output.path);
+    failure = told.error;
     if (told.kind === "impossible") {
-      failure = told.error;
       note = `${told.error.message} ${told.error.hint}`;
       output.note(note);
       dispatch({ type: "impossible" });
       return;
     }
-    failure = told.error;
-    const event = {
-      type: "crashed",
-      at: performance.now(),
-      leased: leases > 0 || !told.counts,
-    } as const;
-    const looping = nextLife(life, event).state === "crash-looping";
-    const delay = backOffMs(nextLife(life, event).streak);
-    if (looping) failure = failureOf.crashLooping(descriptor, told, logFile);
+    const leased = leases > 0 || !told.counts;
+    const event = { type: "crashed", at: performance.now(), leased } as const;
+    const next = nextLife(life, event);
+    const looping = next.state === "crash-looping";
+    const delay = backOffMs(next.streak);
+    if (looping) failure = failureOf.crashLooping(descriptor, told, output.path);
     note = looping ? crashNote(told) : `${told.summary}; next try in ${delay / 1_000} s`;
     output.note(note);
     dispatch(event);
@@ -287,6 +213,7 @@ export function createUnit(descriptor: ServiceDescriptor, world: UnitWorld, logF
     descriptor,
     output,
     row,
+    state: () => life.state,
     port: ports.get,
     url: ports.url,
     begin: () => {
@@ -299,10 +226,10 @@ export function createUnit(descriptor: ServiceDescriptor, world: UnitWorld, logF
       living = live(attempt.signal);
     },
     settled: () => {
-      const { promise, resolve, reject } = Promise.withResolvers<void>();
-      waiters.add({ resolve, reject });
+      const waiter = Promise.withResolvers<void>();
+      waiters.add(waiter);
       tellWaiters();
-      return promise;
+      return waiter.promise;
     },
     stop: async () => {
       dispatch({ type: "stop" });
@@ -322,6 +249,10 @@ export function createUnit(descriptor: ServiceDescriptor, world: UnitWorld, logF
       };
     },
   };
+}
+
+function waitingNote(titles: readonly string[]): string | null {
+  return titles.length > 0 ? `Waits for ${titles.join(" and ")}.` : null;
 }
 
 /** What somebody who waits for a start is told in this state; undefined: wait on. */
@@ -347,24 +278,4 @@ function outcomeOf(
     case "stopping":
       return undefined;
   }
-}
-
-/** Waits for the end of a process, and a moment for its last lines: grandchildren may hold the pipes open. */
-async function crashOf(running: Child, recent: readonly string[]): Promise<CrashError> {
-  const exit = await running.exited;
-  if (exit.kind !== "not-spawned") await Promise.race([running.closed, pause(50)]);
-  return new CrashError(exit, [...recent]);
-}
-
-/** Rejects when the signal aborts; harmless when nobody listens any more. */
-function aborted(signal: AbortSignal): Promise<never> {
-  const { promise, reject } = Promise.withResolvers<never>();
-  promise.catch(() => {});
-  signal.addEventListener("abort", () => reject(signal.reason), { once: true });
-  if (signal.aborted) reject(signal.reason);
-  return promise;
-}
-
-function pause(ms: number): Promise<undefined> {
-  return new Promise((resolve) => setTimeout(resolve, ms));
 }

@@ -1,0 +1,151 @@
+import { mkdir } from "node:fs/promises";
+import type { LaunchContext, Program, ServiceDescriptor } from "#lab/services/descriptor.ts";
+import type { Env } from "#lab/state/lab-dir.ts";
+import { storageError } from "#lab/state/storage-error.ts";
+import { type Child, spawnChild } from "./child.ts";
+import { CrashError, failureOf } from "./failure.ts";
+import type { Leash } from "./leash.ts";
+import type { Output } from "./output.ts";
+import type { PortTable } from "./port-table.ts";
+import { awaitReady } from "./probe.ts";
+
+/** A service that does not listen because somebody took its port meanwhile gets another one so often. */
+const portMoves = 3;
+
+export interface ServiceRun {
+  readonly descriptor: ServiceDescriptor;
+  readonly program: Program;
+  readonly context: LaunchContext;
+  readonly env: Env;
+  readonly leash: Leash;
+  readonly ports: PortTable;
+  readonly output: Output;
+  /** What happens on the way. */
+  readonly on: {
+    readonly prepared: () => void;
+    readonly spawned: (child: Child) => void;
+    readonly answered: () => void;
+    /** Nothing of it runs any more. */
+    readonly ended: () => void;
+    /** It has other ports than before. */
+    readonly moved: () => void;
+  };
+}
+
+/**
+ * One process of a service: prepare, spawn, wait until it is ready, wait for its end. Never resolves.
+ * @throws CrashError when it ended by itself; LabError when it cannot run or is not ready in time; the
+ *   abort reason when `context.signal` stopped it. The process has ended by then.
+ */
+export async function runService(run: ServiceRun): Promise<never> {
+  for (let moves = 0; ; moves++) {
+    const { wasReady, error } = await oneProcess(run);
+    const taken = !wasReady && error instanceof CrashError && error.portTaken;
+    if (!taken || moves === portMoves) throw error;
+    await run.ports.move();
+    run.on.moved();
+  }
+}
+
+async function oneProcess(run: ServiceRun): Promise<{ wasReady: boolean; error: unknown }> {
+  const { descriptor, context, output } = run;
+  const recent: string[] = [];
+  const stopFollowing = output.follow((line) => {
+    recent.push(line);
+    if (recent.length > 20) recent.shift();
+  });
+  let child: Child | undefined;
+  let wasReady = false;
+  try {
+    await makeFolder(context.serviceDir);
+    const command = await descriptor.embedded.launch(run.program, context);
+    context.signal.throwIfAborted();
+    run.on.prepared();
+    child = spawnChild(command, {
+      env: { ...run.env, LAB_SERVICE: descriptor.id },
+      leash: run.leash,
+      deathSignal: descriptor.stop.signal,
+    });
+    for (const stream of [child.process.stdout, child.process.stderr])
+      if (stream) output.read(stream);
+    run.on.spawned(child);
+    await becomeReady(run, child, recent);
+    wasReady = true;
+    run.on.answered();
+    const error = await Promise.race([crashOf(child, recent), aborted(context.signal)]);
+    return { wasReady, error };
+  } catch (error) {
+    return { wasReady, error };
+  } finally {
+    if (child) await endChild(descriptor, child);
+    stopFollowing();
+    run.on.ended();
+  }
+}
+
+async function makeFolder(path: string): Promise<void> {
+  try {
+    await mkdir(path, { recursive: true });
+  } catch (error) {
+    throw storageError(error, path);
+  }
+}
+
+async function becomeReady(
+  { descriptor, context, output }: ServiceRun,
+  child: Child,
+  recent: readonly string[],
+): Promise<void> {
+  let sight = "nothing";
+  const timeout = AbortSignal.timeout(descriptor.startTimeoutMs);
+  const over = new AbortController();
+  const signal = AbortSignal.any([context.signal, timeout, over.signal]);
+  const answer = async () => {
+    await awaitReady(descriptor.readiness, context, signal, (seen) => {
+      sight = seen;
+    });
+    sight = "it answers, but its set-up is not done";
+    await descriptor.embedded.settle?.({ ...context, signal });
+  };
+  const crash = crashOf(child, recent).then((error): never => {
+    throw error;
+  });
+  crash.catch(() => {});
+  try {
+    await Promise.race([answer(), crash, aborted(signal)]);
+  } catch (error) {
+    if (timeout.aborted && !context.signal.aborted)
+      throw failureOf.startTimeout(descriptor, sight, recent, output.path);
+    // A failed set-up may only be the echo of a crash, which then is the better story.
+    throw (await Promise.race([crashOf(child, recent), pause(100)])) ?? error;
+  } finally {
+    over.abort();
+  }
+}
+
+async function endChild({ stop }: ServiceDescriptor, child: Child): Promise<void> {
+  child.signal(stop.signal);
+  const timer = setTimeout(() => child.signal("SIGKILL"), stop.graceMs);
+  await child.exited;
+  clearTimeout(timer);
+}
+
+/** Waits for the end of a process, and a moment for its last lines: grandchildren may hold the pipes open. */
+async function crashOf(child: Child, recent: readonly string[]): Promise<CrashError> {
+  const exit = await child.exited;
+  if (exit.kind !== "not-spawned") await Promise.race([child.closed, pause(50)]);
+  return new CrashError(exit, [...recent]);
+}
+
+/** Rejects when the signal aborts; harmless when nobody listens any more. */
+function aborted(signal: AbortSignal): Promise<never> {
+  const { promise, reject } = Promise.withResolvers<never>();
+  promise.catch(() => {});
+  signal.addEventListener("abort", () => reject(signal.reason), { once: true });
+  if (signal.aborted) reject(signal.reason);
+  return promise;
+}
+
+function pause(ms: number): Promise<undefined> {
+  return new Promise((resolve) => setTimeout(resolve, ms, undefined));
+}
