@@ -157,10 +157,12 @@ export async function openFrontDoor(options: FrontDoorOptions): Promise<FrontDoo
     target: string,
     bodyLimit = 0,
   ): void {
+    const base = attachment?.system.url("store");
     proxy.forward(request, response, {
-      base: attachment?.system.url("store"),
+      base,
       target,
-      headers: [],
+      // The store answers to its own names only.
+      headers: base === undefined ? [] : [["host", new URL(base).host]],
       bodyLimit,
       absent: attachment ? storeAway : starting,
       broken: storeBroke,
