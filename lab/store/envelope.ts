@@ -60,10 +60,10 @@ export function readEnvelope(bytes: Buffer): Envelope {
     }
     const headerEnd = lineEnd(bytes, at);
     const itemHeader = parseObject(bytes, at, headerEnd, "item header");
-    const type = itemHeader["type"];
+    const type = itemHeader.type;
     if (typeof type !== "string") throw new MalformedEnvelope("item without a type");
     const offset = Math.min(headerEnd + 1, bytes.length);
-    const length = payloadLength(bytes, offset, itemHeader["length"]);
+    const length = payloadLength(bytes, offset, itemHeader.length);
     at = offset + length;
     if (at < bytes.length && bytes[at] !== newline)
       throw new MalformedEnvelope("item longer than its length says");
@@ -76,7 +76,7 @@ export function readEnvelope(bytes: Buffer): Envelope {
     items.push(...itemsOf(kind, parseObject(bytes, offset, offset + length, type), offset, length));
     if (items.length > maxItemsPerEnvelope) throw new MalformedEnvelope("too many items");
   }
-  return { eventId: text(header["event_id"]), items, ignored };
+  return { eventId: text(header.event_id), items, ignored };
 }
 
 function payloadLength(bytes: Buffer, offset: number, length: unknown): number {
@@ -115,15 +115,15 @@ function itemsOf(
   switch (kind) {
     case "event":
     case "transaction": {
-      const trace = object(object(payload["contexts"])?.["trace"]);
+      const trace = object(object(payload.contexts)?.trace);
       return [
         {
           ...place,
           index: -1,
-          traceId: traceId(trace?.["trace_id"]),
-          spanId: spanId(trace?.["span_id"]),
-          level: text(payload["level"]) ?? (kind === "event" ? "error" : null),
-          title: kind === "event" ? eventTitle(payload) : (text(payload["transaction"]) ?? ""),
+          traceId: traceId(trace?.trace_id),
+          spanId: spanId(trace?.span_id),
+          level: text(payload.level) ?? (kind === "event" ? "error" : null),
+          title: kind === "event" ? eventTitle(payload) : (text(payload.transaction) ?? ""),
         },
       ];
     }
@@ -135,7 +135,7 @@ function itemsOf(
           traceId: null,
           spanId: null,
           level: null,
-          title: text(payload["status"]) ?? "sessions",
+          title: text(payload.status) ?? "sessions",
         },
       ];
     case "client_report":
@@ -151,17 +151,17 @@ function itemsOf(
       ];
     case "log":
     case "metric":
-      return list(payload["items"]).map((entry, index) => {
+      return list(payload.items).map((entry, index) => {
         const item = object(entry) ?? {};
         return {
           ...place,
           index,
-          traceId: traceId(item["trace_id"]),
+          traceId: traceId(item.trace_id),
           spanId:
-            spanId(item["span_id"]) ??
-            spanId(object(object(item["attributes"])?.["sentry.trace.parent_span_id"])?.["value"]),
-          level: text(item["level"]),
-          title: text(kind === "log" ? item["body"] : item["name"]) ?? "",
+            spanId(item.span_id) ??
+            spanId(object(object(item.attributes)?.["sentry.trace.parent_span_id"])?.value),
+          level: text(item.level),
+          title: text(kind === "log" ? item.body : item.name) ?? "",
         };
       });
   }
@@ -169,21 +169,21 @@ function itemsOf(
 
 /** Type and message of what was thrown: the last of the chain, causes come before it. */
 function eventTitle(payload: Json): string {
-  const thrown = object(list(object(payload["exception"])?.["values"]).at(-1));
+  const thrown = object(list(object(payload.exception)?.values).at(-1));
   const message =
-    text(thrown?.["value"]) ??
-    text(payload["message"]) ??
-    text(object(payload["message"])?.["formatted"]) ??
-    text(object(payload["logentry"])?.["formatted"]) ??
-    text(object(payload["logentry"])?.["message"]) ??
+    text(thrown?.value) ??
+    text(payload.message) ??
+    text(object(payload.message)?.formatted) ??
+    text(object(payload.logentry)?.formatted) ??
+    text(object(payload.logentry)?.message) ??
     "";
-  const type = text(thrown?.["type"]);
+  const type = text(thrown?.type);
   return type === null ? message : message === "" ? type : `${type}: ${message}`;
 }
 
 function discarded(payload: Json): number {
-  return list(payload["discarded_events"]).reduce<number>((sum, entry) => {
-    const quantity = object(entry)?.["quantity"];
+  return list(payload.discarded_events).reduce<number>((sum, entry) => {
+    const quantity = object(entry)?.quantity;
     return sum + (typeof quantity === "number" ? quantity : 0);
   }, 0);
 }

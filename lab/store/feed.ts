@@ -1,5 +1,6 @@
 import type { FeedMessage } from "./contract.ts";
-import type { Growth, GrowthListener } from "./store.ts";
+import type { Growth } from "./indexing.ts";
+import type { GrowthListener } from "./store.ts";
 
 /** One reader of the live feed, e.g. an HTTP response. */
 export interface FeedReader {

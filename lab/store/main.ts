@@ -10,8 +10,8 @@ function log(level: "info" | "warn" | "error", msg: string, fields: object = {})
   process.stdout.write(`${JSON.stringify({ level, time: Date.now(), msg, ...fields })}\n`);
 }
 
-const port = Number(process.env["LAB_STORE_PORT"]);
-const dir = process.env["LAB_STORE_DIR"];
+const port = Number(process.env.LAB_STORE_PORT);
+const dir = process.env.LAB_STORE_DIR;
 if (!Number.isInteger(port) || port < 0 || port > 65_535 || !dir) {
   log("error", "LAB_STORE_PORT must be a port and LAB_STORE_DIR an existing folder");
   process.exit(3);
@@ -22,7 +22,7 @@ try {
   const server = await openStoreServer({
     port,
     dir,
-    fsync: process.env["LAB_STORE_FSYNC"] === "1",
+    fsync: process.env.LAB_STORE_FSYNC === "1",
     onError: (error) => log("error", "request failed", { error: errorText(error) }),
   });
   for (const damage of server.store.index.log.damage) log("warn", "damage found", { ...damage });

@@ -57,38 +57,48 @@ function encodeValue(w: Writer, value: unknown, field: Field, path: string): voi
   switch (type) {
     case "string":
       if (typeof value !== "string") wrong(path, "text");
-      return writeString(w, no, value);
+      writeString(w, no, value);
+      break;
     case "bytes":
       if (typeof value !== "string") wrong(path, "base64 text");
-      return writeBytes(w, no, Buffer.from(value, "base64"));
+      writeBytes(w, no, Buffer.from(value, "base64"));
+      break;
     case "id":
       if (typeof value !== "string" || !/^([0-9a-fA-F]{2})*$/.test(value))
         wrong(path, "hex digits");
-      return writeBytes(w, no, Buffer.from(value, "hex"));
+      writeBytes(w, no, Buffer.from(value, "hex"));
+      break;
     case "bool":
       if (typeof value !== "boolean") wrong(path, "true or false");
       writeTag(w, no, 0);
-      return writeVarint(w, value ? 1 : 0);
+      writeVarint(w, value ? 1 : 0);
+      break;
     case "enum":
-      return writeInteger(w, field, enumNumber(value, field, path));
+      writeInteger(w, field, enumNumber(value, field, path));
+      break;
     case "uint32":
     case "int64":
     case "uint64":
-      return writeInteger(w, field, integer(value, path));
+      writeInteger(w, field, integer(value, path));
+      break;
     case "sint32": {
       const signed = integer(value, path);
-      return writeInteger(w, field, signed >= 0n ? signed * 2n : signed * -2n - 1n);
+      writeInteger(w, field, signed >= 0n ? signed * 2n : signed * -2n - 1n);
+      break;
     }
     case "fixed32":
       writeTag(w, no, wireTypeOf(field));
-      return writeFixed32(w, Number(BigInt.asUintN(32, integer(value, path))));
+      writeFixed32(w, Number(BigInt.asUintN(32, integer(value, path))));
+      break;
     case "fixed64":
     case "sfixed64":
       writeTag(w, no, wireTypeOf(field));
-      return writeFixed64(w, integer(value, path));
+      writeFixed64(w, integer(value, path));
+      break;
     case "double":
       writeTag(w, no, wireTypeOf(field));
-      return writeDouble(w, double(value, path));
+      writeDouble(w, double(value, path));
+      break;
   }
 }
 

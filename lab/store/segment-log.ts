@@ -63,6 +63,7 @@ export interface Damage {
 }
 
 export interface SegmentLog {
+  readonly dir: string;
   /** Writes one record. Throws the system's error (`ENOSPC`…) and leaves no partial record behind. */
   readonly append: (kind: RecordKind, payload: Uint8Array) => RecordPlace;
   /** Resolves when all that was appended is as durable as the options ask. */
@@ -185,6 +186,7 @@ export function openSegmentLog(options: SegmentLogOptions, replay: Replay): Segm
   }
 
   return {
+    dir,
     append,
     durable,
     read: (id, offset, target) => {

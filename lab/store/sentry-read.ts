@@ -2,10 +2,11 @@ import type { OtlpSpan, SentryItem } from "#lab/api.ts";
 import { traceService } from "#scenarios/names.ts";
 import { rowMask } from "./chunked-table.ts";
 import { sequence } from "./group-table.ts";
+import type { StoredItem } from "./indexing.ts";
 import { plainAttributes } from "./log-read.ts";
 import { decodeMessage } from "./otlp-decode.ts";
 import { span as spanMessage } from "./otlp-schema.ts";
-import type { StoredItem, StoreIndex } from "./store.ts";
+import type { StoreIndex } from "./store.ts";
 import { storedBytes } from "./stored-bytes.ts";
 import { spanRows } from "./trace-read.ts";
 

@@ -1,0 +1,366 @@
+import { connect } from "node:net";
+import { gzipSync } from "node:zlib";
+import { SeverityNumber } from "@opentelemetry/api-logs";
+import { OTLPLogExporter } from "@opentelemetry/exporter-logs-otlp-http";
+import { OTLPTraceExporter as JsonExporter } from "@opentelemetry/exporter-trace-otlp-http";
+import { OTLPTraceExporter as ProtobufExporter } from "@opentelemetry/exporter-trace-otlp-proto";
+import { resourceFromAttributes } from "@opentelemetry/resources";
+import { LoggerProvider, SimpleLogRecordProcessor } from "@opentelemetry/sdk-logs";
+import { BasicTracerProvider, SimpleSpanProcessor } from "@opentelemetry/sdk-trace-base";
+import { expect, test } from "vitest";
+import type { LogsBody, OtlpTrace, SentryBody } from "#lab/api.ts";
+import type { StoreStats } from "./contract.ts";
+import { decodeMessage } from "./otlp-decode.ts";
+import { tracesRequest } from "./otlp-schema.ts";
+import { openTestStore, rawRequest } from "./testing/open.ts";
+import {
+  envelope,
+  logs,
+  logsProtobuf,
+  newSpanId,
+  newTraceId,
+  span,
+  text,
+  traces,
+  tracesProtobuf,
+} from "./testing/payload.ts";
+
+const json = { "content-type": "application/json" };
+const runId = "01jdr0000000000000000000ab";
+const spansOf = (trace: OtlpTrace) =>
+  trace.resourceSpans.flatMap(({ scopeSpans }) => scopeSpans.flatMap(({ spans }) => spans));
+
+test.each([
+  ["protobuf", ProtobufExporter],
+  ["JSON", JsonExporter],
+])("spans of the real %s exporter can be read back to the nanosecond", async (_, Exporter) => {
+  const store = await openTestStore();
+  const provider = new BasicTracerProvider({
+    resource: resourceFromAttributes({ "service.name": "lab-server" }),
+    spanProcessors: [new SimpleSpanProcessor(new Exporter({ url: `${store.url}/v1/traces` }))],
+  });
+  const sent = provider.getTracer("test", "1.2.3").startSpan("GET /orders", {
+    startTime: [1_795_357_945, 123_456_789],
+    attributes: { "lab.run.id": runId, rows: 3, ratio: 0.5, cached: false, tags: ["a", "b"] },
+  });
+  sent.addEvent("exception", { "exception.type": "TypeError" }, [1_795_357_945, 123_456_790]);
+  sent.setStatus({ code: 2, message: "broken" });
+  sent.end([1_795_357_946, 1]);
+  await provider.shutdown();
+
+  const { traceId, spanId } = sent.spanContext();
+  const trace = await store.get<OtlpTrace>(`/lab/traces/${traceId}`);
+  expect(trace.resourceSpans[0]?.scopeSpans[0]?.scope).toMatchObject({
+    name: "test",
+    version: "1.2.3",
+  });
+  expect(spansOf(trace)).toMatchObject([
+    {
+      traceId,
+      spanId,
+      name: "GET /orders",
+      startTimeUnixNano: "1795357945123456789",
+      endTimeUnixNano: "1795357946000000001",
+      status: { code: 2, message: "broken" },
+      events: [{ name: "exception", timeUnixNano: "1795357945123456790" }],
+      attributes: [
+        text("lab.run.id", runId),
+        { key: "rows", value: { intValue: "3" } },
+        { key: "ratio", value: { doubleValue: 0.5 } },
+        { key: "cached", value: { boolValue: false } },
+        {
+          key: "tags",
+          value: { arrayValue: { values: [{ stringValue: "a" }, { stringValue: "b" }] } },
+        },
+      ],
+    },
+  ]);
+  expect(await store.get(`/lab/runs/${runId}/traces`)).toEqual({ traceIds: [traceId] });
+});
+
+test("log records of the real exporter are found by trace, run, service, severity and text", async () => {
+  const store = await openTestStore();
+  const provider = new LoggerProvider({
+    resource: resourceFromAttributes({ "service.name": "lab-server" }),
+    processors: [
+      new SimpleLogRecordProcessor({
+        exporter: new OTLPLogExporter({ url: `${store.url}/v1/logs` }),
+      }),
+    ],
+  });
+  const logger = provider.getLogger("test");
+  logger.emit({ body: "all fine", severityNumber: SeverityNumber.INFO });
+  logger.emit({
+    body: "order 7 is LATE",
+    severityNumber: SeverityNumber.WARN2,
+    attributes: { "lab.run.id": runId, attempt: 2 },
+  });
+  await provider.forceFlush();
+  await provider.shutdown();
+
+  const find = (query: string) => store.get<LogsBody>(`/lab/logs?${query}`);
+  expect((await find("")).logs.map(({ body }) => body).sort()).toEqual([
+    "all fine",
+    "order 7 is LATE",
+  ]);
+  for (const query of [
+    "severity=warn",
+    `run=${runId}`,
+    "text=late",
+    "service=lab-server&text=order",
+  ])
+    expect((await find(query)).logs).toMatchObject([
+      {
+        body: "order 7 is LATE",
+        severity: "warn",
+        service: "lab-server",
+        attributes: { attempt: 2 },
+      },
+    ]);
+  for (const query of ["severity=error", "run=nobody", "text=missing", "service=lab-web"])
+    expect(await find(query)).toEqual({ logs: [] });
+});
+
+test("a trace in the making grows with each batch and counts a repeated span once", async () => {
+  const store = await openTestStore();
+  const traceId = newTraceId();
+  const first = span({ traceId, name: "first" });
+  const second = span({ traceId, name: "second", parentSpanId: first.spanId });
+  await store.post("/v1/traces", tracesProtobuf([first]));
+  await store.post("/v1/traces", tracesProtobuf([second, first, first]));
+  const trace = await store.get<OtlpTrace>(`/lab/traces/${traceId}`);
+  expect(spansOf(trace)).toMatchObject([{ name: "first" }, { name: "second" }]);
+  expect(trace.resourceSpans).toHaveLength(1);
+  expect(await store.get<StoreStats>("/lab/stats")).toMatchObject({ spans: 2, traces: 1 });
+});
+
+test("Tempo's routes answer with base64 ids, or protobuf when asked", async () => {
+  const store = await openTestStore();
+  const sent = span({ kind: 3, attributes: [text("k", "v")] });
+  await store.post("/v1/traces", tracesProtobuf([sent]));
+  const inTempo = {
+    name: "work",
+    kind: "SPAN_KIND_CLIENT",
+    traceId: Buffer.from(sent.traceId, "hex").toString("base64"),
+    spanId: Buffer.from(sent.spanId, "hex").toString("base64"),
+    startTimeUnixNano: sent.startTimeUnixNano,
+  };
+  expect(await store.get(`/api/traces/${sent.traceId}`)).toMatchObject({
+    batches: [{ scopeSpans: [{ spans: [inTempo] }] }],
+  });
+  expect(await store.get(`/api/v2/traces/${sent.traceId.toUpperCase()}`)).toMatchObject({
+    trace: { resourceSpans: [{ scopeSpans: [{ spans: [inTempo] }] }] },
+  });
+  const answer = await fetch(`${store.url}/api/traces/${sent.traceId}`, {
+    headers: { accept: "application/protobuf" },
+  });
+  expect(answer.headers.get("content-type")).toBe("application/protobuf");
+  const decoded = decodeMessage(Buffer.from(await answer.arrayBuffer()), tracesRequest);
+  expect(decoded).toMatchObject(traces([sent]) as object);
+  for (const path of ["/api/traces/abc", "/api/v2/traces/abc"])
+    expect((await fetch(`${store.url}${path}`)).status).toBe(404);
+  expect((await fetch(`${store.url}/api/traces/xyz`)).status).toBe(400);
+});
+
+test("an unknown trace is 404 with a code and a hint", async () => {
+  const store = await openTestStore();
+  const answer = await fetch(`${store.url}/lab/traces/${newTraceId()}`);
+  expect(answer.status).toBe(404);
+  expect(await answer.json()).toMatchObject({
+    error: { code: "unknown_trace", message: expect.any(String), hint: expect.any(String) },
+  });
+});
+
+test("spans with invalid ids are left out and told as partial success, in the request's encoding", async () => {
+  const store = await openTestStore();
+  const good = span();
+  const batch = [
+    good,
+    span({ traceId: "0".repeat(32) }),
+    span({ spanId: "abcd" }),
+    span({ spanId: "" }),
+  ];
+  const inJson = await store.post("/v1/traces", JSON.stringify(traces(batch)), json);
+  expect(inJson.status).toBe(200);
+  expect(await inJson.json()).toMatchObject({ partialSuccess: { rejectedSpans: "3" } });
+  const inProtobuf = await store.post("/v1/traces", tracesProtobuf(batch));
+  expect(inProtobuf.headers.get("content-type")).toBe("application/x-protobuf");
+  // Field 1, then its own field 1: three.
+  expect([...Buffer.from(await inProtobuf.arrayBuffer())]).toEqual(
+    expect.arrayContaining([0x0a, 0x08, 0x03]),
+  );
+  expect(await store.get<StoreStats>("/lab/stats")).toMatchObject({
+    spans: 1,
+    dropped: { "span with an invalid id": 6 },
+  });
+});
+
+const nested = (depth: number): string => `${"[".repeat(depth)}${"]".repeat(depth)}`;
+test.each([
+  ["truncated protobuf", tracesProtobuf([span()]).subarray(0, 60), {}, 400],
+  [
+    "truncated gzip",
+    gzipSync(tracesProtobuf([span()])).subarray(0, 40),
+    { "content-encoding": "gzip" },
+    400,
+  ],
+  ["gzip that is none", "hello", { "content-encoding": "gzip" }, 400],
+  ["bad JSON", '{"resourceSpans":', json, 400],
+  ["JSON of another shape", '{"resourceSpans":{"a":1}}', json, 400],
+  ["JSON with a wrong id", JSON.stringify(traces([span({ traceId: "xyz" })])), json, 400],
+  ["JSON nested too deep", nested(100_000), json, 400],
+  ["another content type", "a=1", { "content-type": "text/plain" }, 415],
+  ["another encoding", "a", { "content-encoding": "br" }, 415],
+  ["a gzip bomb", gzipSync(Buffer.alloc(30 * 1024 * 1024)), { "content-encoding": "gzip" }, 413],
+  ["a large plain body", Buffer.alloc(8 * 1024 * 1024 + 1), {}, 413],
+  ["too many spans", tracesProtobuf(Array.from({ length: 10_001 }, () => span())), {}, 413],
+])("%s is refused, and a sane request is served after it", async (_, body, headers, status) => {
+  const store = await openTestStore();
+  const answer = await store.post("/v1/traces", body, headers);
+  expect(answer.status).toBe(status);
+  const answered = Buffer.from(await answer.arrayBuffer());
+  const type = answer.headers.get("content-type");
+  if (type === "application/json")
+    expect(JSON.parse(answered.toString())).toMatchObject({ code: 3, message: expect.any(String) });
+  else expect(answered.subarray(0, 2)).toEqual(Buffer.from([0x08, 0x03]));
+  expect((await store.post("/v1/traces", tracesProtobuf([span()]))).status).toBe(200);
+});
+
+test("a body sent in pieces without a length is cut off at the limit", async () => {
+  const store = await openTestStore({ limits: { wireBytes: 100_000 } });
+  const pieces = new ReadableStream({
+    pull: (controller) => controller.enqueue(new Uint8Array(50_000)),
+  });
+  const answer = await fetch(`${store.url}/v1/traces`, {
+    method: "POST",
+    body: pieces,
+    duplex: "half",
+    headers: { "content-type": "application/x-protobuf" },
+  } as RequestInit).catch(() => undefined);
+  // A sender that never stops may lose the connection before it reads the answer.
+  expect([413, undefined]).toContain(answer?.status);
+  expect((await store.post("/v1/traces", tracesProtobuf([span()]))).status).toBe(200);
+  expect(await store.get<StoreStats>("/lab/stats")).toMatchObject({
+    dropped: { "refused: too_large": 1 },
+  });
+});
+
+test("a body that dribbles in loses its connection at the deadline", async () => {
+  const store = await openTestStore({ limits: { readDeadlineMs: 50 } });
+  const socket = connect(store.port, "127.0.0.1");
+  socket.write(
+    `POST /v1/traces HTTP/1.1\r\nHost: 127.0.0.1:${store.port}\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n{`,
+  );
+  const answer: Buffer[] = [];
+  for await (const part of socket) answer.push(part);
+  expect(Buffer.concat(answer).toString()).toMatch(/^HTTP\/1\.1 408 /);
+});
+
+test("too much at the same time is told to come back later", async () => {
+  const store = await openTestStore({ limits: { inFlightBytes: 1000 } });
+  const answer = await store.post("/v1/traces", Buffer.alloc(2000));
+  expect(answer.status).toBe(429);
+  expect(answer.headers.get("retry-after")).toBe("1");
+});
+
+test.each([
+  ["GET", "/v1/traces", 405],
+  ["PUT", "/v1/logs", 405],
+  ["TRACE", "/v1/logs", 405],
+  ["POST", "/lab/stats", 405],
+  ["GET", "/nowhere", 404],
+  ["GET", "/lab/traces/%00", 400],
+  ["GET", "/lab/logs?limit=-1", 400],
+  ["GET", "/lab/logs?severity=loud", 400],
+  ["GET", "/lab/sentry?trace=__proto__", 400],
+  ["GET", "/lab/runs/__proto__/traces", 200],
+  ["GET", "//evil.example/lab/stats", 404],
+])("%s %s answers %i", async (method, path, status) => {
+  const store = await openTestStore();
+  const host = `127.0.0.1:${store.port}`;
+  expect(await rawRequest(store.port, path, { host }, method)).toBe(status);
+});
+
+test.each([
+  "evil.com",
+  "127.0.0.1.nip.io",
+  "localhost:1@evil.com",
+  "a b",
+  "[::1",
+  "%",
+  ":99999",
+  "0.0.0.0",
+  "2130706433",
+  "localhost",
+  "",
+])("the host name %j is refused on every route", async (host) => {
+  const store = await openTestStore();
+  for (const path of ["/v1/traces", "/ready", "/lab/stats", "/nowhere"])
+    expect(await rawRequest(store.port, path, { host })).toBe(421);
+});
+
+test.each(["127.0.0.1", "localhost", "[::1]"])("the loopback name %s is served", async (name) => {
+  const store = await openTestStore();
+  expect(await rawRequest(store.port, "/ready", { host: `${name}:${store.port}` })).toBe(200);
+});
+
+test("attribute keys that mean something to JavaScript are plain data", async () => {
+  const store = await openTestStore();
+  const keys = ["__proto__", "constructor", "toString"];
+  const traceId = newTraceId();
+  const attributes = keys.map((key) => text(key, `value of ${key}`));
+  await store.post(
+    "/v1/logs",
+    JSON.stringify(logs([{ traceId, body: { stringValue: "x" }, attributes }])),
+    json,
+  );
+  await store.post("/v1/traces", tracesProtobuf([span({ traceId, kind: 2, attributes })]));
+  const wanted = Object.fromEntries(keys.map((key) => [key, `value of ${key}`]));
+  const { logs: found } = await store.get<LogsBody>(`/lab/logs?trace=${traceId}`);
+  expect(Object.entries(found[0]?.attributes ?? {})).toEqual(Object.entries(wanted));
+  const { items } = await store.get<SentryBody>(`/lab/sentry?trace=${traceId}`);
+  expect(JSON.stringify(items)).toContain('"__proto__":"value of __proto__"');
+  expect(({} as Record<string, unknown>)["value of __proto__"]).toBeUndefined();
+});
+
+test("metrics are taken and refused like the rest", async () => {
+  const store = await openTestStore();
+  const metrics = {
+    resourceMetrics: [
+      { scopeMetrics: [{ metrics: [{ name: "m", sum: { dataPoints: [{ asInt: "1" }] } }] }] },
+    ],
+  };
+  expect((await store.post("/v1/metrics", JSON.stringify(metrics), json)).status).toBe(200);
+  expect((await store.post("/v1/metrics", Buffer.from([0x0a, 0x7f]))).status).toBe(400);
+});
+
+test("everything acknowledged is there again after a restart, with the same sequence numbers", async () => {
+  const store = await openTestStore();
+  const dir = store.store.index.log.dir;
+  const traceId = newTraceId();
+  await store.post(
+    "/v1/traces",
+    tracesProtobuf([span({ traceId, kind: 2, attributes: [text("lab.run.id", runId)] })]),
+  );
+  await store.post(
+    "/v1/logs",
+    logsProtobuf([{ traceId, spanId: newSpanId(), body: { stringValue: "a" } }]),
+  );
+  await store.post(
+    "/api/1/envelope/",
+    envelope([
+      { type: "event", payload: { message: "m", contexts: { trace: { trace_id: traceId } } } },
+    ]),
+  );
+  const paths = [
+    `/lab/traces/${traceId}`,
+    `/lab/runs/${runId}/traces`,
+    `/lab/logs?run=${runId}`,
+    `/lab/sentry?run=${runId}`,
+    "/lab/stats",
+  ];
+  const before = await Promise.all(paths.map((path) => store.get(path)));
+  await store.close();
+  const again = await openTestStore({ dir });
+  expect(await Promise.all(paths.map((path) => again.get(path)))).toEqual(before);
+});
