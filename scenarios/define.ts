@@ -125,6 +125,7 @@ export interface SpanExpectation extends Reason {
   /** Number of distinct values of one attribute over the selected spans. */
   readonly distinct?: { readonly attribute: string; readonly count: Comparison };
 }
+/** Holds when every `first` span stands in the relation to at least one `second`, and there is a `first`. */
 export interface OrderExpectation extends Reason {
   readonly signal: "order";
   readonly first: SpanSelector;
@@ -148,7 +149,7 @@ export interface MetricExpectation extends Reason {
   readonly delta?: Comparison;
   /** Highest value read during the run. */
   readonly max?: Comparison;
-  /** Value at the end, compared with the value at arming. */
+  /** The value at the end equals the value at arming. */
   readonly returnsTo?: "baseline";
   /** An exemplar on this metric names a trace of this run. */
   readonly exemplar?: true;
@@ -167,6 +168,8 @@ export interface LogExpectation extends Reason {
 export interface SentryExpectation extends Reason {
   readonly signal: "sentry";
   readonly item: "event" | "log" | "transaction";
+  /** Name of the transaction; of a log, its body; of an event, the transaction it happened in. */
+  readonly name?: Comparison;
   /** `service.name` or `server_name` side of the item: which SDK sent it. */
   readonly service?: Comparison;
   readonly level?: Comparison;
@@ -194,6 +197,7 @@ export interface ComponentExpectation extends Reason {
   readonly component: "server" | "postgres" | "store";
   /** Restarts during the run. */
   readonly restarts?: Comparison;
+  /** Of every exit during the run; without an exit only `exists: false` holds. */
   readonly exitCode?: Comparison;
 }
 /** What the lab must be able to see after a run. Data: it can be shown before anything runs. */

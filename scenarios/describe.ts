@@ -93,6 +93,7 @@ function sentryWords(expectation: SentryExpectation): string {
     `${counted(expectation.count, `${level}Sentry ${expectation.item}`)}${
       expectation.service === undefined ? "" : ` of ${text(expectation.service)}`
     }`,
+    expectation.name !== undefined && `named ${text(expectation.name)}`,
     exception?.type !== undefined && `exception ${text(exception.type)}`,
     exception?.message !== undefined && `message ${text(exception.message)}`,
     expectation.mechanism !== undefined && `mechanism ${quantity(expectation.mechanism)}`,
@@ -171,3 +172,9 @@ function counted(count: Comparison | undefined, noun: string): string {
 
 const times = (count: Comparison): string =>
   count === 0 ? "not at all" : count === 1 ? "once" : `${quantity(count)} times`;
+
+/** A comparison in words: `= 5`, `at least 10`, `matching /x/`. */
+export const describeComparison = equals;
+
+/** A span selector in words, e.g. `"SELECT orders" of kind client`; empty for the empty selector. */
+export const describeSelector = (select: SpanSelector): string => spanWords(select).trim();

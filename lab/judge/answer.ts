@@ -1,0 +1,31 @@
+import type { AnswerExpectation } from "#scenarios/define.ts";
+import { meets } from "./compare.ts";
+import type { Finding } from "./finding.ts";
+import type { Prepared } from "./prepare.ts";
+import { runRecordQuery } from "./run-record-query.ts";
+
+/** Judges what the driver's request was answered. It is said once and does not change. */
+export function judgeAnswer(
+  { status, durationMs }: AnswerExpectation,
+  { evidence }: Prepared,
+): Finding {
+  const { answer, settled, runId } = evidence;
+  const query = runRecordQuery(runId);
+  if (!answer) {
+    const verdict = settled ? "inconclusive" : "pending";
+    return { verdict, seen: "the driver has not told of an answer", nearest: null, query };
+  }
+  const holds =
+    (status === undefined || meets(status, answer.status)) &&
+    (durationMs === undefined || meets(durationMs, answer.durationMs));
+  const outcome =
+    answer.status === 0
+      ? `the connection broke${answer.error ? ` (${answer.error})` : ""}`
+      : `status ${answer.status}`;
+  return {
+    verdict: holds ? "pass" : "fail",
+    seen: `${outcome} after ${Math.round(answer.durationMs)} ms`,
+    nearest: null,
+    query,
+  };
+}

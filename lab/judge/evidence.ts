@@ -1,0 +1,46 @@
+import type { LogRecord, OtlpTrace, SentryItem } from "#lab/api.ts";
+import type { MetricReading } from "#lab/sources/metrics.ts";
+import type { Mode, ParamValue } from "#scenarios/define.ts";
+
+/**
+ * What became of asking a source. `unreachable`: it should answer and does not.
+ * `absent`: this lab has no such source by design.
+ */
+export type SourceState = "ok" | "unreachable" | "absent";
+
+export interface MetricEvidence {
+  /** Read when the run was armed. */
+  readonly baseline: MetricReading | null;
+  /** Read while the run lasted, in order of time; may be empty. */
+  readonly during: readonly MetricReading[];
+  /** The newest one. Once `settled`, it was read after the run's end. */
+  readonly latest: MetricReading | null;
+}
+
+/** Everything the lab knows about one run. Plain data: it can be stored, changed and judged again. */
+export interface Evidence {
+  readonly runId: string;
+  readonly mode: Mode;
+  readonly params: Readonly<Record<string, ParamValue>>;
+  /** Traces known to be the run's, the driver's first. Others belong to it by run id or link. */
+  readonly traceIds: readonly string[];
+  readonly traces: readonly OtlpTrace[];
+  readonly logs: readonly LogRecord[];
+  readonly sentry: readonly SentryItem[];
+  readonly metrics: MetricEvidence | null;
+  /** What the driver's request was answered; null while the driver has not told. */
+  readonly answer: {
+    readonly status: number;
+    readonly durationMs: number;
+    readonly error?: string | undefined;
+  } | null;
+  /** What the stage observed, by name. */
+  readonly page: Readonly<Record<string, ParamValue>>;
+  /** Restarts per component while the run lasted. */
+  readonly restarts: Readonly<Record<string, number>>;
+  /** Exit codes per component while the run lasted, in order; 128 + n when signal n ended it. */
+  readonly exitCodes: Readonly<Record<string, readonly number[]>>;
+  /** The run is over and nothing more is to be expected: roots ended, spans stable, metrics read again. */
+  readonly settled: boolean;
+  readonly sources: Readonly<Record<"traces" | "logs" | "sentry" | "metrics", SourceState>>;
+}

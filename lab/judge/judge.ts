@@ -1,0 +1,135 @@
+import type { Verdict } from "#lab/api.ts";
+import type { Expectation } from "#scenarios/define.ts";
+import { describeExpectation } from "#scenarios/describe.ts";
+import { judgeAnswer } from "./answer.ts";
+import { judgeComponent } from "./component.ts";
+import type { Evidence, SourceState } from "./evidence.ts";
+import type { EvidenceQuery, Finding, NearestMiss } from "./finding.ts";
+import { judgeLog } from "./log.ts";
+import { judgeMetric } from "./metric.ts";
+import { judgeOrder } from "./order.ts";
+import { judgePage } from "./page.ts";
+import { resolve } from "./placeholders.ts";
+import { type Prepared, prepare } from "./prepare.ts";
+import { judgeSentry } from "./sentry.ts";
+import { judgeSpan } from "./span.ts";
+import { judgeTrace } from "./trace.ts";
+
+export interface JudgedCheck {
+  /** Position among the scenario's expectations. */
+  readonly index: number;
+  readonly signal: Expectation["signal"];
+  readonly verdict: Verdict;
+  /** What was asked for, with this run's parameters filled in. */
+  readonly expected: string;
+  /** What the evidence shows; says as much on a pass. */
+  readonly seen: string;
+  /** Null on a pass, and where nothing at all comes near. */
+  readonly nearest: NearestMiss | null;
+  readonly query: EvidenceQuery;
+  readonly why: string;
+  readonly hint: string;
+}
+
+/**
+ * Judges every expectation that holds in the run's mode, in their order. Pure, and never throws
+ * on an expectation that type-checks: what it cannot compare fails.
+ */
+export function judge(
+  expectations: readonly Expectation[],
+  evidence: Evidence,
+): readonly JudgedCheck[] {
+  const prepared = prepare(evidence);
+  return expectations.flatMap((expectation, index) =>
+    holdsIn(expectation, evidence.mode) ? [judgeOne(expectation, prepared, index)] : [],
+  );
+}
+
+/** Expectations are about the fault unless they name their modes. */
+export const holdsIn = ({ modes = ["fault"] }: Expectation, mode: Evidence["mode"]): boolean =>
+  modes.includes(mode);
+
+/** Judges one expectation whatever the run's mode is: a control run has to fail what the fault promises. */
+export function judgeOne(expectation: Expectation, prepared: Prepared, index = 0): JudgedCheck {
+  const resolved = resolve(expectation, prepared.evidence.params);
+  const finding = findingOf(resolved, prepared);
+  return {
+    index,
+    signal: expectation.signal,
+    expected: describeExpectation(resolved),
+    ...finding,
+    ...withoutSource(expectation, prepared.evidence),
+    why: expectation.why,
+    hint: expectation.hint,
+  };
+}
+
+function findingOf(expectation: Expectation, prepared: Prepared): Finding {
+  switch (expectation.signal) {
+    case "span":
+      return judgeSpan(expectation, prepared);
+    case "order":
+      return judgeOrder(expectation, prepared);
+    case "trace":
+      return judgeTrace(expectation, prepared);
+    case "metric":
+      return judgeMetric(expectation, prepared);
+    case "log":
+      return judgeLog(expectation, prepared);
+    case "sentry":
+      return judgeSentry(expectation, prepared);
+    case "answer":
+      return judgeAnswer(expectation, prepared);
+    case "page":
+      return judgePage(expectation, prepared);
+    case "component":
+      return judgeComponent(expectation, prepared);
+  }
+}
+
+type Source = keyof Evidence["sources"];
+
+function sourcesOf(expectation: Expectation): readonly Source[] {
+  switch (expectation.signal) {
+    case "span":
+    case "order":
+    case "trace":
+      return ["traces"];
+    case "metric":
+      return ["metrics"];
+    case "log":
+      return expectation.correlated ? ["logs", "traces"] : ["logs"];
+    case "sentry":
+      return ["sentry"];
+    case "answer":
+    case "page":
+    case "component":
+      return [];
+  }
+}
+
+const withoutVerdict = {
+  absent: (source: Source) => ({
+    verdict: "not-applicable" as const,
+    seen: `this lab has no source of ${source}`,
+    nearest: null,
+  }),
+  unreachable: (source: Source) => ({
+    verdict: "inconclusive" as const,
+    seen: `the source of ${source} did not answer`,
+    nearest: null,
+  }),
+} satisfies Partial<Record<SourceState, unknown>>;
+
+/** Overrides the finding where a source that it needs is away: evidence in hand may be a part only. */
+function withoutSource(
+  expectation: Expectation,
+  { sources }: Evidence,
+): Pick<Finding, "verdict" | "seen" | "nearest"> | undefined {
+  const needed = sourcesOf(expectation);
+  for (const state of ["absent", "unreachable"] as const) {
+    const source = needed.find((name) => sources[name] === state);
+    if (source) return withoutVerdict[state](source);
+  }
+  return undefined;
+}

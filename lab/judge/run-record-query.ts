@@ -1,0 +1,8 @@
+import { routes } from "#lab/api.ts";
+import type { EvidenceQuery } from "./finding.ts";
+
+/** Where answer, page observations, restarts and exit codes of a run can be read. */
+export const runRecordQuery = (runId: string): EvidenceQuery => ({
+  language: "http",
+  text: `GET ${routes.run(runId)}`,
+});
