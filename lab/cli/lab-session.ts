@@ -8,15 +8,18 @@ import type { Board, BoardRow } from "./board.ts";
 import type { Context } from "./context.ts";
 import { openOnPort } from "./front-door-port.ts";
 
+/** What a start could not do. The page of a lab with a failed service still works, and the other way round. */
+export interface StartProblems {
+  readonly service: LabError | undefined;
+  readonly page: LabError | undefined;
+}
+
 /** A lab of this process, from its lock to its last service. */
 export interface LabSession {
   readonly origin: string;
   readonly system: System;
-  /**
-   * Resolves when the services are ready and the page is built, with why the page could not be:
-   * everything but the page works without it. Rejects with the `LabError` of a service.
-   */
-  readonly ready: () => Promise<LabError | undefined>;
+  /** Resolves when all is up, or when it is known what cannot be. */
+  readonly settled: () => Promise<StartProblems>;
   /** As the board shows them. */
   readonly rows: () => readonly BoardRow[];
   /** Stops everything. Called again while it runs, it forces. */
@@ -46,9 +49,9 @@ export async function openSession(context: Context, board: Board): Promise<LabSe
     return {
       origin: door.origin,
       system,
-      ready: async () => {
-        await system.ready();
-        return built;
+      settled: async () => {
+        const [service, page] = await Promise.all([problemOf(system.ready()), built]);
+        return { service, page };
       },
       rows: () => [...system.services(), page.row()],
       close: closing(door, system, lock, unsubscribe),
@@ -81,23 +84,31 @@ function pageRow(board: Board) {
     row: () => row,
     progress: (progress: NonNullable<BoardRow["progress"]>) => show({ progress }),
     follow: async (door: FrontDoor): Promise<LabError | undefined> => {
-      try {
-        const { cached } = await door.page;
-        show({
-          state: "ready",
-          progress: null,
-          port: door.port,
-          startMs: performance.now() - startedAt,
-          note: cached ? null : "built anew",
-        });
-        return undefined;
-      } catch (error) {
-        if (!(error instanceof LabError)) throw error;
-        show({ state: "unavailable", progress: null, note: error.code });
-        return error;
+      const problem = await problemOf(door.page);
+      if (problem !== undefined) {
+        show({ state: "unavailable", progress: null, note: problem.code });
+        return problem;
       }
+      show({
+        state: "ready",
+        progress: null,
+        port: door.port,
+        startMs: performance.now() - startedAt,
+      });
+      return undefined;
     },
   };
+}
+
+/** The `LabError` that a step ended with; anything else is a defect and thrown on. */
+async function problemOf(step: Promise<unknown>): Promise<LabError | undefined> {
+  try {
+    await step;
+    return undefined;
+  } catch (error) {
+    if (error instanceof LabError) return error;
+    throw error;
+  }
 }
 
 /** The page goes last, so that it can show the others stopping; a second call ends what is left at once. */

@@ -99,14 +99,16 @@ function lines(record: RunRecord, traceId: string, outcome: Outcome, page: strin
   const { scenario, mode, params, answer, counts, signals, checks, restarts } = record;
   const words = Object.entries(params).map(([name, value]) => `${name}=${value}`);
   const restarted = Object.entries(restarts).map(([id, times]) => `${id} restarted ${times}×`);
+  // This driver is no browser.
+  const ownSignals = signals.filter(({ id }) => id !== "browser-span");
   return [
     `${scenario}  ${[mode, ...words].join(", ")}`,
     `  trace    ${traceId}`,
     `  answer   ${answerWords(answer)}`,
     `  seen     ${[`${counts.spans} spans`, `${counts.logs} log lines`, `${counts.sentry} Sentry items`, ...restarted].join(", ")}`,
-    `  visible  ${signals.map(signalWords).join(", ")}`,
+    `  visible  ${ownSignals.map(signalWords).join(", ")}`,
     "  declares",
-    ...checks.map(({ state, title }) => `    ${state.padEnd(14)} ${title}`),
+    ...checks.map(({ state, title }) => `    ${state.padEnd(14)} ${fillIn(title, params)}`),
     `  page     ${page}`,
     outcome.words,
   ];
@@ -122,3 +124,7 @@ function answerWords(answer: RunRecord["answer"]): string {
 
 const signalWords = ({ id, seenAfterMs }: SignalSeen): string =>
   `${id} ${seenAfterMs === null ? "not seen" : `${Math.round(seenAfterMs)} ms`}`;
+
+/** `${params.n}` with the value that the run had. */
+const fillIn = (title: string, params: RunRecord["params"]): string =>
+  title.replace(/\$\{params\.(\w+)\}/g, (whole, name: string) => String(params[name] ?? whole));

@@ -4,7 +4,7 @@ import { isBackground, tellStarter } from "./background.ts";
 import { type Board, liveBoard, plainBoard, rowText } from "./board.ts";
 import type { Context, ExitCode } from "./context.ts";
 import { onStopRequest } from "./interrupts.ts";
-import { type LabSession, openSession } from "./lab-session.ts";
+import { type LabSession, openSession, type StartProblems } from "./lab-session.ts";
 import { openPage } from "./open-page.ts";
 
 /** From the request to stop until what is left is ended without asking again. */
@@ -13,7 +13,7 @@ const patienceMs = 4000;
 /**
  * Starts the lab in this process and stays until asked to stop; with `untilReady` only until
  * everything is up. `beside` runs once it is ready, and what it returns before everything stops.
- * @throws LabError `already-running`, or why a service cannot be.
+ * @throws LabError `already-running`; in the background also why a service cannot be.
  */
 export async function start(
   options: StartOptions & { readonly untilReady: boolean; readonly token: boolean },
@@ -28,12 +28,12 @@ export async function start(
     const session = await openSession(context, board);
     stop.force(() => void session.close());
     try {
-      const pageError = await Promise.race([session.ready(), stop.asked]);
-      if (stop.isAsked()) return 0;
-      await announce(session, board, context, startedAt, options);
-      if (pageError instanceof LabError)
-        board.note(`${pageError.message}\n  hint: ${pageError.hint}`);
-      if (options.untilReady) return pageError === undefined ? 0 : 1;
+      const problems = await Promise.race([session.settled(), stop.asked]);
+      if (problems === undefined) return 0;
+      // Nobody watches a lab in the background: one that does not come up must not stay.
+      if (isBackground(context.env) && problems.service !== undefined) throw problems.service;
+      const well = await announce(session, board, context, { ...options, startedAt, problems });
+      if (options.untilReady) return well ? 0 : 1;
       const end = await beside(session);
       await stop.asked;
       await end();
@@ -81,16 +81,14 @@ function boardFor(context: Context): Board {
 }
 
 interface StopRequest {
-  readonly asked: Promise<void>;
-  readonly isAsked: () => boolean;
+  readonly asked: Promise<undefined>;
   /** What the second request does. */
   readonly force: (action: () => void) => void;
   readonly dispose: () => void;
 }
 
 function stopRequest(board: Board, outlivesStarter: boolean): StopRequest {
-  const { promise, resolve } = Promise.withResolvers<void>();
-  let asked = false;
+  const { promise, resolve } = Promise.withResolvers<undefined>();
   let force = (): void => {};
   const dispose = onStopRequest(
     (request) => {
@@ -99,15 +97,13 @@ function stopRequest(board: Board, outlivesStarter: boolean): StopRequest {
         force();
         return;
       }
-      asked = true;
       board.note("Stopping; Ctrl-C again ends everything at once.");
-      resolve();
+      resolve(undefined);
     },
     { outlivesStarter },
   );
   return {
     asked: promise,
-    isAsked: () => asked,
     force: (action) => {
       force = action;
     },
@@ -121,21 +117,33 @@ async function closeInTime(session: LabSession): Promise<void> {
   clearTimeout(impatient);
 }
 
+/** Tells how the start went; true when all is up. */
 async function announce(
   session: LabSession,
   board: Board,
   context: Context,
-  startedAt: number,
-  options: StartOptions & { readonly untilReady: boolean },
-): Promise<void> {
-  const seconds = ((performance.now() - startedAt) / 1000).toFixed(1);
+  start: StartOptions & {
+    readonly untilReady: boolean;
+    readonly startedAt: number;
+    readonly problems: StartProblems;
+  },
+): Promise<boolean> {
   board.end();
-  if (options.untilReady) for (const row of session.rows()) context.out(rowText(row));
-  context.out(`Ready in ${seconds} s: ${session.origin}`);
-  await tellStarter({ type: "ready", origin: session.origin });
-  if (options.untilReady) return;
+  if (start.untilReady) for (const row of session.rows()) context.out(rowText(row));
+  const problems = [start.problems.service, start.problems.page].filter((p) => p !== undefined);
+  for (const { message, hint } of problems) board.note(`${message}\n  hint: ${hint}`);
+  const seconds = ((performance.now() - start.startedAt) / 1000).toFixed(1);
   context.out(
-    "Embedded runtime: no containers. The full stack with Grafana, Tempo and Prometheus is not part of this version.",
+    problems.length === 0
+      ? `Ready in ${seconds} s: ${session.origin}`
+      : `Not everything is up after ${seconds} s: ${session.origin}`,
   );
-  if (options.open && context.live) openPage(session.origin, context.env);
+  await tellStarter({ type: "ready", origin: session.origin });
+  if (!start.untilReady) {
+    context.out(
+      "Embedded runtime: no containers. The full stack with Grafana, Tempo and Prometheus is not part of this version.",
+    );
+    if (start.open && context.live) openPage(session.origin, context.env);
+  }
+  return problems.length === 0;
 }
