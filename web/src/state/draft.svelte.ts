@@ -1,4 +1,3 @@
-import { SvelteMap } from "svelte/reactivity";
 import type { ScenarioCard } from "#lab/api.ts";
 import type { Mode, Param, ParamSpec, ParamValue } from "#scenarios/define.ts";
 
@@ -61,7 +60,7 @@ function problemOf(param: Param, value: ParamValue | undefined): string | undefi
   }
 }
 
-const drafts = new SvelteMap<string, Draft>();
+const drafts = new Map<string, Draft>();
 
 /** The draft of a scenario, made on first use. */
 export function draftOf(card: Pick<ScenarioCard, "id" | "params" | "modes">): Draft {
