@@ -10,13 +10,14 @@ import {
 import { metric } from "#scenarios/names.ts";
 
 /** Everything the app exposes. OpenMetrics, because only that format carries exemplars. */
-export const registry = new Registry<OpenMetricsContentType>(Registry.OPENMETRICS_CONTENT_TYPE);
+export const registry = new Registry<OpenMetricsContentType>();
+registry.setContentType(Registry.OPENMETRICS_CONTENT_TYPE);
 collectDefaultMetrics({ register: registry });
 
 const registers = [registry];
 
 /** Seconds per request by route template (https://opentelemetry.io/docs/specs/semconv/http/http-metrics/). */
-const httpServerDuration = new Histogram({
+const httpServerDuration = new Histogram<string>({
   name: metric.httpServerDuration,
   help: "Duration of HTTP requests the app answered.",
   labelNames: ["http_request_method", "http_route", "http_response_status_code"],
@@ -26,7 +27,7 @@ const httpServerDuration = new Histogram({
 });
 
 /** Seconds per database operation (https://opentelemetry.io/docs/specs/semconv/db/database-metrics/). */
-const dbOperationDuration = new Histogram({
+const dbOperationDuration = new Histogram<string>({
   name: metric.dbOperationDuration,
   help: "Duration of database operations.",
   labelNames: ["db_system_name", "db_operation_name", "db_collection_name", "error_type"],

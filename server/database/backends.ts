@@ -35,9 +35,9 @@ export function backendKiller(urls: {
             (found) => found.length > 0,
           );
           if (pids.length === 0) return 0;
-          await fault`select pg_terminate_backend(pid) from unnest(${pids}::int[]) as pid`;
+          await Promise.all(pids.map((pid) => fault`select pg_terminate_backend(${pid}::integer)`));
           await until(
-            () => app`select pid from pg_stat_activity where pid = any(${pids}::int[])`,
+            () => app`select pid from pg_stat_activity where pid in ${app(pids)}`,
             (left) => left.length === 0,
           );
           return pids.length;

@@ -119,8 +119,8 @@ function instrument(prototype: DriverQuery): void {
     const generation = generationOf.get(this.handler);
     if (generation === undefined || this.executed || started.has(this)) return handle.call(this);
     started.add(this);
+    if (!generation.transactions.watch(this)) return Promise.resolve();
     observe(this, generation);
-    generation.transactions.watch(this);
     return handle.call(this);
   };
 }

@@ -49,8 +49,11 @@ export function startQuerySpan(
   return {
     succeed(result) {
       observe(undefined);
-      const rows = (result as { readonly length?: unknown } | null)?.length;
-      if (typeof rows === "number") span?.setAttribute(returnedRows, rows);
+      const rows = result as { readonly length?: number; readonly columns?: readonly unknown[] };
+      // `begin` and `update` also give an empty list, but no columns.
+      if (rows?.length !== undefined && (rows.columns?.length ?? 0) > 0) {
+        span?.setAttribute(returnedRows, rows.length);
+      }
       span?.end();
     },
     fail(error) {

@@ -10,8 +10,15 @@ export interface Statement {
   readonly summary: string;
 }
 
-const tableWords =
-  /\b(?:from|join|into|update|table|truncate|analyze|copy|on)\s+(?:only\s+)?(?:if\s+(?:not\s+)?exists\s+)?((?:"[^"]+"|[a-z_][\w$]*)(?:\.(?:"[^"]+"|[a-z_][\w$]*))?)(?:\s+(?:as\s+)?[a-z_]\w*)?((?:\s*,\s*[a-z_][\w$.]*(?:\s+(?:as\s+)?[a-z_]\w*)?)*)/gi;
+const identifier = '(?:"[^"]+"|[a-z_][\\w$]*)';
+const table = `${identifier}(?:\\.${identifier})?`;
+/** An alias is any word but one that goes on with the statement. */
+const alias =
+  "(?:\\s+(?:as\\s+)?(?!(?:cross|inner|left|right|full|natural|join|on|using|where|group|order|limit|offset|set|values|returning|union|for|default|select|having|window)\\b)[a-z_]\\w*)?";
+const tableWords = new RegExp(
+  `\\b(?:from|join|into|update|table|truncate|analyze|copy|on)\\s+(?:only\\s+)?(?:if\\s+(?:not\\s+)?exists\\s+)?(${table})${alias}((?:\\s*,\\s*${table}${alias})*)`,
+  "gi",
+);
 const notTables = new Set(["select", "values", "lateral", "unnest", "set", "conflict"]);
 /** Verbs that mean little without the kind of thing they act on. */
 const twoWords = /^(?:create|drop|alter)\s+(?:unique\s+)?(\w+)/i;
@@ -63,8 +70,8 @@ function collectionsOf(outer: string, operation: string): string[] {
     // `on` names a table in DDL and begins a condition in a join.
     if (/^on\b/i.test(word) && !operation.endsWith("INDEX")) continue;
     for (const name of [first, ...others.split(",")]) {
-      const table = name.trim().split(/\s/)[0]?.replaceAll('"', "") ?? "";
-      if (table !== "" && !notTables.has(table.toLowerCase())) found.add(table);
+      const bare = name.trim().split(/\s/)[0]?.replaceAll('"', "") ?? "";
+      if (bare !== "" && !notTables.has(bare.toLowerCase())) found.add(bare);
     }
   }
   return [...found];

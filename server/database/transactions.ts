@@ -13,8 +13,11 @@ import { type DriverHandler, type DriverQuery, unsentQuery } from "./query.ts";
 export interface Transactions {
   /** Replaces `sql.begin` and the `savepoint`s inside. */
   readonly guard: (sql: Sql) => void;
-  /** To be called for every query, before it is handed to the driver. */
-  readonly watch: (query: DriverQuery) => void;
+  /**
+   * To be called for every query, before it is handed to the driver. False: it was refused, since
+   * the connection of its transaction is gone.
+   */
+  readonly watch: (query: DriverQuery) => boolean;
   /** To be called when a connection was lost. */
   readonly lost: (connectionId: number) => void;
   /** Backends held by transactions. */
@@ -57,6 +60,7 @@ export function trackTransactions(onScope: (handler: DriverHandler) => void): Tr
 
   function refuse(query: DriverQuery): void {
     countDriverFault();
+    query.handler = () => {};
     query.catch(() => {});
     query.reject(lostConnection());
   }
@@ -102,10 +106,14 @@ export function trackTransactions(onScope: (handler: DriverHandler) => void): Tr
           scope.backend = query.state;
           return onexecute(connection);
         };
-        return;
+        return true;
       }
       const own = scopeOf.get(query.handler);
-      if (own === undefined) return;
+      if (own === undefined) return true;
+      if (own.lost) {
+        refuse(query);
+        return false;
+      }
       const send = query.handler;
       // The driver calls the handler one turn later: the connection may be lost by then.
       query.handler = (sent) => {
@@ -115,6 +123,7 @@ export function trackTransactions(onScope: (handler: DriverHandler) => void): Tr
         (sent as unknown as Promise<unknown>).then(forget, forget);
         return send(sent);
       };
+      return true;
     },
     lost(connectionId) {
       for (const scope of scopes) {

@@ -19,10 +19,11 @@ export async function answerErrors(ctx: Context, next: Next): Promise<void> {
     if (answer.status < 500) return;
     if (span !== undefined) {
       span.setAttribute(ATTR_ERROR_TYPE, error instanceof Error ? error.name : "_OTHER");
-      if (error instanceof Error) {
-        span.recordException(error);
-        span.setStatus({ code: SpanStatusCode.ERROR, message: error.message });
-      }
+      span.recordException(error instanceof Error ? error : String(error));
+      span.setStatus({
+        code: SpanStatusCode.ERROR,
+        message: error instanceof Error ? error.message : String(error),
+      });
     }
     ctx.app.emit("error", error, ctx);
   }

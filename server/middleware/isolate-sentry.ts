@@ -7,7 +7,11 @@ import type { Context, Next } from "koa";
  */
 export function isolateSentry(ctx: Context, next: Next): Promise<void> {
   return Sentry.withIsolationScope(async (scope) => {
-    scope.setTransactionName(`${ctx.method} ${ctx.path}`);
+    scope.setTransactionName(ctx.method);
+    scope.setSDKProcessingMetadata({
+      // Neither query nor headers: they are where secrets travel.
+      normalizedRequest: { method: ctx.method, url: `${ctx.protocol}://${ctx.host}${ctx.path}` },
+    });
     await next();
   });
 }

@@ -131,7 +131,7 @@ async function serve(
         signal: signalOf(ctx, scenario.timeoutMs ?? defaultTimeoutMs),
       });
     } catch (error) {
-      if (error instanceof Error) span.recordException(error);
+      span.recordException(error instanceof Error ? error : String(error));
       span.setStatus({
         code: SpanStatusCode.ERROR,
         message: error instanceof Error ? error.message : String(error),

@@ -2,22 +2,28 @@ import { context, ProxyTracerProvider, trace } from "@opentelemetry/api";
 import { suppressTracing } from "@opentelemetry/core";
 import * as Sentry from "@sentry/node";
 import type { ServerEnv } from "../env.ts";
+import { gather } from "./gather.ts";
 import type { Redactor } from "./redact.ts";
 
 /**
  * Left out on purpose. `Dedupe` drops the second of two equal errors, and here people repeat a
  * fault to look at it. The two process handlers would exit before the open spans are saved.
- * `Koa` would report errors that the app reports itself. `ProcessSession` sends release-health
- * items that nobody asked for. `Console` would repeat every log line as a breadcrumb.
+ * `Koa` would report errors that the app reports itself. `Http` and `NodeFetch` would send
+ * `sentry-trace` beside `traceparent` and try to open spans; the app isolates and describes its
+ * requests itself. `ProcessSession` sends release-health items that nobody asked for.
  */
 const leftOut = [
   "Dedupe",
   "OnUncaughtException",
   "OnUnhandledRejection",
   "Koa",
+  "Http",
+  "NodeFetch",
   "ProcessSession",
-  "Console",
 ];
+
+/** Log lines of one request go out together. */
+const logsMs = 50;
 
 /**
  * Starts Sentry beside OpenTelemetry: errors and logs only, on the active OpenTelemetry span.
@@ -32,12 +38,15 @@ export function linkSentry(env: ServerEnv, redactor: Redactor): void {
   ) {
     throw new Error("Sentry must be linked after OpenTelemetry has started");
   }
+  // Left to itself the SDK keeps logs for up to five seconds.
+  const sendLogs = gather(logsMs, () => Sentry.getClient()?.emit("flush"));
   Sentry.init({
     dsn: env.sentryDsn,
     environment: "lab",
     release: `observability-lab@${env.version}`,
     serverName: "lab-server",
-    sendClientReports: true,
+    // It rewrites modules as they load to open Sentry spans, which nobody wants here.
+    enableRuntimeChannelInjection: false,
     dataCollection: {
       cookies: false,
       userInfo: false,
@@ -65,6 +74,7 @@ export function linkSentry(env: ServerEnv, redactor: Redactor): void {
     beforeSend: (event) => redactor.data(event) as typeof event,
     beforeBreadcrumb: (breadcrumb) => redactor.data(breadcrumb) as typeof breadcrumb,
     beforeSendLog(log) {
+      sendLogs();
       // Logs take the trace from OpenTelemetry, but not the span.
       const spanId = trace.getActiveSpan()?.spanContext().spanId;
       const attributes = redactor.data(log.attributes ?? {}) as NonNullable<typeof log.attributes>;

@@ -1,5 +1,6 @@
 import type { ReadableSpan, SpanProcessor } from "@opentelemetry/sdk-trace-base";
 import type { Delivery } from "./delivery.ts";
+import { gather } from "./gather.ts";
 
 /** Longest time a span waits that ended after its local root, or whose root is still running. */
 const stragglerMs = 200;
@@ -9,24 +10,21 @@ const stragglerMs = 200;
  * be read a few milliseconds after the answer instead of at the next tick of a timer.
  */
 export function sendAtLocalRoot(delivery: Delivery<ReadableSpan>): SpanProcessor {
-  let immediate: NodeJS.Immediate | undefined;
-  let straggler: NodeJS.Timeout | undefined;
+  let rootEnded = false;
+  const sendStragglers = gather(stragglerMs, delivery.kick);
   return {
     onStart() {},
     onEnd(span) {
       delivery.offer(span);
       const parent = span.parentSpanContext;
-      if (parent === undefined || parent.isRemote === true) {
-        immediate ??= setImmediate(() => {
-          immediate = undefined;
+      if (parent !== undefined && parent.isRemote !== true) sendStragglers();
+      else if (!rootEnded) {
+        rootEnded = true;
+        setImmediate(() => {
+          rootEnded = false;
           delivery.kick();
         });
-        return;
       }
-      straggler ??= setTimeout(() => {
-        straggler = undefined;
-        delivery.kick();
-      }, stragglerMs).unref();
     },
     async forceFlush() {
       await delivery.flush(3000);

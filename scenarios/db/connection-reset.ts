@@ -1,0 +1,163 @@
+import type { Sql, TransactionSql } from "postgres";
+import { choice, defineScenario } from "../define.ts";
+import { attribute } from "../names.ts";
+
+/** Seconds the first attempt would run if nobody ended it. */
+const longSeconds = 10;
+const attempts = 2;
+
+/** The comment tells the victim from the app's other statements; it never reaches a span. */
+async function report(sql: Sql | TransactionSql, seconds: number): Promise<unknown> {
+  const [row] = await sql`
+    select /* db.connection-reset */ count(*)::integer as orders,
+      (select pg_sleep(${seconds}::float8)::text) as waited
+    from orders where customer_id = 1`;
+  return row?.orders;
+}
+
+const isLost = (error: unknown): boolean =>
+  String((error as { readonly code?: unknown } | null)?.code).startsWith("CONNECTION_");
+
+export default defineScenario({
+  id: "db.connection-reset",
+  title: "Database connection lost mid-query",
+  summary:
+    "The backend that runs a query is ended; the app reports it and tries again on a new one.",
+  story: `A report is being read when the database ends the backend that works on it: a failover, an operator, an out-of-memory kill. The client sees no SQLSTATE, because nobody is left to send one; the driver says CONNECTION_CLOSED.
+
+The trace shows a red SELECT inside the first attempt, then a second attempt with \`lab.retry.attempt\` 2 on another connection. Sentry holds one handled event, the log one warning. The process does not restart.
+
+That last point is not free. Inside a transaction the driver of this app, postgres.js 3.4, still sends a rollback to the connection that is gone; that throws outside every promise, ends the process, and leaves a dead slot in the pool. The app refuses such writes before the driver sees them and counts them in \`lab_driver_fault_total\`.
+
+Teams retry only what may run twice: a read, or a whole transaction, which the database has rolled back. A lost connection says nothing about whether a commit had arrived.`,
+  params: {
+    where: choice({
+      label: "Where it happens",
+      default: "inside a transaction",
+      options: ["outside a transaction", "inside a transaction"],
+    }),
+  },
+  modes: ["fault", "control"],
+  leases: ["postgres"],
+  timeoutMs: 20_000,
+  async serve({ mode, params, sql, log, tracer, backends, report: tellSentry }) {
+    const read = async (seconds: number): Promise<unknown> => {
+      if (params.where === "outside a transaction") return report(sql, seconds);
+      return sql.begin(async (tx) => {
+        await tx`update customers set city = city where id = 1`;
+        return report(tx, seconds);
+      });
+    };
+    for (let attempt = 1; ; attempt++) {
+      const breaks = mode === "fault" && attempt === 1;
+      const ended = breaks ? backends.terminate("db.connection-reset") : Promise.resolve(0);
+      try {
+        const reading = tracer.startActiveSpan(
+          "read report",
+          { attributes: { [attribute.retryAttempt]: attempt } },
+          (span) => read(breaks ? longSeconds : 0).finally(() => span.end()),
+        );
+        const [orders] = await Promise.all([reading, ended]);
+        return { orders, attempts: attempt };
+      } catch (error) {
+        if (attempt === attempts || !isLost(error)) throw error;
+        await ended;
+        log.warn(
+          { err: error, [attribute.retryAttempt]: attempt },
+          "connection lost, trying again",
+        );
+        tellSentry(error);
+      }
+    }
+  },
+  expect: [
+    {
+      signal: "span",
+      select: {
+        name: "SELECT orders",
+        kind: "client",
+        status: "error",
+        attributes: { "error.type": "CONNECTION_CLOSED" },
+        descendantOf: { name: "read report", attributes: { "lab.retry.attempt": 1 } },
+      },
+      count: 1,
+      why: "The query that was cut off is red, with the driver's code: the database could send none.",
+      hint: "A missing span means that the loss of the connection left the query without an end.",
+    },
+    {
+      signal: "span",
+      select: {
+        name: "SELECT orders",
+        kind: "client",
+        status: "unset",
+        descendantOf: { name: "read report", attributes: { "lab.retry.attempt": 2 } },
+      },
+      count: 1,
+      why: "The second attempt works: the pool gave it a connection that is alive.",
+      hint: "If it fails or hangs, the lost connection poisoned its slot in the pool.",
+    },
+    {
+      signal: "order",
+      first: { name: "read report", attributes: { "lab.retry.attempt": 1 } },
+      relation: "before",
+      second: { name: "read report", attributes: { "lab.retry.attempt": 2 } },
+      why: "It is a retry: the second attempt begins when the first has failed.",
+      hint: "Overlapping attempts would be hedging, which needs idempotent work.",
+    },
+    {
+      signal: "sentry",
+      item: "event",
+      service: "lab-server",
+      level: "error",
+      handled: true,
+      mechanism: "generic",
+      count: 1,
+      sameTrace: true,
+      why: "The loss is reported once, as handled: the request succeeded in the end.",
+      hint: "A fatal event instead means that the driver's stray write ended the process.",
+    },
+    {
+      signal: "log",
+      service: "lab-server",
+      severity: "warn",
+      body: "connection lost, trying again",
+      attributes: { "lab.retry.attempt": 1 },
+      count: 1,
+      correlated: true,
+      why: "Retries that nobody logs hide a sick database.",
+      hint: "The line is written between the two attempts.",
+    },
+    {
+      signal: "component",
+      component: "server",
+      restarts: 0,
+      modes: ["fault", "control"],
+      why: "Losing a connection must not end the app.",
+      hint: "Look for a TypeError from postgres/src/connection.js in the server's log.",
+    },
+    {
+      signal: "answer",
+      status: 200,
+      modes: ["fault", "control"],
+      why: "The retry saved the request.",
+      hint: "A 500 means that the second attempt failed too.",
+    },
+    {
+      signal: "span",
+      select: { name: "read report" },
+      count: 1,
+      every: { attributes: { "lab.retry.attempt": 1 } },
+      modes: ["control"],
+      why: "With nothing broken the first attempt is the only one.",
+      hint: "Something else ended the connection: look at the database's log.",
+    },
+    {
+      signal: "sentry",
+      item: "event",
+      count: 0,
+      modes: ["control"],
+      why: "Nothing was lost, so there is nothing to report.",
+      hint: "An event in the control run belongs to another fault.",
+    },
+  ],
+});

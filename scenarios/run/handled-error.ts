@@ -1,0 +1,132 @@
+import { choice, defineScenario, integer } from "../define.ts";
+
+/** A chain of causes, outermost last made: `layers` errors around the first. */
+function chain(layers: number): Error {
+  let error = new Error("the stock service answered with no body");
+  for (let layer = 1; layer <= layers; layer++) {
+    error = new Error(`order step ${layer} failed`, { cause: error });
+  }
+  return error;
+}
+
+export default defineScenario({
+  id: "run.handled-error",
+  title: "Route throws, app answers 500",
+  summary: "An error leaves the route; the error middleware answers 500 and reports it once.",
+  story: `A route throws. Nothing in the route catches it, so it climbs through the middleware to the one that turns errors into answers: the client gets a 500 with a code, a hint and a trace id, and never a stack or a message from inside.
+
+You see it everywhere at once. The span that threw and the request's server span are red and carry the exception; one log line says ERROR; Sentry holds one event. Since somebody caught the error and the process goes on, the event says mechanism \`generic\`, handled: true. An error with causes arrives as a chain, the first cause first.
+
+Two mistakes are common. Teams log and report on every layer, and one failure becomes five events. Or the error middleware swallows the error, and the framework's hook that Sentry listens on stays silent. Answer in one place and report in the same place.`,
+  params: {
+    kind: choice({
+      label: "What is thrown",
+      default: "error with causes",
+      options: ["error with causes", "TypeError", "AggregateError", "not an error"],
+    }),
+    causes: integer({ label: "Causes below it", default: 2, min: 0, max: 5 }),
+  },
+  modes: ["fault", "control"],
+  async serve({ mode, params, sql }) {
+    const [order] = await sql`select id, total_cents from orders where id = 1`;
+    if (mode === "control") return { order };
+    switch (params.kind) {
+      case "error with causes":
+        throw chain(params.causes);
+      case "TypeError":
+        throw new TypeError("stock.items is not iterable", { cause: chain(params.causes) });
+      case "AggregateError":
+        throw new AggregateError(
+          [new Error("warehouse Lyon is closed"), new Error("warehouse Graz is closed")],
+          "no warehouse can deliver",
+        );
+      case "not an error":
+        throw "out of stock";
+    }
+  },
+  expect: [
+    {
+      signal: "span",
+      select: {
+        name: "scenario run.handled-error",
+        service: "lab-server",
+        status: "error",
+        exception: { message: { exists: true } },
+      },
+      count: 1,
+      why: "The span that threw is red and carries the exception.",
+      hint: "startActiveSpan does not do this by itself: whoever opens a span has to record what leaves it.",
+    },
+    {
+      signal: "span",
+      select: {
+        name: "POST /api/scenarios/:id",
+        kind: "server",
+        status: "error",
+        attributes: { "http.response.status_code": 500, "error.type": { exists: true } },
+      },
+      count: 1,
+      why: "A 5xx makes the server span an error; dashboards of failed requests count these.",
+      hint: "A name without the route means that the router's template did not reach the HTTP instrumentation.",
+    },
+    {
+      signal: "sentry",
+      item: "event",
+      service: "lab-server",
+      level: "error",
+      mechanism: "generic",
+      handled: true,
+      count: 1,
+      sameTrace: true,
+      why: "One failure is one event: handled, because the app answered and goes on.",
+      hint: "Two events mean that two places report; none means that the error middleware swallowed it.",
+    },
+    {
+      signal: "log",
+      service: "lab-server",
+      severity: "error",
+      body: "request failed",
+      count: 1,
+      correlated: true,
+      why: "The log line carries the trace id that the client was given.",
+      hint: "It is written where the app hears of the error, inside the request's context.",
+    },
+    {
+      signal: "metric",
+      name: "http_server_request_duration_seconds_count",
+      labels: { http_route: "/api/scenarios/:id", http_response_status_code: "500" },
+      delta: { gte: 1 },
+      why: "The rate of failed requests is read from this counter.",
+      hint: "The route label is a template; a path here would grow without bound.",
+    },
+    {
+      signal: "answer",
+      status: 500,
+      why: "The client is told that it failed, and the trace id to ask about.",
+      hint: "The body holds code, message, hint and traceId, and nothing from inside.",
+    },
+    {
+      signal: "component",
+      component: "server",
+      restarts: 0,
+      modes: ["fault", "control"],
+      why: "A failed request is not a crash.",
+      hint: "If the server restarted, the error escaped the request: look for a promise nobody awaited.",
+    },
+    {
+      signal: "answer",
+      status: 200,
+      modes: ["control"],
+      why: "The same work without the error succeeds.",
+      hint: "Open the trace: something else failed.",
+    },
+    {
+      signal: "sentry",
+      item: "event",
+      count: 0,
+      modes: ["control"],
+      why: "Nothing failed, so there is nothing to report.",
+      hint: "An event in the control run belongs to another fault.",
+    },
+  ],
+});

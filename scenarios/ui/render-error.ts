@@ -1,0 +1,80 @@
+import { choice, defineScenario } from "../define.ts";
+
+export default defineScenario({
+  id: "ui.render-error",
+  title: "Component throws while rendering",
+  summary:
+    "The page gets its data, then a component throws over it; a boundary decides what is left.",
+  story: `The answer of the app is fine, but the component reads a field that is not there and throws while it renders. The server cannot know: its span is green, its status is 200.
+
+What the user sees depends on a boundary. Guarded, a \`<svelte:boundary>\` replaces the broken part with a fallback and its \`onerror\` reports the error: Sentry shows it as handled. Unguarded, the error reaches \`window.onerror\`: Sentry shows it as unhandled, and the part of the page stays empty.
+
+Either way the event has to carry the trace of the click, or nobody will ever find the request that belonged to it. Teams put boundaries around parts that can fail alone, report in them, and validate data where it enters the page.`,
+  params: {
+    boundary: choice({
+      label: "Boundary around the component",
+      default: "guarded",
+      options: ["guarded", "unguarded"],
+    }),
+  },
+  modes: ["fault", "control"],
+  stage: true,
+  async serve({ sql }) {
+    const [order] = await sql`
+      select id, quantity, total_cents from orders where id = 1`;
+    return { order };
+  },
+  expect: [
+    {
+      signal: "sentry",
+      item: "event",
+      service: "lab-web",
+      level: "error",
+      mechanism: { in: ["generic", "auto.browser.global_handlers.onerror"] },
+      count: 1,
+      sameTrace: true,
+      why: "The browser's error is on the trace of the click that led to it.",
+      hint: "A guarded error is only reported when the boundary's onerror does so; an unguarded one arrives through window.onerror.",
+    },
+    {
+      signal: "page",
+      observation: "boundary",
+      value: "${params.boundary}",
+      why: "The user sees the fallback when the component is guarded, and an empty place when it is not.",
+      hint: "The stage reports `guarded` when its fallback is on show and `unguarded` when the error reached the window.",
+    },
+    {
+      signal: "span",
+      select: { name: "scenario.run ui.render-error", service: "lab-web", noParent: true },
+      count: 1,
+      modes: ["fault", "control"],
+      why: "The click is the root: error, request and query all hang on it.",
+      hint: "Look whether the page's spans reached the lab: the ingest route is /lab/ingest/v1/traces.",
+    },
+    {
+      signal: "span",
+      select: { name: "SELECT orders", service: "lab-server", status: "unset" },
+      count: 1,
+      modes: ["fault", "control"],
+      why: "The app did its part without a failure: this is a fault of the page alone.",
+      hint: "If it is missing, the stage did not send the scenario's request, or traceparent was lost.",
+    },
+    {
+      signal: "sentry",
+      item: "event",
+      service: "lab-server",
+      count: 0,
+      modes: ["fault", "control"],
+      why: "Nothing failed in the app, so it has nothing to report.",
+      hint: "An event of lab-server in this trace is a fault of its own.",
+    },
+    {
+      signal: "sentry",
+      item: "event",
+      count: 0,
+      modes: ["control"],
+      why: "The same data with the field present renders without an error.",
+      hint: "Read the event's stack: something else threw in the page.",
+    },
+  ],
+});
