@@ -12,6 +12,8 @@ export interface StoreServer {
   /** `http://127.0.0.1:<port>` */
   readonly url: string;
   readonly store: Store;
+  /** Connections to the live feed. */
+  readonly feedReaders: () => number;
   /** Finishes what is under way, makes everything durable, and ends. */
   readonly close: () => Promise<void>;
 }
@@ -56,6 +58,7 @@ export async function openStoreServer(options: StoreServerOptions): Promise<Stor
     port: server.port,
     url: `http://127.0.0.1:${server.port}`,
     store,
+    feedReaders: feed.readers,
     close: async () => {
       feed.close();
       await server.close(closeGraceMs);

@@ -1,0 +1,22 @@
+import { get, type IncomingMessage } from "node:http";
+import { createInterface } from "node:readline";
+import { onTestFinished } from "vitest";
+import type { FeedMessage } from "../contract.ts";
+
+/** The messages of a store's feed, one by one; the connection ends with the test. */
+export async function readFeed(url: string): Promise<AsyncIterator<FeedMessage>> {
+  const { promise, resolve, reject } = Promise.withResolvers<IncomingMessage>();
+  const request = get(`${url}/lab/feed`, resolve).on("error", reject);
+  const response = await promise;
+  onTestFinished(() => {
+    request.destroy();
+  });
+  response.on("error", () => undefined);
+  return messages(response);
+}
+
+async function* messages(response: IncomingMessage): AsyncGenerator<FeedMessage, undefined> {
+  for await (const line of createInterface({ input: response }))
+    yield JSON.parse(line) as FeedMessage;
+  return undefined;
+}
