@@ -1,0 +1,120 @@
+import { execFile } from "node:child_process";
+import { readdirSync, readFileSync, rmSync } from "node:fs";
+import { mkdtemp } from "node:fs/promises";
+import { connect } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { repositoryDir } from "#lab/state/lab-dir.ts";
+import { type Running, readRunning } from "#lab/state/lock.ts";
+import { identify, isAlive, type ProcessIdentity } from "#lab/supervisor/process-identity.ts";
+
+/** A lab of a test: its own folder, any free port, started and stopped by the real command line. */
+export interface LabUnderTest {
+  readonly dir: string;
+  readonly origin: string;
+  readonly pid: number;
+  readonly cli: (...args: readonly string[]) => Promise<Ended>;
+  /** Stops it. @throws Error that names what it left behind. */
+  readonly stop: () => Promise<void>;
+}
+
+export interface Ended {
+  readonly code: number;
+  readonly out: string;
+  readonly err: string;
+  readonly ms: number;
+}
+
+export const newLabDir = (): Promise<string> => mkdtemp(join(tmpdir(), "lab-test-"));
+
+/** What a lab of a test gets instead of what the user set: its own folder, any port, no terminal. */
+export function labEnvironment(dir: string, more: NodeJS.ProcessEnv = {}): NodeJS.ProcessEnv {
+  const own = Object.entries(process.env).filter(([name]) => !name.startsWith("LAB_"));
+  return { ...Object.fromEntries(own), LAB_DIR: dir, LAB_PORT: "0", CI: "1", ...more };
+}
+
+/** Runs `npm run lab -- <args>` without npm, to its end. */
+export function cli(
+  dir: string,
+  args: readonly string[],
+  more: NodeJS.ProcessEnv = {},
+): Promise<Ended> {
+  const startedAt = performance.now();
+  const argv = [join(repositoryDir, "lab/bootstrap.mjs"), "lab", ...args];
+  const settings = { cwd: repositoryDir, env: labEnvironment(dir, more) };
+  return new Promise((resolve) => {
+    execFile(process.execPath, argv, settings, (error, out, err) => {
+      const code = error === null ? 0 : Number(error.code ?? 255);
+      resolve({ code, out, err, ms: performance.now() - startedAt });
+    });
+  });
+}
+
+/** Starts a lab in the background and waits until it is ready. */
+export async function startLab(dir?: string): Promise<LabUnderTest> {
+  const own = dir ?? (await newLabDir());
+  const started = await cli(own, ["up", "--detach", "--no-open"]);
+  if (started.code !== 0) throw new Error(`the lab did not start:\n${started.out}${started.err}`);
+  const running = await runningIn(own);
+  return {
+    dir: own,
+    origin: running.origin ?? "",
+    pid: running.pid,
+    cli: (...args) => cli(own, args),
+    stop: async () => {
+      const processes = processesOf(own, running);
+      const stopped = await cli(own, ["down"]);
+      const left = await leftBehind(processes, running.origin);
+      if (dir === undefined) rmSync(own, { recursive: true, force: true });
+      if (stopped.code !== 0) throw new Error(`down failed: ${stopped.err}`);
+      if (left.length > 0) throw new Error(`the lab left behind: ${left.join(", ")}`);
+    },
+  };
+}
+
+export async function runningIn(dir: string): Promise<Running> {
+  const running = await readRunning(dir);
+  if (running === undefined) throw new Error(`no lab runs in ${dir}`);
+  return running;
+}
+
+/** The lab and the leaders of every process group it recorded, as they are now. */
+export function processesOf(dir: string, { pid, start }: Running): readonly ProcessIdentity[] {
+  const folder = join(dir, "groups");
+  const recorded = readdirSync(folder).flatMap((name) =>
+    readFileSync(join(folder, name), "utf8")
+      .split("\n")
+      .map((line) => Number(line.split(" ")[0]))
+      .filter((leader) => leader > 1),
+  );
+  return [{ pid, start }, ...recorded.flatMap((leader) => identify(leader) ?? [])];
+}
+
+/** What should have ended with the lab and did not. */
+export async function leftBehind(
+  processes: readonly ProcessIdentity[],
+  origin: string | null,
+): Promise<readonly string[]> {
+  const alive = processes.filter(isAlive).map(({ pid }) => `process ${pid} (${commandOf(pid)})`);
+  const port = origin === null ? 0 : Number(new URL(origin).port);
+  return port > 0 && (await isOpen(port)) ? [...alive, `port ${port}`] : alive;
+}
+
+function commandOf(pid: number): string {
+  try {
+    return readFileSync(`/proc/${pid}/cmdline`, "utf8").replaceAll("\0", " ").trim();
+  } catch {
+    return "gone meanwhile";
+  }
+}
+
+function isOpen(port: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    const socket = connect({ port, host: "127.0.0.1" });
+    socket.once("connect", () => {
+      socket.destroy();
+      resolve(true);
+    });
+    socket.once("error", () => resolve(false));
+  });
+}

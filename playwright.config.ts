@@ -1,0 +1,30 @@
+import { defineConfig } from "playwright/test";
+
+/** Journeys through the page of a real lab, which `web/e2e/global-setup.ts` starts. Run: `npm run e2e`. */
+export default defineConfig({
+  testDir: "web/e2e",
+  testMatch: "*.e2e.ts",
+  globalSetup: "./web/e2e/global-setup.ts",
+  // One lab, two cores: journeys side by side would measure each other.
+  workers: 1,
+  forbidOnly: Boolean(process.env.CI),
+  reporter: [["list"], ["./lab/testing/playwright-reporter.ts"]],
+  timeout: 30_000,
+  use: {
+    baseURL: process.env.LAB_E2E_ORIGIN ?? "http://localhost:4700",
+    screenshot: "only-on-failure",
+    trace: "retain-on-failure",
+    launchOptions: {
+      ...(process.env.LAB_CHROMIUM ? { executablePath: process.env.LAB_CHROMIUM } : {}),
+      args: [
+        // Chromium has no sandbox for root.
+        ...(process.getuid?.() === 0 ? ["--no-sandbox"] : []),
+        // In a closed network its own errands only wait for time-outs.
+        "--disable-background-networking",
+        "--disable-component-update",
+        "--disable-sync",
+        "--no-first-run",
+      ],
+    },
+  },
+});
