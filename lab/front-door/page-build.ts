@@ -1,12 +1,13 @@
 /**
- * Builds the page once, as a child process, so that the lab stays responsive meanwhile. Goes to
- * `LAB_PAGE_DIR`; tells its progress over the IPC channel.
+ * Builds the page once, as a child process, so that the lab stays responsive meanwhile. Builds the
+ * clone it is started in into `LAB_PAGE_DIR`; tells its progress over the IPC channel.
  */
-import { fileURLToPath } from "node:url";
+import { join } from "node:path";
 import { build, type Plugin } from "vite";
 
 // The lab is gone: nobody wants the page any more.
-process.once("disconnect", () => process.exit(1));
+const leave = (): never => process.exit(1);
+process.once("disconnect", leave);
 
 /** Share of the work that is done when the last module has been read; the rest is bundling. */
 const readShare = 0.8;
@@ -25,10 +26,11 @@ const progress: Plugin = {
 const tell = (step: string, done: number): void => void process.send?.({ step, done });
 
 await build({
-  configFile: fileURLToPath(new URL("../../vite.config.ts", import.meta.url)),
+  configFile: join(process.cwd(), "vite.config.ts"),
   mode: "production",
   logLevel: "error",
   plugins: [progress],
 });
 tell("page built", 1);
+process.off("disconnect", leave);
 process.disconnect?.();

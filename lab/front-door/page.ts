@@ -118,11 +118,16 @@ async function runBuild(root: string, outDir: string, options: BuildPageOptions)
     said = (said + text).slice(-8_000);
   });
   child.on("message", (progress) => options.onProgress?.(progress as PageProgress));
-  const { promise, resolve, reject } = Promise.withResolvers<number | null>();
-  child.once("error", reject).once("close", resolve);
-  const code = await promise.catch((cause) => {
-    throw buildFailed("The build could not run.", cause);
+  const { promise, resolve } = Promise.withResolvers<number | null>();
+  let cause: Error | undefined;
+  child.once("error", (error) => {
+    cause = error;
+    if (child.pid === undefined) resolve(null);
   });
+  // Also after an error: until it has closed it may still write.
+  child.once("close", resolve);
+  const code = await promise;
+  if (cause) throw buildFailed("The build could not run.", cause);
   if (code !== 0) throw buildFailed(said.replaceAll(root, "").trim() || `It exited with ${code}.`);
 }
 

@@ -93,9 +93,10 @@ export function openProxy(): Proxy {
       // A broken upstream breaks the client's stream too: half an answer must not look whole.
       pipeline(incoming, response, () => {});
     });
-    outgoing.once("error", (error: NodeJS.ErrnoException) => {
+    // More than one may come: a reset read, then a failed write. Any without a listener ends the lab.
+    outgoing.on("error", (error: NodeJS.ErrnoException) => {
       if (response.headersSent || response.destroyed) {
-        response.destroy();
+        if (!response.writableEnded) response.destroy();
       } else if (repeatable && outgoing.reusedSocket && error.code === "ECONNRESET") {
         send(request, response, to, base, repeatable);
       } else if (error.code === "ECONNREFUSED") {

@@ -12,6 +12,7 @@ export interface SystemDouble {
   readonly store: StoreDouble;
   /** Changes a row and tells the subscribers. */
   readonly setRow: (id: ServiceId, part: Partial<ServiceStatus>) => void;
+  readonly setUrl: (id: ServiceId, url: string | undefined) => void;
   /** Takes the app away, as a crash does; `url` keeps its port. */
   readonly stopServer: () => Promise<void>;
   /** Calls of `restart`, `stop`, `start` and of crash leases, in order. */
@@ -30,8 +31,8 @@ export interface StoreDouble {
     readonly logs?: number;
     readonly events?: number;
   }) => void;
-  /** Streams of the feed open now. */
-  readonly feeds: () => number;
+  /** Breaks the feed's connections, as a restart does. */
+  readonly dropFeeds: () => void;
   /** Resolves when the feed has a reader. */
   readonly followed: () => Promise<void>;
 }
@@ -46,7 +47,10 @@ export async function openSystemDouble(app: AppHandler): Promise<SystemDouble> {
   const rows = new Map<ServiceId, ServiceStatus>(
     (["postgres", "store", "server"] as const).map((id) => [id, readyRow(id)]),
   );
-  const urls: Partial<Record<ServiceId, string>> = { server: urlOf(server), store: store.url };
+  const urls: Partial<Record<ServiceId, string | undefined>> = {
+    server: urlOf(server),
+    store: store.url,
+  };
   const act = (action: string) => async (id: ServiceId) => void calls.push(`${action} ${id}`);
   return {
     store: store.double,
@@ -56,6 +60,9 @@ export async function openSystemDouble(app: AppHandler): Promise<SystemDouble> {
       const row = { ...(rows.get(id) ?? readyRow(id)), ...part };
       rows.set(id, row);
       for (const listener of listeners) listener(row);
+    },
+    setUrl: (id, url) => {
+      urls[id] = url;
     },
     stopServer: () => stop(server),
     close: async () => {
@@ -98,7 +105,11 @@ async function openStoreDouble() {
     createServer(async (request, response) => {
       const url = new URL(request.url ?? "/", "http://store");
       const chunks: Buffer[] = [];
-      for await (const chunk of request) chunks.push(chunk as Buffer);
+      try {
+        for await (const chunk of request) chunks.push(chunk as Buffer);
+      } catch {
+        return;
+      }
       const json = (body: unknown, status = 200) => {
         response.writeHead(status, { "content-type": "application/json" });
         response.end(JSON.stringify(body));
@@ -151,7 +162,9 @@ async function openStoreDouble() {
     close: () => stop(server),
     double: {
       ...{ received, add },
-      feeds: () => feeds.size,
+      dropFeeds: () => {
+        for (const feed of feeds) feed.destroy();
+      },
       followed: async () => {
         if (feeds.size > 0) return;
         onFollowed = Promise.withResolvers();

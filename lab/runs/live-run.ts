@@ -1,15 +1,9 @@
-import type { Observation, RunRecord, SignalSeen } from "../api.ts";
+import { isDeepStrictEqual } from "node:util";
+import type { Observation, RunRecord } from "../api.ts";
 import type { StoreSource } from "../sources/store.ts";
 import type { TraceGrowth } from "../store/contract.ts";
-import { distinct, type EvidenceSummary, summarize } from "./evidence.ts";
+import { type Evidence, noEvidence, readEvidence, type Stale, signalsSeen } from "./evidence.ts";
 import { linksOf } from "./links.ts";
-
-/** Silence after the last telemetry that ends a run: twice what stragglers of the app may take. */
-const quietMs = 500;
-/** How long the driver's own root span may take to arrive before the run ends without it. */
-const rootWithinMs = 5_000;
-/** After its end a run still takes late telemetry into its counts. */
-const tailMs = 30_000;
 
 export interface LiveRun {
   readonly record: () => RunRecord;
@@ -37,7 +31,21 @@ export interface LiveRunOptions {
   readonly onEnd: () => void;
   /** Called once, when nothing more is taken in. */
   readonly onGone: () => void;
+  readonly patience?: Patience;
 }
+
+/** All in milliseconds. */
+export interface Patience {
+  /** Silence after the last telemetry that ends a run: twice what stragglers of the app may take. */
+  readonly quietMs: number;
+  /** How long the driver's own root span may take to arrive before the run ends without it. */
+  readonly rootWithinMs: number;
+  /** After its end a run still takes late telemetry into its counts. */
+  readonly tailMs: number;
+}
+const usualPatience: Patience = { quietMs: 500, rootWithinMs: 5_000, tailMs: 30_000 };
+
+const nothingStale: Stale = { traces: new Set(), logs: false, sentry: false };
 
 /**
  * The life of one run: `driving` until the driver says it ended, `settling` until its telemetry has
@@ -46,31 +54,40 @@ export interface LiveRunOptions {
  */
 export function openLiveRun(options: LiveRunOptions): LiveRun {
   const { source, recovered, onChange, onEnd, onGone } = options;
+  const { quietMs, rootWithinMs, tailMs } = options.patience ?? usualPatience;
   let record = options.record;
-  let rootSeen = false;
+  let evidence: Evidence = noEvidence;
+  let stale = nothingStale;
+  let allStale = false;
   let reading = false;
-  let dirty = false;
+  let unread = false;
+  let isQuiet = false;
   let closed = false;
   let quiet: NodeJS.Timeout | undefined;
-  let isQuiet = false;
   let end = setTimeout(expire, Math.max(0, options.deadline - Date.now())).unref();
 
   const isOpen = (): boolean => record.state === "driving" || record.state === "settling";
+  const rootSeen = (): boolean => evidence.traces.values().some((trace) => trace.rootSeen);
 
   function change(part: Partial<RunRecord>): void {
-    record = { ...record, ...part };
+    const changed = { ...record, ...part };
+    if (isDeepStrictEqual(changed, record)) return;
+    record = changed;
     onChange(record);
+  }
+
+  /** The driver's trace comes first whenever it is told. */
+  function withTraces(traceIds: readonly string[]): Pick<RunRecord, "traceIds" | "links"> {
+    const distinct = [...new Set(traceIds)];
+    return { traceIds: distinct, links: linksOf(distinct) };
   }
 
   function observe(observation: Observation): void {
     const ends = observation.ended === true && record.state === "driving";
-    const traceIds = observation.traceId
-      ? [...new Set([observation.traceId, ...record.traceIds])]
-      : record.traceIds;
+    const own = observation.traceId === undefined ? [] : [observation.traceId];
     change({
+      ...withTraces([...own, ...record.traceIds]),
       driver: observation.driver,
-      traceIds,
-      links: linksOf(traceIds),
       answer: observation.answer ?? record.answer,
       page: { ...record.page, ...observation.page },
       ...(ends ? { state: "settling", endedAt: Date.now() } : {}),
@@ -79,59 +96,75 @@ export function openLiveRun(options: LiveRunOptions): LiveRun {
     waitForQuiet();
   }
 
-  function grew(growth: TraceGrowth): void {
-    if (growth.runId !== record.runId && !record.traceIds.includes(growth.traceId)) return;
-    if (!record.traceIds.includes(growth.traceId)) addTraces([growth.traceId]);
-    reread();
+  function grew({ traceId, runId, spans, logs, sentry }: TraceGrowth): void {
+    const known = record.traceIds.includes(traceId);
+    if (runId !== record.runId && !known) return;
+    if (!known) change(withTraces([...record.traceIds, traceId]));
+    stale = {
+      // A trace that is new to the run may have grown before anybody knew that it belongs here.
+      traces: spans > 0 || !known ? new Set([...stale.traces, traceId]) : stale.traces,
+      logs: stale.logs || logs > 0 || !known,
+      sentry: stale.sentry || sentry > 0 || !known,
+    };
+    read();
     waitForQuiet();
   }
 
-  function addTraces(found: readonly string[]): void {
-    const traceIds = [...new Set([...record.traceIds, ...found])];
-    if (traceIds.length > record.traceIds.length)
-      record = { ...record, traceIds, links: linksOf(traceIds) };
-  }
-
-  /** One read at a time; what arrives meanwhile is covered by one more. */
   function reread(): void {
-    dirty = true;
-    if (!reading && !closed) void readWhileDirty();
+    allStale = true;
+    read();
   }
 
-  async function readWhileDirty(): Promise<void> {
+  /** One read at a time; what grows meanwhile is covered by one more. */
+  function read(): void {
+    if (!reading && !closed) void readWhileStale();
+  }
+
+  async function readWhileStale(): Promise<void> {
     reading = true;
-    while (dirty && !closed) {
-      dirty = false;
+    while (!closed && (allStale || stale !== nothingStale)) {
       // The store is away: its feed says hello when it is back, and that reads again.
-      await readOnce().catch(() => undefined);
+      unread = !(await readOnce().then(
+        () => true,
+        () => false,
+      ));
     }
     reading = false;
+    if (record.state === "settling" && !isQuiet) waitForQuiet();
     settleIfStill();
   }
 
   async function readOnce(): Promise<void> {
-    addTraces(await source.tracesOf(record.runId));
-    const keys = [{ run: record.runId }, ...record.traceIds.map((trace) => ({ trace }))];
-    const [traces, logs, sentry] = await Promise.all([
-      Promise.all(record.traceIds.map(source.trace)),
-      Promise.all(keys.map(source.logs)),
-      Promise.all(keys.map(source.sentry)),
-    ]);
+    const all = allStale || unread;
+    let now = stale;
+    allStale = false;
+    stale = nothingStale;
+    if (all) {
+      change(withTraces([...record.traceIds, ...(await source.tracesOf(record.runId))]));
+      now = { traces: new Set(record.traceIds), logs: true, sentry: true };
+    }
+    const found = await readEvidence(source, record, now, evidence);
     if (closed) return;
-    const summary = summarize({
-      traces: traces.filter((trace) => trace !== undefined),
-      logs: distinct(logs),
-      sentry: distinct(sentry),
+    evidence = found;
+    const spans = evidence.traces.values().reduce((sum, trace) => sum + trace.spans, 0);
+    const seen = signalsSeen(evidence);
+    const seenAfterMs = Date.now() - record.startedAt;
+    change({
+      counts: { spans, logs: evidence.logs, sentry: evidence.sentry },
+      // A light keeps the time it was first seen.
+      signals: record.signals.map((signal) =>
+        signal.seenAfterMs === null && seen.has(signal.id) ? { ...signal, seenAfterMs } : signal,
+      ),
     });
-    rootSeen ||= summary.rootSeen;
-    change({ counts: summary.counts, signals: lit(record, summary, Date.now()) });
   }
 
+  /** Silence is counted from the last thing that came, and only short once the trace has its top. */
   function waitForQuiet(): void {
     if (record.state !== "settling") return;
     isQuiet = false;
     clearTimeout(quiet);
-    quiet = setTimeout(quieted, rootSeen ? quietMs : rootWithinMs).unref();
+    const since = rootSeen() ? quietMs : rootWithinMs;
+    quiet = setTimeout(quieted, since).unref();
   }
 
   function quieted(): void {
@@ -140,15 +173,9 @@ export function openLiveRun(options: LiveRunOptions): LiveRun {
   }
 
   function settleIfStill(): void {
-    if (record.state !== "settling" || reading) return;
-    // The root came with this read: from here on the short silence is enough.
-    if (!isQuiet && rootSeen && !shortened) {
-      shortened = true;
-      waitForQuiet();
-    }
-    if (isQuiet && recovered()) finish("settled");
+    const still = isQuiet && !reading && !unread;
+    if (record.state === "settling" && still && recovered()) finish("settled");
   }
-  let shortened = false;
 
   function expire(): void {
     if (isOpen()) finish(record.state === "settling" ? "settled" : "expired");
@@ -158,9 +185,8 @@ export function openLiveRun(options: LiveRunOptions): LiveRun {
     clearTimeout(quiet);
     clearTimeout(end);
     end = setTimeout(gone, tailMs).unref();
-    record = { ...record, state, endedAt: record.endedAt ?? Date.now() };
     onEnd();
-    onChange(record);
+    change({ state, endedAt: record.endedAt ?? Date.now() });
   }
 
   function close(): void {
@@ -180,20 +206,11 @@ export function openLiveRun(options: LiveRunOptions): LiveRun {
     grew,
     reread,
     restarted: (component, times) => {
-      if (!isOpen()) return;
       const { restarts } = record;
-      change({ restarts: { ...restarts, [component]: (restarts[component] ?? 0) + times } });
+      if (isOpen())
+        change({ restarts: { ...restarts, [component]: (restarts[component] ?? 0) + times } });
     },
     servicesChanged: settleIfStill,
     close,
   };
-}
-
-/** A light stays as it was first seen. */
-function lit(record: RunRecord, summary: EvidenceSummary, now: number): readonly SignalSeen[] {
-  return record.signals.map((signal) =>
-    signal.seenAfterMs === null && summary.seen.has(signal.id)
-      ? { ...signal, seenAfterMs: now - record.startedAt }
-      : signal,
-  );
 }

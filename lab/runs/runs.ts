@@ -18,7 +18,7 @@ import type { FeedMessage } from "../store/contract.ts";
 import type { System } from "../system.ts";
 import { admit } from "./admission.ts";
 import { openLeases } from "./leases.ts";
-import { type LiveRun, openLiveRun } from "./live-run.ts";
+import { type LiveRun, openLiveRun, type Patience } from "./live-run.ts";
 import type { Records } from "./records.ts";
 import { runIdMint } from "./run-id.ts";
 
@@ -45,6 +45,7 @@ export interface RunsOptions {
   readonly records: Records;
   readonly ticketKey: string;
   readonly onChange: (record: RunRecord) => void;
+  readonly patience?: Patience;
 }
 
 /** Runs that drivers may have in hand at once. */
@@ -103,6 +104,7 @@ export function openRuns(options: RunsOptions): Runs {
           leases.release(runId);
         },
         onGone: () => live.delete(runId),
+        ...(options.patience ? { patience: options.patience } : {}),
       }),
     );
     onChange(record);

@@ -1,0 +1,114 @@
+import { randomBytes } from "node:crypto";
+import { mkdtemp, readdir, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
+import { afterEach, beforeEach, expect, test } from "vitest";
+import type { RunRecord } from "../api.ts";
+import { openRecords, recordLimit } from "./records.ts";
+import { runIdMint } from "./run-id.ts";
+
+let dir: string;
+let notices: string[];
+beforeEach(async () => {
+  dir = await mkdtemp(join(tmpdir(), "lab-records-"));
+  notices = [];
+});
+afterEach(() => rm(dir, { recursive: true, force: true }));
+
+const open = () => openRecords(dir, (text) => notices.push(text));
+const mint = runIdMint();
+const record = (part: Partial<RunRecord> = {}): RunRecord => ({
+  ...{ runId: mint(), scenario: "db.test", mode: "fault", params: { n: 5 }, seed: 1 },
+  ...{ state: "settled", driver: "lab-web", startedAt: 1, endedAt: 2, traceIds: [] },
+  ...{ answer: null, page: {}, counts: { spans: 0, logs: 0, sentry: 0 }, signals: [] },
+  ...{ restarts: {}, verdict: "declared", checks: [], links: [] },
+  ...part,
+});
+
+test("records are there after a restart, newest first, by scenario", () => {
+  const saved = [record(), record({ scenario: "db.other" }), record()];
+  const first = open();
+  for (const one of saved) first.save(one);
+  first.close();
+
+  const again = open();
+  expect(again.list({ limit: 10 })).toEqual(saved.toReversed());
+  expect(again.list({ scenario: "db.test", limit: 1 })).toEqual([saved[2]]);
+  expect(again.get(saved[0]?.runId ?? "")).toEqual(saved[0]);
+  expect(again.get("nothing")).toBeUndefined();
+  expect(notices).toEqual([]);
+  again.close();
+});
+
+test("a run that a killed lab left driving is closed as expired", () => {
+  const driving = record({ state: "driving", endedAt: null });
+  const settling = record({ state: "settling", endedAt: 7 });
+  const first = open();
+  first.save(driving);
+  first.save(settling);
+  first.close();
+  const again = open();
+  expect(again.get(driving.runId)).toMatchObject({ state: "expired", endedAt: expect.any(Number) });
+  expect(again.get(settling.runId)).toMatchObject({ state: "expired", endedAt: 7 });
+  again.close();
+});
+
+test("only the newest are kept", () => {
+  const records = open();
+  const saved = Array.from({ length: recordLimit + 3 }, () => record());
+  for (const one of saved) records.save(one);
+  const kept = records.list({ limit: recordLimit * 2 });
+  expect(kept).toHaveLength(recordLimit);
+  expect(kept.at(-1)?.runId).toBe(saved[3]?.runId);
+  records.close();
+});
+
+test.each([
+  ["text", Buffer.from("this is not a database, and it is longer than a header".repeat(50))],
+  ["noise", randomBytes(8192)],
+])("a file of %s is set aside, said so, and history starts anew", async (_what, content) => {
+  await writeFile(join(dir, "runs.db"), content);
+  const records = open();
+  records.save(record());
+  expect(records.list({ limit: 10 })).toHaveLength(1);
+  records.close();
+  expect(notices).toEqual([expect.stringContaining("runs.db.bad-")]);
+  expect(await readdir(dir)).toContainEqual(expect.stringMatching(/^runs\.db\.bad-\d+$/));
+});
+
+test("a file of a newer lab is set aside whole", async () => {
+  const newer = new DatabaseSync(join(dir, "runs.db"));
+  newer.exec("CREATE TABLE runs (other TEXT); PRAGMA user_version = 99");
+  newer.close();
+  const records = open();
+  expect(records.list({ limit: 10 })).toEqual([]);
+  records.close();
+  expect(notices[0]).toContain("newer lab");
+  const aside = (await readdir(dir)).find((name) => name.includes(".bad-")) ?? "";
+  const kept = new DatabaseSync(join(dir, aside));
+  expect(kept.prepare("PRAGMA user_version").get()).toEqual({ user_version: 99 });
+  kept.close();
+});
+
+test("a damaged page inside a real file is found at the start", async () => {
+  const first = open();
+  for (let i = 0; i < 200; i += 1) first.save(record());
+  first.close();
+  const { readFile } = await import("node:fs/promises");
+  const bytes = await readFile(join(dir, "runs.db"));
+  bytes.fill(0xff, 4096, 4096 * 4);
+  await writeFile(join(dir, "runs.db"), bytes);
+  const again = open();
+  expect(again.list({ limit: 10 })).toEqual([]);
+  again.close();
+  expect(notices).toHaveLength(1);
+});
+
+test("an empty file is a new history", async () => {
+  await writeFile(join(dir, "runs.db"), "");
+  const records = open();
+  records.save(record());
+  records.close();
+  expect(notices).toEqual([]);
+});
