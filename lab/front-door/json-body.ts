@@ -48,7 +48,7 @@ export function parse<S extends v.GenericSchema>(schema: S, value: unknown): v.I
     return path === null ? issue.message : `${path}: ${issue.message}`;
   });
   throw new LabError("bad-request", `${problems.join("; ")}.`, {
-    hint: "The schemas are in lab/api.ts.",
+    hint: "Correct what is named and send it again.",
   });
 }
 
