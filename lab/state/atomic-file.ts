@@ -1,3 +1,4 @@
+import { randomUUID } from "node:crypto";
 import { open, rename, rm } from "node:fs/promises";
 import { dirname } from "node:path";
 import { storageError } from "./storage-error.ts";
@@ -8,7 +9,7 @@ import { storageError } from "./storage-error.ts";
  * @throws LabError `disk-full` or `state-unwritable`; nothing is left behind then.
  */
 export async function writeFileAtomic(path: string, text: string, mode = 0o644): Promise<void> {
-  const temporary = `${path}.${process.pid}.tmp`;
+  const temporary = `${path}.${randomUUID()}.tmp`;
   try {
     const file = await open(temporary, "w", mode);
     try {

@@ -1,3 +1,4 @@
+import { randomUUID } from "node:crypto";
 import { link, open, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import * as v from "valibot";
@@ -97,7 +98,7 @@ async function parseFile(path: string): Promise<Parsed> {
 
 /** Creates the file with its whole content in one step, as `open(…, "wx")` alone cannot; false when it exists. */
 async function create(path: string, record: Running): Promise<boolean> {
-  const temporary = `${path}.${process.pid}.new`;
+  const temporary = `${path}.${randomUUID()}.new`;
   try {
     await writeFile(temporary, serialise(record));
     await link(temporary, path);
@@ -133,7 +134,7 @@ async function clearStale(path: string): Promise<void> {
     await setAside(path).catch(ignoreMissing);
     return;
   }
-  const taken = `${path}.${process.pid}.stale`;
+  const taken = `${path}.${randomUUID()}.stale`;
   try {
     await rename(path, taken);
   } catch (error) {

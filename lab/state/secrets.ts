@@ -6,8 +6,9 @@ import { setAside, writeFileAtomic } from "./atomic-file.ts";
 import { openLabDir } from "./lab-dir.ts";
 
 const secret = v.pipe(v.string(), v.regex(/^[A-Za-z0-9_-]{43}$/));
+const version = 1;
 const secretsSchema = v.object({
-  version: v.literal(1),
+  version: v.literal(version),
   /** What the front door sends to the server with every request. */
   doorSecret: secret,
   /** Signs run tickets. */
@@ -23,10 +24,9 @@ const secretsSchema = v.object({
   /** Role `lab_fault`. */
   faultPassword: secret,
 });
-type SecretsFile = v.InferOutput<typeof secretsSchema>;
 
 /** What this clone's processes authenticate each other with. Each is 32 random bytes as base64url, so it fits a URL as it is. */
-export type Secrets = Readonly<Omit<SecretsFile, "version">>;
+export type Secrets = Readonly<Omit<v.InferOutput<typeof secretsSchema>, "version">>;
 
 /**
  * The secrets of this clone, made at the first call. A file that cannot be used is set aside and
@@ -41,8 +41,7 @@ export async function loadSecrets(dir: string): Promise<Secrets> {
     await chmod(path, 0o600);
     return found;
   }
-  const made: SecretsFile = {
-    version: 1,
+  const made: Secrets = {
     doorSecret: random(),
     ticketKey: random(),
     cookieKeys: [random()],
@@ -51,13 +50,15 @@ export async function loadSecrets(dir: string): Promise<Secrets> {
     monitorPassword: random(),
     faultPassword: random(),
   };
-  await writeFileAtomic(path, `${JSON.stringify(made, null, 2)}\n`, 0o600);
+  await writeFileAtomic(path, `${JSON.stringify({ version, ...made }, null, 2)}\n`, 0o600);
   return made;
 }
 
-async function read(path: string): Promise<SecretsFile | undefined> {
+async function read(path: string): Promise<Secrets | undefined> {
   try {
-    return v.parse(secretsSchema, JSON.parse(await readFile(path, "utf8")));
+    const text = await readFile(path, "utf8");
+    const { version: _, ...secrets } = v.parse(secretsSchema, JSON.parse(text));
+    return secrets;
   } catch (error) {
     if (error instanceof Error && "code" in error && error.code === "ENOENT") return undefined;
     await setAside(path);

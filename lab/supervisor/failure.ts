@@ -108,5 +108,7 @@ export function crashNote(told: {
 }
 
 function quote(lines: readonly string[]): string {
-  return lines.length > 0 ? ` Last lines:\n${lines.join("\n")}` : " It wrote nothing.";
+  if (lines.length === 0) return " It wrote nothing.";
+  const short = lines.map((line) => (line.length > 300 ? `${line.slice(0, 300)}…` : line));
+  return ` Last lines:\n${short.join("\n")}`;
 }

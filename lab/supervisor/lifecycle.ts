@@ -37,7 +37,13 @@ const transitions: Readonly<
   Record<ServiceState, Partial<Readonly<Record<LifeEvent["type"], ServiceState>>>>
 > = {
   stopped: { start: "waiting" },
-  waiting: { "dependencies-ready": "preparing", stop: "stopped" },
+  waiting: {
+    "dependencies-ready": "preparing",
+    // The state folder cannot be used.
+    crashed: "backing-off",
+    impossible: "unavailable",
+    stop: "stopped",
+  },
   preparing: {
     prepared: "starting",
     crashed: "backing-off",

@@ -1,4 +1,4 @@
-import { createWriteStream, mkdirSync, renameSync, statSync, type WriteStream } from "node:fs";
+import { closeSync, fstatSync, mkdirSync, openSync, renameSync, writeSync } from "node:fs";
 import { dirname } from "node:path";
 import type { Readable } from "node:stream";
 
@@ -20,45 +20,47 @@ export interface Output {
   readonly tail: (lines: number) => readonly string[];
   /** Every line from now on. Returns the function that ends it. */
   readonly follow: (onLine: (line: string) => void) => () => void;
-  readonly close: () => Promise<void>;
+  /** Nothing is written to the file after this. */
+  readonly close: () => void;
 }
 
 /** The file is `path`; past 10 MiB it becomes `<path>.1` and a new one begins. A file that cannot be written costs nothing but itself. */
 export function openOutput(path: string): Output {
   const ring: string[] = [];
   const followers = new Set<(line: string) => void>();
-  let file: WriteStream | undefined;
+  let file: number | undefined;
   let bytes = 0;
   let brokenAt = 0;
 
   const open = () => {
     try {
       mkdirSync(dirname(path), { recursive: true });
-      bytes = statSync(path, { throwIfNoEntry: false })?.size ?? 0;
-      file = createWriteStream(path, { flags: "a", mode: 0o600 });
-      file.on("error", breakOff);
+      file = openSync(path, "a", 0o600);
+      bytes = fstatSync(file).size;
     } catch {
       breakOff();
     }
   };
   const breakOff = () => {
+    if (file !== undefined) closeSync(file);
     file = undefined;
     brokenAt = Date.now();
   };
   const write = (text: string) => {
-    if (bytes > maxFileBytes) rotate();
-    if (!file && Date.now() - brokenAt > reopenMs) open();
-    bytes += text.length;
-    file?.write(text);
-  };
-  const rotate = () => {
-    file?.end();
-    file = undefined;
+    if (file === undefined && Date.now() - brokenAt > reopenMs) open();
+    if (file === undefined) return;
     try {
-      renameSync(path, `${path}.1`);
+      // Straight to the kernel: a queue would grow without bound behind a slow disk.
+      bytes += writeSync(file, text);
+      if (bytes > maxFileBytes) rotate(file);
     } catch {
-      // Whoever removed it did the job.
+      breakOff();
     }
+  };
+  const rotate = (full: number) => {
+    file = undefined;
+    closeSync(full);
+    renameSync(path, `${path}.1`);
     open();
   };
   const take = (line: string) => {
@@ -98,12 +100,10 @@ export function openOutput(path: string): Output {
       followers.add(onLine);
       return () => followers.delete(onLine);
     },
-    close: () =>
-      new Promise((resolve) => {
-        const last = file;
-        file = undefined;
-        if (last && !last.destroyed) last.end(() => resolve());
-        else resolve();
-      }),
+    close: () => {
+      if (file !== undefined) closeSync(file);
+      file = undefined;
+      brokenAt = Number.POSITIVE_INFINITY;
+    },
   };
 }

@@ -6,6 +6,7 @@ import { type Env, openLabDir } from "#lab/state/lab-dir.ts";
 import type { Secrets } from "#lab/state/secrets.ts";
 import type { System } from "#lab/system.ts";
 import { type Leash, type LeashOptions, openLeash, sweepLeftovers } from "./leash.ts";
+import { backOffMs } from "./lifecycle.ts";
 import { startOrder } from "./start-order.ts";
 import { createUnit, type Unit } from "./unit.ts";
 
@@ -21,6 +22,8 @@ export interface SupervisorOptions {
   readonly env: Env;
   readonly version: string;
   readonly leash?: LeashOptions;
+  /** Wait before the next try after so many crashes in a row, in milliseconds. */
+  readonly backOffMs?: (streak: number) => number;
 }
 
 /** Services as processes of this machine. */
@@ -72,6 +75,7 @@ export function openSupervisor(options: SupervisorOptions): Supervisor {
       origin: options.origin,
       version: options.version,
       leash,
+      backOffMs: options.backOffMs ?? backOffMs,
       portOf: (id: ServiceId, name?: string) => {
         const port = unitOf(id).port(name);
         if (port === undefined) throw new Error(`${id} has no port ${name ?? "yet"}`);
@@ -124,7 +128,7 @@ export function openSupervisor(options: SupervisorOptions): Supervisor {
     await Promise.all(done.values());
     clearTimeout(timer);
     (await ground?.catch(() => undefined))?.release();
-    await Promise.all([...units.values()].map((unit) => unit.output.close()));
+    for (const unit of units.values()) unit.output.close();
   };
   const forceAll = () => {
     for (const unit of units.values()) unit.force();

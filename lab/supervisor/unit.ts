@@ -9,7 +9,7 @@ import type { Child } from "./child.ts";
 import { crashNote, failureOf } from "./failure.ts";
 import { findProgram } from "./find-program.ts";
 import type { Leash } from "./leash.ts";
-import { backOffMs, type Life, type LifeEvent, newborn, nextLife } from "./lifecycle.ts";
+import { type Life, type LifeEvent, newborn, nextLife } from "./lifecycle.ts";
 import { type Output, openOutput } from "./output.ts";
 import { openPortTable } from "./port-table.ts";
 import { parseProgress } from "./progress.ts";
@@ -25,6 +25,7 @@ export interface UnitWorld {
   readonly version: string;
   /** @throws LabError when the state folder cannot be written. */
   readonly leash: () => Promise<Leash>;
+  readonly backOffMs: (streak: number) => number;
   readonly portOf: (id: ServiceId, name?: string) => number;
   /** Titles of what the service depends on and that is not ready. */
   readonly waitsFor: () => readonly string[];
@@ -193,7 +194,7 @@ export function createUnit(descriptor: ServiceDescriptor, world: UnitWorld): Uni
     const event = { type: "crashed", at: performance.now(), leased } as const;
     const next = nextLife(life, event);
     const looping = next.state === "crash-looping";
-    const delay = backOffMs(next.streak);
+    const delay = world.backOffMs(next.streak);
     if (looping) failure = failureOf.crashLooping(descriptor, told, output.path);
     note = looping ? crashNote(told) : `${told.summary}; next try in ${delay / 1_000} s`;
     output.note(note);
@@ -232,6 +233,7 @@ export function createUnit(descriptor: ServiceDescriptor, world: UnitWorld): Uni
       return waiter.promise;
     },
     stop: async () => {
+      note = null;
       dispatch({ type: "stop" });
       attempt.abort();
       await living;

@@ -21,6 +21,6 @@ for signal in TERM KILL; do
       kill -s "$signal" -- "-$group" 2>/dev/null && left=1
     fi
   done <"$1"
-  [ -n "$left" ] && [ "$signal" = TERM ] && sleep 2
+  [ -n "$left" ] && [ "$signal" = TERM ] && sleep 1
 done
 rm -f "$1"
