@@ -1,56 +1,5 @@
-import { createServer, type Server } from "node:http";
-import type { AddressInfo } from "node:net";
 import { loadCatalogue } from "#scenarios/catalogue.ts";
-import { header } from "#scenarios/names.ts";
-import { createApp } from "./app.ts";
-import { dieOfUncaughtErrors } from "./crash.ts";
-import { backendKiller } from "./database/backends.ts";
-import { migrate } from "./database/migrate.ts";
-import { openPool } from "./database/pool.ts";
-import { seed } from "./database/seed.ts";
-import { drainOnSignal } from "./drain.ts";
 import { serverEnv } from "./env.ts";
-import { log } from "./log.ts";
-import { exposeConnections } from "./metrics.ts";
-import { metricsServer } from "./metrics-endpoint.ts";
+import { startServer } from "./server.ts";
 
-const env = serverEnv();
-dieOfUncaughtErrors();
-
-const pool = openPool(env.databaseUrl, { max: 10 });
-exposeConnections(pool.counts);
-const [catalogue] = await Promise.all([loadCatalogue(), prepareDatabase()]);
-
-const app = createApp({
-  doorSecret: env.doorSecret,
-  ticketKey: env.ticketKey,
-  catalogue,
-  sql: pool.sql,
-  backends: backendKiller({ appUrl: env.databaseUrl, faultUrl: env.faultDatabaseUrl }),
-  http: (path, init) => {
-    const headers = new Headers(init?.headers);
-    headers.set(header.doorSecret, env.doorSecret);
-    return fetch(`http://127.0.0.1:${portOf(server)}${path}`, { ...init, headers });
-  },
-});
-const server = createServer(app.callback());
-const metrics = metricsServer();
-await Promise.all([listen(server, env.port), listen(metrics, env.metricsPort)]);
-drainOnSignal({ server, metrics, pool });
-log.info({ port: portOf(server), metricsPort: portOf(metrics) }, "listening");
-
-async function prepareDatabase(): Promise<void> {
-  await migrate(pool.sql);
-  await seed(pool.sql, (step, done) => log.info({ "lab.progress": { step, done } }, step));
-}
-
-function listen(target: Server, port: number): Promise<void> {
-  return new Promise((resolve, reject) => {
-    target.once("error", reject);
-    target.listen(port, "127.0.0.1", resolve);
-  });
-}
-
-function portOf(target: Server): number {
-  return (target.address() as AddressInfo).port;
-}
+await startServer(serverEnv(), await loadCatalogue());

@@ -1,12 +1,12 @@
 import { type ChildProcess, execFile, spawn } from "node:child_process";
-import { mkdir, mkdtemp, readdir, rm, writeFile } from "node:fs/promises";
+import { mkdir, readdir, writeFile } from "node:fs/promises";
 import { createServer } from "node:net";
-import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import postgres, { type Sql } from "postgres";
+import { temporaryFolder } from "./temporary-folder.ts";
 
 const run = promisify(execFile);
 
@@ -24,7 +24,8 @@ export interface TestPostgres {
 export async function startPostgres(): Promise<TestPostgres> {
   const bin = await binaries();
   const wrapper = process.getuid?.() === 0 ? await asNobody() : [];
-  const home = await mkdtemp(join(tmpdir(), "lab-server-test-"));
+  const folder = await temporaryFolder();
+  const home = folder.path;
   const data = join(home, "data");
   await mkdir(data, { mode: 0o700 });
   const password = join(home, "password");
@@ -68,7 +69,7 @@ export async function startPostgres(): Promise<TestPostgres> {
       const exited = new Promise((resolve) => server.once("exit", resolve));
       server.kill("SIGINT");
       await exited;
-      await rm(home, { recursive: true, force: true });
+      await folder.remove();
     },
   };
 }

@@ -1,0 +1,351 @@
+import { connect } from "node:net";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { header } from "#scenarios/names.ts";
+import { startPostgres, type TestPostgres } from "./testing/postgres.ts";
+import { hex, type Run, startServer, type TestServer } from "./testing/server.ts";
+import { type StoredSpan, startStore, type TestStore } from "./testing/store.ts";
+
+let postgres: TestPostgres;
+let store: TestStore;
+let server: TestServer;
+
+beforeAll(async () => {
+  [postgres, store] = await Promise.all([startPostgres(), startStore()]);
+  server = await startServer({ postgres, telemetryUrl: store.url });
+}, 60_000);
+afterAll(async () => {
+  await server?.stop();
+  await Promise.all([postgres?.stop(), store?.stop()]);
+});
+
+/** The trace once the request's own span is in it: that one is sent last. */
+const traceOf = (run: Pick<Run, "traceId">, serverSpans = 1): Promise<readonly StoredSpan[]> =>
+  store.until(
+    () => store.spans(run.traceId),
+    (spans) => spans.filter(({ kind }) => kind === 2).length >= serverSpans,
+  );
+const eventsOf = async (run: Pick<Run, "traceId">, count: number) =>
+  store
+    .until(
+      () => store.sentry(run.traceId),
+      (items) => items.filter(({ kind }) => kind === "event").length >= count,
+    )
+    .then((items) => items.filter(({ kind }) => kind === "event"));
+const logsOf = (run: Pick<Run, "traceId">, body: string) =>
+  store
+    .until(
+      () => store.logs(run.traceId),
+      (lines) => lines.some((line) => line.body === body),
+    )
+    .then((lines) => lines.filter((line) => line.body === body));
+const named = (spans: readonly StoredSpan[], name: string) =>
+  spans.filter((span) => span.name === name);
+const mechanism = (payload: Readonly<Record<string, unknown>>) =>
+  (
+    payload.exception as {
+      readonly values: readonly {
+        readonly type: string;
+        readonly value: string;
+        readonly mechanism: { readonly type: string; readonly handled: boolean };
+      }[];
+    }
+  ).values.at(-1);
+
+describe("a request", () => {
+  test("is one tree from the caller's span down to the database", async () => {
+    const run = await server.run("db.n-plus-one", { params: { n: 20 } });
+    expect(run.response?.status).toBe(200);
+    const spans = await traceOf(run);
+    const ids = new Set(spans.map(({ spanId }) => spanId));
+    const outside = spans.filter(({ parentSpanId }) => !ids.has(parentSpanId ?? ""));
+    expect(outside.map(({ name, parentSpanId }) => [name, parentSpanId])).toEqual([
+      ["POST /api/scenarios/:id", run.spanId],
+    ]);
+    expect(new Set(spans.map(({ attributes }) => attributes["lab.run.id"]))).toEqual(
+      new Set([run.runId]),
+    );
+  });
+
+  test("names the middleware it passed, so the loader hook came before Koa", async () => {
+    const spans = await traceOf(await server.run("db.n-plus-one", { params: { n: 10 } }));
+    expect(spans.map(({ name }) => name)).toEqual(
+      expect.arrayContaining(["middleware - answerErrors", "router - /api/scenarios/:id"]),
+    );
+    expect(named(spans, "POST /api/scenarios/:id")[0]?.attributes["http.route"]).toBe(
+      "/api/scenarios/:id",
+    );
+  });
+
+  test("tells its own span in the traceresponse header", async () => {
+    const run = await server.run("db.n-plus-one", { params: { n: 10 } });
+    const spans = await traceOf(run);
+    expect(run.response?.headers.get(header.traceResponse)).toBe(
+      `00-${run.traceId}-${named(spans, "POST /api/scenarios/:id")[0]?.spanId}-01`,
+    );
+  });
+
+  test("continues the trace of a client that has only Sentry", async () => {
+    const [traceId, spanId] = [hex(16), hex(8)];
+    const response = await server.fetch("/api/products", {
+      headers: { "sentry-trace": `${traceId}-${spanId}-1` },
+    });
+    expect(response.status).toBe(200);
+    const spans = await traceOf({ traceId });
+    expect(named(spans, "GET /api/products")[0]?.parentSpanId).toBe(spanId);
+  });
+
+  test("prefers traceparent to sentry-trace", async () => {
+    const [traceId, other] = [hex(16), hex(16)];
+    await server.fetch("/api/products", {
+      headers: {
+        traceparent: `00-${traceId}-${hex(8)}-01`,
+        "sentry-trace": `${other}-${hex(8)}-1`,
+      },
+    });
+    await traceOf({ traceId });
+    expect(await store.spans(other)).toEqual([]);
+  });
+});
+
+describe("db.n-plus-one", () => {
+  test("leaves one query for the list and exactly one per row", async () => {
+    const run = await server.run("db.n-plus-one", { params: { n: 30 } });
+    const spans = await traceOf(run);
+    const parent = named(spans, "scenario db.n-plus-one")[0]?.spanId;
+    const orders = named(spans, "SELECT orders");
+    expect(named(spans, "SELECT customers")).toHaveLength(1);
+    expect(orders).toHaveLength(30);
+    expect(new Set(orders.map(({ parentSpanId }) => parentSpanId))).toEqual(new Set([parent]));
+    expect(new Set(orders.map(({ attributes }) => attributes["db.query.text"])).size).toBe(1);
+    expect(orders[0]?.attributes).toMatchObject({
+      "db.system.name": "postgresql",
+      "db.namespace": "lab",
+      "db.collection.name": "orders",
+      "db.operation.name": "SELECT",
+      "db.response.returned_rows": 1,
+      "server.address": "127.0.0.1",
+    });
+    const [line] = await logsOf(run, "customers listed");
+    expect(line).toMatchObject({ spanId: parent, attributes: { queries: 31 } });
+  });
+
+  test("asks once when it is fixed", async () => {
+    const spans = await traceOf(await server.run("db.n-plus-one", { mode: "fix" }));
+    expect(named(spans, "SELECT customers orders")).toHaveLength(1);
+    expect(named(spans, "SELECT orders")).toHaveLength(0);
+  });
+});
+
+describe("db.missing-index", () => {
+  test("shows the plan that reads the whole table, and warns", async () => {
+    const run = await server.run("db.missing-index", { params: { repeats: 2 } });
+    const spans = await traceOf(run);
+    expect(named(spans, "SELECT orders")).toHaveLength(2);
+    expect(named(spans, "query plan")[0]?.attributes).toMatchObject({
+      "lab.pg.plan.node": "Seq Scan",
+      "lab.pg.rows_removed": expect.toSatisfy((rows: number) => rows > 400_000),
+    });
+    expect(await logsOf(run, "slow query")).toHaveLength(1);
+  });
+
+  test("is cured by an index, which is gone afterwards", async () => {
+    const run = await server.run("db.missing-index", { mode: "fix", params: { repeats: 2 } });
+    const spans = await traceOf(run);
+    expect(named(spans, "query plan")[0]?.attributes).toMatchObject({
+      "lab.pg.plan.node": expect.stringMatching(/Index/),
+      "lab.pg.rows_removed": 0,
+    });
+    expect(named(spans, "ROLLBACK")).toHaveLength(1);
+    const left = await postgres.admin`
+      select 1 from pg_indexes where indexname = 'orders_invoice_number'`;
+    expect(left).toHaveLength(0);
+  });
+});
+
+describe("db.connection-reset", () => {
+  test.each(["inside a transaction", "outside a transaction"])(
+    "%s: the first attempt fails, the second works, Sentry hears of it once",
+    async (where) => {
+      const run = await server.run("db.connection-reset", { params: { where } });
+      expect(run.response?.status).toBe(200);
+      const spans = await traceOf(run);
+      const attempts = named(spans, "read report");
+      expect(attempts.map(({ attributes }) => attributes["lab.retry.attempt"])).toEqual([1, 2]);
+      const selects = named(spans, "SELECT orders");
+      expect(selects.map(({ status, attributes }) => [status, attributes["error.type"]])).toEqual(
+        expect.arrayContaining([
+          ["error", "CONNECTION_CLOSED"],
+          ["unset", undefined],
+        ]),
+      );
+      const events = await eventsOf(run, 1);
+      expect(events).toHaveLength(1);
+      expect(mechanism(events[0]?.payload ?? {})?.mechanism).toEqual({
+        type: "generic",
+        handled: true,
+      });
+      expect((await server.fetch("/healthz")).status).toBe(200);
+    },
+  );
+});
+
+describe("run.handled-error", () => {
+  test("is answered without anything from inside, and reported once on its trace", async () => {
+    const run = await server.run("run.handled-error", { params: { causes: 2 } });
+    expect(run.response?.status).toBe(500);
+    expect(await run.response?.json()).toEqual({
+      error: {
+        code: "internal_error",
+        message: expect.any(String),
+        hint: expect.any(String),
+        traceId: run.traceId,
+      },
+    });
+    const spans = await traceOf(run);
+    const [request] = named(spans, "POST /api/scenarios/:id");
+    expect(request).toMatchObject({
+      status: "error",
+      attributes: { "http.response.status_code": 500, "error.type": "Error" },
+    });
+    const [inner] = named(spans, "scenario run.handled-error");
+    expect(inner).toMatchObject({ status: "error", events: ["exception"] });
+    const events = await eventsOf(run, 1);
+    expect(events).toHaveLength(1);
+    expect(events[0]).toMatchObject({ level: "error" });
+    expect(spans.map(({ spanId }) => spanId)).toContain(events[0]?.spanId);
+    expect(mechanism(events[0]?.payload ?? {})).toMatchObject({
+      value: "order step 2 failed",
+      mechanism: { type: "generic", handled: true },
+    });
+    expect(await logsOf(run, "request failed")).toHaveLength(1);
+  });
+
+  test.each(["TypeError", "AggregateError", "not an error"])("%s too", async (kind) => {
+    const run = await server.run("run.handled-error", { params: { kind } });
+    expect(run.response?.status).toBe(500);
+    expect(await eventsOf(run, 1)).toHaveLength(1);
+  });
+
+  test("a log line of the run is a Sentry log of the same span", async () => {
+    const run = await server.run("run.handled-error");
+    const [line] = await logsOf(run, "request failed");
+    const items = await store.until(
+      () => store.sentry(run.traceId),
+      (found) => found.some(({ kind }) => kind === "log"),
+    );
+    expect(items.find(({ kind }) => kind === "log")?.spanId).toBe(line?.spanId);
+  });
+});
+
+describe("what is refused", () => {
+  test("a request that did not come through the front door", async () => {
+    const response = await fetch(`${server.url}/api/products`);
+    expect(response.status).toBe(403);
+  });
+
+  test("methods outside the route table, TRACE among them", async () => {
+    expect((await server.fetch("/api/products", { method: "DELETE" })).status).toBe(405);
+    const answer = await raw(server, "TRACE /api/products");
+    expect(answer).toMatch(/^HTTP\/1.1 405 /);
+    expect(answer).toMatch(/\r\nallow: HEAD, GET\r\n/i);
+  });
+
+  test.each([
+    ["no ticket", { [header.ticket]: "" }, {}, 403, "ticket_malformed"],
+    ["a changed one", { [header.ticket]: "e30.AAAA" }, {}, 403, "ticket_forged"],
+    ["an expired one", {}, { expiresAt: 1 }, 403, "ticket_expired"],
+    ["one of another scenario", {}, { scenario: "db.missing-index" }, 403, "ticket_mismatch"],
+    ["limits exceeded", {}, { params: { n: 9999 } }, 400, "invalid_params"],
+  ])("a run with %s", async (_, headers, ticket, status, code) => {
+    const run = await server.run("db.n-plus-one", { headers, ticket });
+    expect(run.response?.status).toBe(status);
+    expect(await run.response?.json()).toMatchObject({ error: { code } });
+  });
+
+  test("a ticket that was used before", async () => {
+    const runId = "replayed000000000000000000";
+    const first = await server.run("db.n-plus-one", { ticket: { runId } });
+    const second = await server.run("db.n-plus-one", { ticket: { runId } });
+    expect([first.response?.status, second.response?.status]).toEqual([200, 409]);
+  });
+
+  test("a body beyond the limit, and one that is not JSON", async () => {
+    const post = (body: string) =>
+      server.fetch("/api/scenarios/db.n-plus-one", {
+        method: "POST",
+        headers: { "content-type": "application/json" },
+        body,
+      });
+    expect((await post(`"${"x".repeat(20_000)}"`)).status).toBe(413);
+    expect((await post('{"a":')).status).toBe(400);
+  });
+});
+
+describe("/metrics", () => {
+  test("is OpenMetrics with exemplars that name a trace, and route templates only", async () => {
+    const run = await server.run("db.n-plus-one", { params: { n: 10 } });
+    await Promise.all(Array.from({ length: 50 }, (_, n) => server.fetch(`/api/orders/${n + 1}`)));
+    await Promise.all(Array.from({ length: 50 }, (_, n) => server.fetch(`/nowhere/${n}`)));
+    const response = await fetch(server.metricsUrl);
+    expect(response.headers.get("content-type")).toMatch(/^application\/openmetrics-text/);
+    const text = await response.text();
+    expect(text).toMatch(/# EOF\n?$/);
+    expect(text).not.toContain("undefined");
+    const samples = text.split("\n").filter((line) => line.startsWith("http_server_request_"));
+    const routes = new Set(samples.map((line) => /http_route="([^"]*)"/.exec(line)?.[1]));
+    for (const route of routes) {
+      expect([
+        "/healthz",
+        "unmatched",
+        "/api/me",
+        "/api/products",
+        "/api/orders/:id",
+        "/api/scenarios/:id",
+      ]).toContain(route);
+    }
+    expect(routes).toContain("/api/orders/:id");
+    const exemplars = [...text.matchAll(/# \{([^}]*)\}/g)].map(([, labels = ""]) => labels);
+    expect(exemplars.length).toBeGreaterThan(0);
+    for (const labels of exemplars) {
+      expect(labels).toMatch(/^trace_id="[0-9a-f]{32}",span_id="[0-9a-f]{16}"$/);
+    }
+    expect(text).toContain(run.traceId);
+    for (const name of [
+      "db_client_operation_duration_seconds_count",
+      'db_client_connection_count{state="idle"}',
+      "db_client_connection_pending_requests",
+      "nodejs_heap_size_used_bytes",
+      "process_start_time_seconds",
+    ]) {
+      expect(text).toContain(name);
+    }
+  });
+
+  test("answers loopback names only", async () => {
+    const { port } = new URL(server.metricsUrl);
+    for (const host of ["evil.example", `127.0.0.1.nip.io:${port}`, `localhost:1@evil.example`]) {
+      const answer = await rawTo(Number(port), `GET /metrics HTTP/1.1\r\nHost: ${host}\r\n`);
+      expect(answer).toMatch(/^HTTP\/1.1 421 /);
+    }
+  });
+});
+
+const raw = ({ url }: TestServer, start: string): Promise<string> =>
+  rawTo(
+    Number(new URL(url).port),
+    `${start} HTTP/1.1\r\nHost: 127.0.0.1\r\nx-lab-door: door-secret-of-this-test-start\r\n`,
+  );
+
+function rawTo(port: number, head: string): Promise<string> {
+  return new Promise((resolve, reject) => {
+    const socket = connect(port, "127.0.0.1", () => {
+      socket.write(`${head}Connection: close\r\n\r\n`);
+    });
+    let answer = "";
+    socket.on("data", (chunk) => {
+      answer += chunk;
+    });
+    socket.on("end", () => resolve(answer));
+    socket.on("error", reject);
+  });
+}
