@@ -3,7 +3,15 @@ import type { IncomingMessage, Server, ServerResponse } from "node:http";
 import { type Catalogue, loadCatalogue } from "#scenarios/catalogue.ts";
 import { header } from "#scenarios/names.ts";
 import type { System } from "../system.ts";
-import { answer, answerError, answerJson, drain, type HeaderPairs } from "./answer.ts";
+import {
+  answer,
+  answerError,
+  answerJson,
+  answerPage,
+  drain,
+  type HeaderPairs,
+  wantsPage,
+} from "./answer.ts";
 import { type Attachment, attachSystem } from "./attachment.ts";
 import { bindLoopback } from "./bind.ts";
 import { openEventHub } from "./events.ts";
@@ -14,12 +22,14 @@ import { openProxy } from "./proxy.ts";
 import { openQuota } from "./quota.ts";
 import { factsOf } from "./request-facts.ts";
 import type { IngestRoute, Route } from "./routing.ts";
+import { openTokenGate } from "./token-gate.ts";
 import {
   serverBroke,
   serverRestarting,
   starting,
   storeAway,
   storeBroke,
+  tokenNeeded,
   tooMuchTelemetry,
 } from "./troubles.ts";
 
@@ -30,6 +40,8 @@ export interface FrontDoor {
   readonly port: number;
   /** The built page; rejects with the `LabError` of a failed build, which the door then also shows. */
   readonly page: Promise<BuiltPage>;
+  /** Where to send a person: the origin, or in token mode a new link that works once. */
+  readonly link: () => string;
   /** Opens the APIs onto this system. Once. */
   readonly attach: (system: System) => void;
   /** Ends streams, sockets and a build under way. */
@@ -47,6 +59,11 @@ export interface FrontDoorOptions {
   readonly onProgress?: (progress: PageProgress) => void;
   /** Something a person should know, e.g. a run history that was set aside; default: to stderr. */
   readonly onNotice?: (text: string) => void;
+  /**
+   * Asks every visitor for proof: people by a one-time link, programs by this token as
+   * `Authorization: Bearer`. At least 128 bits. Default: whoever reaches loopback may come in.
+   */
+  readonly token?: string;
   /** Default: every scenario of this clone. */
   readonly catalogue?: Catalogue;
   /** Makes the page; default: `vite build`, cached by content. */
@@ -71,6 +88,7 @@ export async function openFrontDoor(options: FrontDoorOptions): Promise<FrontDoo
   const proxy = openProxy();
   const quota = openQuota(ingestQuota);
   const host = openPageHost(options, options.build);
+  const gate = options.token === undefined ? undefined : openTokenGate(options.token);
   let attachment: Attachment | undefined;
 
   const { port, servers } = await bindLoopback(options.port, onRequest);
@@ -82,7 +100,11 @@ export async function openFrontDoor(options: FrontDoorOptions): Promise<FrontDoo
     const judgement = judge(factsOf(request), request.socket.localPort ?? 0);
     switch (judgement.kind) {
       case "allow":
-        serve(judgement.route, judgement.target, request, response);
+        if (isAdmitted(judgement.route, request)) {
+          serve(judgement.route, judgement.target, request, response);
+        } else {
+          turnAway(request, response);
+        }
         break;
       case "redirect":
         answer(response, 307, [["location", judgement.location]]);
@@ -90,6 +112,27 @@ export async function openFrontDoor(options: FrontDoorOptions): Promise<FrontDoo
       case "refuse":
         refuse(request, response, judgement);
         break;
+    }
+  }
+
+  function isAdmitted(route: Route, { headers, socket }: IncomingMessage): boolean {
+    if (gate === undefined || route.name === "health" || route.name === "enter") return true;
+    const { cookie, authorization } = headers;
+    return gate.admits({ port: socket.localPort ?? 0, cookie, authorization });
+  }
+
+  /** Exchanges a one-time link for a cookie; the redirect takes the token out of the address bar. */
+  function enter(linkToken: string, request: IncomingMessage, response: ServerResponse): void {
+    const cookie = gate?.exchange(linkToken, request.socket.localPort ?? 0);
+    if (cookie !== undefined) {
+      answer(response, 303, [
+        ["location", "/"],
+        ["set-cookie", cookie],
+      ]);
+    } else if (gate) {
+      turnAway(request, response);
+    } else {
+      answerNotFound(request, response);
     }
   }
 
@@ -111,6 +154,9 @@ export async function openFrontDoor(options: FrontDoorOptions): Promise<FrontDoo
         break;
       case "unknown":
         answerNotFound(request, response);
+        break;
+      case "enter":
+        enter(route.token, request, response);
         break;
       case "ingest":
         serveIngest(route, request, response);
@@ -183,6 +229,7 @@ export async function openFrontDoor(options: FrontDoorOptions): Promise<FrontDoo
       base: attachment?.system.url("server"),
       target,
       headers,
+      ...(gate ? { withheld: ["authorization"] } : {}),
       bodyLimit: bodyLimitOf(route),
       absent: attachment ? serverRestarting : starting,
       broken: serverBroke,
@@ -208,13 +255,21 @@ export async function openFrontDoor(options: FrontDoorOptions): Promise<FrontDoo
     proxy.close();
   }
 
-  return { origin, port, page, attach, close };
+  const link = (): string => (gate ? `${origin}${gate.newLink()}` : origin);
+  return { origin, port, page, link, attach, close };
 }
 
 function refuse(request: IncomingMessage, response: ServerResponse, refusal: Refusal): void {
   drain(request);
   const allow: HeaderPairs = refusal.allow === undefined ? [] : [["allow", refusal.allow]];
   answerError(response, refusal.status, refusal, allow);
+}
+
+function turnAway(request: IncomingMessage, response: ServerResponse): void {
+  drain(request);
+  const { message, hint } = tokenNeeded;
+  if (wantsPage(request)) answerPage(response, 401, { title: message, lines: [hint] });
+  else answerError(response, 401, tokenNeeded);
 }
 
 function unavailable(request: IncomingMessage, response: ServerResponse): void {

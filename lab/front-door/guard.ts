@@ -76,11 +76,14 @@ export function judge(facts: RequestFacts, port: number): Judgement {
   return (
     judgeSender(facts, route, port) ??
     judgeBody(facts, route) ??
-    (route.name === "document" && name !== loopbackNames[0]
+    (isVisited(route) && name !== loopbackNames[0]
       ? { kind: "redirect", location: `http://${loopbackNames[0]}:${port}${facts.target}` }
       : { kind: "allow", route, target: facts.target })
   );
 }
+
+/** Cookies and stored settings belong to one origin: people are led to the canonical one. */
+const isVisited = (route: Route): boolean => route.name === "document" || route.name === "enter";
 
 /** Did a page of ours, or no page at all, send this? */
 function judgeSender(facts: RequestFacts, route: Route, port: number): Refusal | undefined {

@@ -7,6 +7,7 @@ import {
 import { pipeline } from "node:stream";
 import { answerError, drain, type HeaderPairs, headersWith, type Trouble } from "./answer.ts";
 import { tooLarge } from "./guard.ts";
+import { gateCookie } from "./token-gate.ts";
 
 /** Where a request goes and what is said when it cannot. */
 export interface Upstream {
@@ -16,6 +17,8 @@ export interface Upstream {
   readonly target: string;
   /** Set on the way in, whatever the client sent under these names. */
   readonly headers: HeaderPairs;
+  /** Lower-case names of headers that were meant for the door. */
+  readonly withheld?: readonly string[];
   /** Bytes the request body may have. */
   readonly bodyLimit: number;
   /** 503: nothing listens. */
@@ -85,7 +88,7 @@ export function openProxy(): Proxy {
       port,
       method: request.method ?? "GET",
       path: to.target,
-      headers: inboundHeaders(request, to.headers),
+      headers: inboundHeaders(request, to),
       agent: repeatable ? kept : fresh,
     });
     outgoing.once("response", (incoming) => {
@@ -148,15 +151,29 @@ function refuseAbsent(request: IncomingMessage, response: ServerResponse, to: Up
 const announcesBody = ({ headers }: IncomingMessage): boolean =>
   headers["transfer-encoding"] !== undefined || Number(headers["content-length"] ?? 0) > 0;
 
-function inboundHeaders(request: IncomingMessage, own: HeaderPairs): string[] {
-  const dropped = new Set([...connectionTokens(request), ...own.map(([name]) => name)]);
-  const kept = pairsOf(request).filter(([name]) => {
+function inboundHeaders(
+  request: IncomingMessage,
+  { headers: own, withheld = [] }: Upstream,
+): string[] {
+  const dropped = new Set([
+    ...connectionTokens(request),
+    ...own.map(([name]) => name),
+    ...withheld,
+  ]);
+  const kept = pairsOf(request).flatMap(([name, value]) => {
     const lower = name.toLowerCase();
-    return !hopByHop.has(lower) && !dropped.has(lower) && !spoofable.test(lower);
+    if (hopByHop.has(lower) || dropped.has(lower) || spoofable.test(lower)) return [];
+    return lower === "cookie" ? cookieWithoutGate(name, value) : [name, value];
   });
   // The framing is ours on this hop; without it Node would send a chunked DELETE without a body.
   const framing = request.headers["transfer-encoding"] ? ["transfer-encoding", "chunked"] : [];
-  return [...kept.flat(), ...own.flat(), ...framing];
+  return [...kept, ...own.flat(), ...framing];
+}
+
+/** The door's own cookie stops here: behind it, headers may be recorded. */
+function cookieWithoutGate(name: string, value: string): string[] {
+  const kept = value.split(/;\s*/).filter((pair) => !gateCookie.test(pair));
+  return kept.length === 0 ? [] : [name, kept.join("; ")];
 }
 
 function outboundHeaders(incoming: IncomingMessage): string[] {

@@ -23,6 +23,8 @@ export type Route =
   | { readonly name: "health" }
   /** The app's own routes, proxied. */
   | { readonly name: "app" | "auth" }
+  /** One-time link of the token gate. */
+  | { readonly name: "enter"; readonly token: string }
   /** A path the page's own router knows: answered with the page. */
   | { readonly name: "document" }
   /** A file of the built page, if the build has one of that name. */
@@ -65,6 +67,7 @@ const patterns: readonly (readonly [RegExp, (match: readonly string[]) => Route]
       action: action as "restart" | "stop" | "start",
     }),
   ],
+  [/^\/lab\/enter\/([\w-]{1,100})$/, ([, token = ""]) => ({ name: "enter", token })],
 ];
 
 /** Paths below these belong to the page's router. */
@@ -111,6 +114,7 @@ export function classOf(route: Route): RouteClass {
       return "app";
     case "auth":
       return "auth";
+    case "enter":
     case "document":
     case "file":
     case "unknown":
@@ -146,5 +150,8 @@ export function methodsOf(route: Route): readonly string[] {
     case "file":
     case "unknown":
       return reading;
+    case "enter":
+      // A preview that only asks for the headers must not use the link up.
+      return ["GET"];
   }
 }

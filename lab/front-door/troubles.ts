@@ -31,6 +31,11 @@ export const tooMuchTelemetry: Trouble = {
   message: "More telemetry came than the lab takes from browsers.",
   hint: "Keep it and send it after the time in Retry-After.",
 };
+export const tokenNeeded: Trouble = {
+  code: "token-needed",
+  message: "This lab was started with --token and does not know this browser.",
+  hint: "Open the link that the lab printed when it started; each link works once.",
+};
 export const notHere: Trouble = {
   code: "not-found",
   message: "There is nothing at this address.",
