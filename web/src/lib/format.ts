@@ -15,8 +15,7 @@ export function formatDuration(ms: number): string {
   let unit: (typeof units)[number] = units[0];
   // 999.6 µs rounds to 1000, which is 1.00 ms.
   for (const larger of units) if (Number((ms / larger.ms).toPrecision(3)) >= 1) unit = larger;
-  const value = ms / unit.ms;
-  return `${value >= 1 ? digits(value) : value.toPrecision(2)} ${unit.name}`;
+  return `${digits(ms / unit.ms)} ${unit.name}`;
 }
 
 /** Three significant digits and no exponent. */

@@ -4,12 +4,17 @@ import type { Mode, ParamValue } from "#scenarios/define.ts";
 
 type Answer = NonNullable<Observation["answer"]>;
 
+/** What the app answered to a stage. Status 0: the connection broke. */
+export interface StageAnswer extends Answer {
+  readonly body: unknown;
+}
+
 /** What every `stages/<scenario id>.svelte` gets. */
 export interface StageProps {
   readonly mode: Mode;
   readonly params: Readonly<Record<string, ParamValue>>;
-  /** Sends the scenario's request to the app, inside the run's trace. */
-  readonly request: () => Promise<Answer>;
+  /** Sends the scenario's request to the app, inside the run's trace. `body` is its JSON, if it is JSON. */
+  readonly request: () => Promise<StageAnswer>;
   /** Reports what the page saw; the scenario's `page` expectations are about these names. */
   readonly observe: (name: string, value: ParamValue) => void;
   /** The stage has shown what it had to show. Without it the stage ends after five seconds. */
@@ -53,8 +58,9 @@ export async function showStage(order: StageOrder): Promise<Partial<Observation>
       mode: order.mode,
       params: order.params,
       request: async () => {
-        answer = await order.request();
-        return answer;
+        const { body, ...heard } = await order.request();
+        answer = heard;
+        return { ...heard, body };
       },
       observe: (name, value) => {
         page[name] = value;

@@ -8,12 +8,10 @@ import {
 } from "#lab/api.ts";
 import type { Mode } from "#scenarios/define.ts";
 import { attribute, header, rootSpanName } from "#scenarios/names.ts";
-import { type RunStage, showStage } from "../stages/stage.ts";
+import { type RunStage, type StageAnswer, showStage } from "../stages/stage.ts";
 import { flushTelemetry, type Interaction, interaction } from "../telemetry/telemetry.ts";
 import { postJson } from "./api.ts";
 import type { ParamValues } from "./draft.svelte.ts";
-
-type Answer = NonNullable<Observation["answer"]>;
 
 /** What to run. */
 export interface Order {
@@ -26,6 +24,8 @@ export interface Order {
 export class Driver {
   /** Stages on show, by run id. */
   readonly stages = new SvelteMap<string, RunStage>();
+  /** Trace id of each run driven here, known before the lab hears of it. */
+  readonly traces = new SvelteMap<string, string>();
   /** Scenarios with a request for a ticket under way. */
   readonly ordering = new SvelteMap<string, true>();
 
@@ -57,7 +57,10 @@ export class Driver {
     const observation = await interaction(
       rootSpanName(order.scenario.id),
       { attributes: labels, baggage: labels },
-      (it) => (run.stage ? this.#perform(it, run, order) : this.#request(it, run)),
+      (it) => {
+        this.traces.set(run.runId, it.traceId);
+        return run.stage ? this.#perform(it, run, order) : this.#request(it, run);
+      },
     ).catch(
       (error: unknown): Partial<Observation> => ({
         answer: { status: 0, durationMs: 0, error: String(error).slice(0, 500) },
@@ -68,7 +71,8 @@ export class Driver {
   }
 
   async #request(it: Interaction, run: CreatedRun): Promise<Partial<Observation>> {
-    return { traceId: it.traceId, answer: await call(it, run) };
+    const { body: _, ...answer } = await call(it, run);
+    return { traceId: it.traceId, answer };
   }
 
   async #perform(it: Interaction, run: CreatedRun, order: Order): Promise<Partial<Observation>> {
@@ -84,7 +88,7 @@ export class Driver {
 }
 
 /** The scenario's request. A broken connection is an answer too: status 0. */
-async function call(it: Interaction, { drive, ticket }: CreatedRun): Promise<Answer> {
+async function call(it: Interaction, { drive, ticket }: CreatedRun): Promise<StageAnswer> {
   const startedAt = performance.now();
   const took = () => performance.now() - startedAt;
   try {
@@ -93,10 +97,11 @@ async function call(it: Interaction, { drive, ticket }: CreatedRun): Promise<Ans
       headers: { "content-type": "application/json", [header.csrf]: "1", [header.ticket]: ticket },
       body: "{}",
     });
-    await response.arrayBuffer();
-    return { status: response.status, durationMs: took() };
+    const body: unknown = await response.json().catch(() => undefined);
+    return { status: response.status, durationMs: took(), body };
   } catch (error) {
-    return { status: 0, durationMs: took(), error: String(error).slice(0, 500) };
+    const said = String(error).slice(0, 500);
+    return { status: 0, durationMs: took(), error: said, body: undefined };
   }
 }
 

@@ -32,11 +32,15 @@ export class TelemetryOf {
   readonly #readings = new Map<string, { again: boolean }>();
   readonly #abort = new AbortController();
 
-  constructor(subject: Subject) {
+  readonly #unseen: boolean;
+
+  /** `unseen`: the lab has heard nothing of it yet, so the first reading waits until it has. */
+  constructor(subject: Subject, unseen = false) {
     this.subject = subject;
+    this.#unseen = unseen;
   }
 
-  /** Reads everything, then follows `lab`. Returns the function that ends it. */
+  /** Reads everything there is, then follows `lab`. Returns the function that ends it. */
   follow(lab: Pick<Lab, "onTelemetry" | "onResync">): () => void {
     const all = () => {
       void this.#readTrace();
@@ -44,7 +48,7 @@ export class TelemetryOf {
       void this.#readSentry();
     };
     const ends = [lab.onTelemetry((event) => this.#grow(event)), lab.onResync(all)];
-    all();
+    if (!this.#unseen) all();
     return () => {
       for (const end of ends) end();
       this.#abort.abort();

@@ -1,12 +1,6 @@
 import { context, type SpanContext, trace } from "@opentelemetry/api";
-import {
-  type Breadcrumb,
-  captureException,
-  flush,
-  getCurrentScope,
-  init,
-  logger,
-} from "@sentry/svelte";
+import { type Breadcrumb, captureException, flush, getCurrentScope, init } from "@sentry/svelte";
+import { traceService } from "#scenarios/names.ts";
 import { redactUrl } from "./redact.ts";
 
 /** Integrations that would hide repeated runs of one fault, or send sessions nobody reads. */
@@ -19,7 +13,7 @@ export function startSentry(tunnel: string, release: string): void {
     tunnel,
     release,
     environment: "lab",
-    initialScope: { tags: { service: "lab-web" } },
+    initialScope: { tags: { "service.name": traceService.web } },
     integrations: (defaults) => defaults.filter(({ name }) => !unwanted.has(name)),
     beforeSend: (event) => {
       if (event.request?.url !== undefined) event.request.url = redactUrl(event.request.url);
@@ -50,13 +44,10 @@ export const flushSentry = async (timeoutMs: number): Promise<void> => {
   await flush(timeoutMs);
 };
 
-/** An error that page code caught. `mechanism` names the place, e.g. `svelte.boundary`. */
-export function reportError(error: unknown, mechanism: string, handled = true): void {
-  captureException(error, { mechanism: { type: mechanism, handled } });
+/** An error that page code caught: Sentry shows it as handled. */
+export function reportError(error: unknown): void {
+  captureException(error);
 }
-
-/** One line to Sentry's logs, linked to the present trace. */
-export const logToSentry = logger;
 
 function redactBreadcrumb(breadcrumb: Breadcrumb): Breadcrumb | null {
   const data = breadcrumb.data;

@@ -122,7 +122,7 @@ export async function interaction<T>(
   } catch (error) {
     span.recordException(error instanceof Error ? error : String(error));
     span.setStatus({ code: SpanStatusCode.ERROR, message: String(error) });
-    reportError(error, "lab.interaction");
+    reportError(error);
     throw error;
   } finally {
     leave();

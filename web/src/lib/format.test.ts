@@ -1,0 +1,42 @@
+import fc from "fast-check";
+import { expect, test } from "vitest";
+import { formatCount, formatDuration, formatTick } from "./format.ts";
+
+test.each([
+  [0, "0 ms"],
+  [0.0004, "400 ns"],
+  [0.0123, "12.3 µs"],
+  [0.8424, "842 µs"],
+  [0.9996, "1.00 ms"],
+  [1.2345, "1.23 ms"],
+  [12.345, "12.3 ms"],
+  [999.6, "1.00 s"],
+  [1204, "1.20 s"],
+  [59_400, "59.4 s"],
+  [59_999, "1 m 0 s"],
+  [125_000, "2 m 5 s"],
+  [-15, "−15.0 ms"],
+])("%s ms reads %s", (ms, text) => {
+  expect(formatDuration(ms)).toBe(text);
+});
+
+test("a duration below a minute has three digits and no exponent", () => {
+  fc.assert(
+    fc.property(fc.double({ min: 0.001, max: 59_000, noNaN: true }), (ms) => {
+      expect(formatDuration(ms)).toMatch(/^(\d\.\d\d|\d\d\.\d|\d\d\d) (ns|µs|ms|s)$/);
+    }),
+  );
+});
+
+test("ticks have as many decimals as tell them apart", () => {
+  expect(formatTick(200, 200)).toBe("200 ms");
+  expect(formatTick(0.5, 0.5)).toBe("0.5 ms");
+  expect(formatTick(0.15, 0.05)).toBe("150 µs");
+  expect(formatTick(2000, 1000)).toBe("2 s");
+  expect(formatTick(0, 1000)).toBe("0");
+});
+
+test("counts agree with their noun", () => {
+  expect(formatCount(1, "span")).toBe("1 span");
+  expect(formatCount(100_000, "span")).toBe("100,000 spans");
+});

@@ -1,0 +1,48 @@
+import { expect, test } from "vitest";
+import { choice, flag, integer } from "#scenarios/define.ts";
+import { commandOf, Draft } from "./draft.svelte.ts";
+
+const card = {
+  id: "db.example",
+  modes: ["fault", "control"] as const,
+  params: {
+    n: integer({ label: "Rows", default: 50, min: 10, max: 500, step: 10 }),
+    where: choice({ label: "Where", default: "here", options: ["here", "there"] }),
+    loud: flag({ label: "Loud", default: false }),
+  },
+};
+
+test("starts with the defaults and the first mode, which can run", () => {
+  const draft = new Draft(card);
+  expect(draft.values).toEqual({ n: 50, where: "here", loud: false });
+  expect(draft.mode).toBe("fault");
+  expect(draft.problems).toEqual({});
+});
+
+test.each([
+  [Number.NaN, "Give a whole number."],
+  [12.5, "Give a whole number."],
+  [0, "Between 10 and 500."],
+  [510, "Between 10 and 500."],
+  [15, "In steps of 10 from 10."],
+])("%s rows cannot run: %s", (n, problem) => {
+  const draft = new Draft(card);
+  draft.set("n", n);
+  expect(draft.problems).toEqual({ n: problem });
+});
+
+test("a choice that is not offered cannot run", () => {
+  const draft = new Draft(card);
+  draft.set("where", "nowhere");
+  expect(draft.problems).toEqual({ where: "Choose one of the options." });
+});
+
+test("the command runs what the form shows", () => {
+  const draft = new Draft(card);
+  draft.mode = "control";
+  draft.set("n", 70);
+  draft.set("loud", true);
+  expect(commandOf(card.id, draft)).toBe(
+    "npm run lab -- run db.example --mode control --param n=70 --param where=here --param loud=true",
+  );
+});

@@ -1,0 +1,110 @@
+import { expect, test } from "vitest";
+import { type SpanSketch, traceOf } from "../trace/fixture.ts";
+import { Waterfall } from "./waterfall.svelte.ts";
+
+const sketches: SpanSketch[] = [
+  { id: "root", name: "click", from: 0, to: 100 },
+  { id: "a", parent: "root", name: "GET", from: 10, to: 60 },
+  { id: "a1", parent: "a", name: "SELECT orders", from: 20, to: 30 },
+  { id: "a2", parent: "a", name: "SELECT orders", from: 30, to: 40, failed: true },
+  { id: "b", parent: "root", name: "PUT", from: 70, to: 90 },
+];
+
+function waterfallOf(...spans: SpanSketch[]) {
+  const told: unknown[] = [];
+  const waterfall = new Waterfall({
+    onSelect: (spanId) => told.push(spanId),
+    onWindow: (window) => told.push(window),
+  });
+  waterfall.trace = traceOf(...spans);
+  const shown = () => waterfall.shown.map((index) => waterfall.rows[index]?.id);
+  return { waterfall, told, shown };
+}
+
+test("the cursor moves over the rows shown, and stops at the ends", () => {
+  const { waterfall } = waterfallOf(...sketches);
+  waterfall.move(1);
+  expect(waterfall.cursorId).toBe("root");
+  waterfall.toggle("a");
+  waterfall.move(2);
+  expect(waterfall.cursorId).toBe("b");
+  waterfall.move(10);
+  expect(waterfall.cursorId).toBe("b");
+  waterfall.move(Number.NEGATIVE_INFINITY);
+  expect(waterfall.cursorId).toBe("root");
+});
+
+test("right opens, then enters; left closes, then goes to the parent", () => {
+  const { waterfall, shown } = waterfallOf(...sketches);
+  waterfall.select(1);
+  waterfall.leave();
+  expect(shown()).toEqual(["root", "a", "b"]);
+  waterfall.enter();
+  expect(shown()).toEqual(["root", "a", "a1", "a2", "b"]);
+  waterfall.enter();
+  expect(waterfall.cursorId).toBe("a1");
+  waterfall.leave();
+  expect(waterfall.cursorId).toBe("a");
+});
+
+test("going to a match opens what hides it, and goes round", () => {
+  const { waterfall, shown } = waterfallOf(...sketches);
+  waterfall.collapseAll();
+  expect(shown()).toEqual(["root", "a", "b"]);
+  waterfall.query = "orders";
+  waterfall.nextFound(1);
+  expect(waterfall.cursorId).toBe("a1");
+  expect(shown()).toEqual(["root", "a", "a1", "a2", "b"]);
+  waterfall.nextFound(1);
+  waterfall.nextFound(1);
+  expect(waterfall.cursorId).toBe("a1");
+  waterfall.nextFailed();
+  expect(waterfall.cursorId).toBe("a2");
+});
+
+test("open details follow the cursor, and closed ones stay closed", () => {
+  const { waterfall, told } = waterfallOf(...sketches);
+  waterfall.select(1);
+  expect(waterfall.openId).toBeNull();
+  waterfall.open("a");
+  waterfall.move(1);
+  expect(waterfall.openRow?.id).toBe("a1");
+  waterfall.open(null);
+  expect(told).toEqual(["a", "a1", null]);
+});
+
+test("growth keeps cursor, details, closed rows and zoom", () => {
+  const { waterfall, shown } = waterfallOf(...sketches);
+  waterfall.toggle("a");
+  waterfall.open("b");
+  waterfall.show({ fromMs: 60, toMs: 95 });
+  waterfall.trace = traceOf(
+    ...sketches,
+    { id: "early", parent: "root", from: 5, to: 8 },
+    { id: "a3", parent: "a", from: 50, to: 55 },
+  );
+  expect(shown()).toEqual(["root", "early", "a", "b"]);
+  expect(waterfall.rows[waterfall.cursor]?.id).toBe("b");
+  expect(waterfall.openRow?.id).toBe("b");
+  expect(waterfall.window).toEqual({ fromMs: 60, toMs: 95 });
+});
+
+test("without zoom the window grows with the trace; zooming out to everything is no zoom", () => {
+  const { waterfall, told } = waterfallOf(...sketches);
+  expect(waterfall.window).toEqual({ fromMs: 0, toMs: 100 });
+  waterfall.zoomBy(0.5);
+  expect(waterfall.window).toEqual({ fromMs: 25, toMs: 75 });
+  waterfall.zoomBy(2);
+  expect(waterfall.zoomed).toBeNull();
+  expect(told).toEqual([{ fromMs: 25, toMs: 75 }, null]);
+  waterfall.trace = traceOf(...sketches, { id: "late", parent: "root", from: 90, to: 250 });
+  expect(waterfall.window.toMs).toBe(250);
+});
+
+test("the critical path is told per row, and only when asked for", () => {
+  const { waterfall } = waterfallOf(...sketches);
+  expect(waterfall.critical).toBeUndefined();
+  waterfall.showCritical = true;
+  const ids = [...(waterfall.critical?.keys() ?? [])].map((index) => waterfall.rows[index]?.id);
+  expect(new Set(ids)).toEqual(new Set(["root", "a", "a1", "a2", "b"]));
+});
