@@ -1,6 +1,7 @@
+import type { Verdict } from "#lab/api.ts";
 import type { AnswerExpectation } from "#scenarios/define.ts";
 import { meets } from "./compare.ts";
-import type { Finding } from "./finding.ts";
+import { allOf, type Finding } from "./finding.ts";
 import type { Prepared } from "./prepare.ts";
 import { runRecordQuery } from "./run-record-query.ts";
 
@@ -15,15 +16,17 @@ export function judgeAnswer(
     const verdict = settled ? "inconclusive" : "pending";
     return { verdict, seen: "the driver has not told of an answer", nearest: null, query };
   }
-  const holds =
-    (status === undefined || meets(status, answer.status)) &&
-    (durationMs === undefined || meets(durationMs, answer.durationMs));
+  const verdicts: Verdict[] = [];
+  if (status !== undefined) verdicts.push(meets(status, answer.status) ? "pass" : "fail");
+  if (durationMs !== undefined) {
+    verdicts.push(meets(durationMs, answer.durationMs) ? "pass" : "fail");
+  }
   const outcome =
     answer.status === 0
       ? `the connection broke${answer.error ? ` (${answer.error})` : ""}`
       : `status ${answer.status}`;
   return {
-    verdict: holds ? "pass" : "fail",
+    verdict: allOf(verdicts),
     seen: `${outcome} after ${Math.round(answer.durationMs)} ms`,
     nearest: null,
     query,

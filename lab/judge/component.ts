@@ -1,6 +1,6 @@
 import type { ComponentExpectation } from "#scenarios/define.ts";
 import { meets } from "./compare.ts";
-import { type Finding, worst } from "./finding.ts";
+import { allOf, type Finding } from "./finding.ts";
 import type { Prepared } from "./prepare.ts";
 import { decide } from "./quantity.ts";
 import { runRecordQuery } from "./run-record-query.ts";
@@ -30,7 +30,7 @@ export function judgeComponent(
     seen.push(codes.length > 0 ? `exited with ${codes.join(", ")}` : "did not exit");
   }
   return {
-    verdict: worst(verdicts),
+    verdict: allOf(verdicts),
     seen: `${component}: ${seen.join(", ")}`,
     nearest: null,
     query: runRecordQuery(runId),

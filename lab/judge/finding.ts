@@ -43,3 +43,10 @@ export function worst(verdicts: readonly Verdict[]): Verdict {
     verdicts.length === 0 ? "not-applicable" : "pass",
   );
 }
+
+/**
+ * Verdict of an expectation that has several parts. One without any part asks for nothing: it
+ * fails, as everything does that could not have failed otherwise.
+ */
+export const allOf = (verdicts: readonly Verdict[]): Verdict =>
+  verdicts.length === 0 ? "fail" : worst(verdicts);

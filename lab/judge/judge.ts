@@ -56,7 +56,7 @@ export function judgeOne(expectation: Expectation, prepared: Prepared, index = 0
   return {
     index,
     signal: expectation.signal,
-    expected: describeExpectation(resolved),
+    expected: describeExpectation(resolved) || "nothing",
     ...finding,
     ...withoutSource(expectation, prepared.evidence),
     why: expectation.why,

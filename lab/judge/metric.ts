@@ -11,7 +11,7 @@ import type { MetricSample } from "#lab/sources/openmetrics.ts";
 import type { Comparison, MetricExpectation } from "#scenarios/define.ts";
 import { describeComparison } from "#scenarios/describe.ts";
 import { labelMeets } from "./compare.ts";
-import { type Finding, type NearestMiss, worst } from "./finding.ts";
+import { allOf, type Finding, type NearestMiss } from "./finding.ts";
 import { nearestOf, type Predicate, shown, ticksOf } from "./predicate.ts";
 import type { Prepared } from "./prepare.ts";
 import { decide, decideBoolean } from "./quantity.ts";
@@ -38,10 +38,10 @@ export function judgeMetric(expectation: MetricExpectation, prepared: Prepared):
     return { verdict: settled ? "fail" : "pending", seen, nearest: null, query };
   }
   const parts = judgeParts(expectation, readings, prepared);
-  const verdict = worst(parts.map((part) => part.verdict));
+  const verdict = allOf(parts.map((part) => part.verdict));
   return {
     verdict,
-    seen: parts.map((part) => part.seen).join("; "),
+    seen: parts.map((part) => part.seen).join("; ") || "nothing was asked for",
     nearest: verdict === "pass" ? null : nearestSeries(expectation, latest),
     query,
   };

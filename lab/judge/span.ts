@@ -1,7 +1,7 @@
 import type { SpanExpectation } from "#scenarios/define.ts";
 import { describeComparison, describeSelector } from "#scenarios/describe.ts";
 import { attributeOf } from "./attribute-value.ts";
-import { type Finding, type NearestMiss, worst } from "./finding.ts";
+import { allOf, type Finding, type NearestMiss } from "./finding.ts";
 import { meetsAll, nearestOf, shown } from "./predicate.ts";
 import type { Prepared, PreparedSpan } from "./prepare.ts";
 import { decide, type Growth, highest } from "./quantity.ts";
@@ -18,7 +18,7 @@ export function judgeSpan(expectation: SpanExpectation, prepared: Prepared): Fin
   const parts = [judgeCount(expectation, selected, prepared, growth)];
   if (every) parts.push(judgeEvery(every, selected, prepared, growth));
   if (distinct) parts.push(judgeDistinct(distinct, selected, growth));
-  const verdict = worst(parts.map((part) => part.verdict));
+  const verdict = allOf(parts.map((part) => part.verdict));
   const decisive = parts.find((part) => part.verdict === verdict) ?? parts[0];
   return {
     verdict,

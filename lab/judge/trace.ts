@@ -1,7 +1,7 @@
 import type { Verdict } from "#lab/api.ts";
 import type { TraceExpectation } from "#scenarios/define.ts";
 import { describeComparison } from "#scenarios/describe.ts";
-import { type Finding, type NearestMiss, worst } from "./finding.ts";
+import { allOf, type Finding, type NearestMiss } from "./finding.ts";
 import type { Prepared, PreparedSpan } from "./prepare.ts";
 import { decide, decideBoolean } from "./quantity.ts";
 import { missedSpan } from "./selector.ts";
@@ -57,8 +57,8 @@ export function judgeTrace(expectation: TraceExpectation, prepared: Prepared): F
     );
   }
   return {
-    verdict: worst(verdicts),
-    seen: seen.join("; "),
+    verdict: allOf(verdicts),
+    seen: seen.join("; ") || "nothing was asked for",
     nearest: inTheWay.find((miss) => miss !== null) ?? null,
     query: { language: "traceql", text: runQuery(runId) },
   };

@@ -1,0 +1,132 @@
+import * as v from "valibot";
+import { type Comparison, type Expectation, modes, type SpanSelector } from "#scenarios/define.ts";
+
+/**
+ * The scenario language as a schema: what TypeScript checks for a file, checked again for data, and
+ * unknown keys refused where TypeScript lets them pass.
+ */
+const value = v.union([v.pipe(v.number(), v.finite()), v.string(), v.boolean()]);
+const bound = v.union([v.pipe(v.number(), v.finite()), v.string()]);
+const flag = v.literal(true);
+
+const comparison: v.GenericSchema<Comparison> = v.union([
+  value,
+  v.strictObject({
+    eq: v.exactOptional(value),
+    ne: v.exactOptional(value),
+    gt: v.exactOptional(bound),
+    gte: v.exactOptional(bound),
+    lt: v.exactOptional(bound),
+    lte: v.exactOptional(bound),
+    in: v.exactOptional(v.array(value)),
+    matches: v.exactOptional(v.string()),
+    exists: v.exactOptional(v.boolean()),
+  }),
+]);
+const comparisons = v.record(v.string(), comparison);
+const exception = v.strictObject({
+  type: v.exactOptional(comparison),
+  message: v.exactOptional(comparison),
+});
+
+const selector: v.GenericSchema<SpanSelector> = v.strictObject({
+  name: v.exactOptional(comparison),
+  service: v.exactOptional(comparison),
+  kind: v.exactOptional(v.picklist(["internal", "server", "client", "producer", "consumer"])),
+  status: v.exactOptional(v.picklist(["unset", "ok", "error"])),
+  attributes: v.exactOptional(comparisons),
+  resource: v.exactOptional(comparisons),
+  durationMs: v.exactOptional(comparison),
+  selfTimeMs: v.exactOptional(comparison),
+  exception: v.exactOptional(exception),
+  childOf: v.exactOptional(v.lazy(() => selector)),
+  descendantOf: v.exactOptional(v.lazy(() => selector)),
+  noParent: v.exactOptional(flag),
+  linksTo: v.exactOptional(v.lazy(() => selector)),
+});
+
+const words = v.pipe(v.string(), v.trim(), v.nonEmpty("must not be empty"));
+const reason = {
+  why: words,
+  hint: words,
+  modes: v.exactOptional(v.array(v.picklist(modes))),
+};
+
+/** One expectation. Issues name the path inside it. */
+export const expectationSchema: v.GenericSchema<Expectation> = v.variant("signal", [
+  v.strictObject({
+    signal: v.literal("span"),
+    select: selector,
+    count: v.exactOptional(comparison),
+    every: v.exactOptional(selector),
+    distinct: v.exactOptional(v.strictObject({ attribute: words, count: comparison })),
+    ...reason,
+  }),
+  v.strictObject({
+    signal: v.literal("order"),
+    first: selector,
+    relation: v.picklist(["before", "overlaps", "within", "ends-after-parent"]),
+    second: selector,
+    ...reason,
+  }),
+  v.strictObject({
+    signal: v.literal("trace"),
+    traces: v.exactOptional(comparison),
+    roots: v.exactOptional(comparison),
+    orphans: v.exactOptional(comparison),
+    services: v.exactOptional(v.array(v.string())),
+    ...reason,
+  }),
+  v.strictObject({
+    signal: v.literal("metric"),
+    name: v.pipe(v.string(), v.regex(/^[a-zA-Z_:][a-zA-Z0-9_:]*$/, "is no metric name")),
+    labels: v.exactOptional(comparisons),
+    delta: v.exactOptional(comparison),
+    max: v.exactOptional(comparison),
+    returnsTo: v.exactOptional(v.literal("baseline")),
+    exemplar: v.exactOptional(flag),
+    ...reason,
+  }),
+  v.strictObject({
+    signal: v.literal("log"),
+    service: v.exactOptional(comparison),
+    severity: v.exactOptional(v.picklist(["trace", "debug", "info", "warn", "error", "fatal"])),
+    body: v.exactOptional(comparison),
+    attributes: v.exactOptional(comparisons),
+    count: v.exactOptional(comparison),
+    correlated: v.exactOptional(flag),
+    ...reason,
+  }),
+  v.strictObject({
+    signal: v.literal("sentry"),
+    item: v.picklist(["event", "log", "transaction"]),
+    name: v.exactOptional(comparison),
+    service: v.exactOptional(comparison),
+    level: v.exactOptional(comparison),
+    mechanism: v.exactOptional(comparison),
+    handled: v.exactOptional(v.boolean()),
+    exception: v.exactOptional(exception),
+    count: v.exactOptional(comparison),
+    sameTrace: v.exactOptional(flag),
+    ...reason,
+  }),
+  v.strictObject({
+    signal: v.literal("answer"),
+    status: v.exactOptional(comparison),
+    durationMs: v.exactOptional(comparison),
+    ...reason,
+  }),
+  v.strictObject({
+    signal: v.literal("page"),
+    observation: words,
+    value: comparison,
+    ...reason,
+  }),
+  v.strictObject({
+    signal: v.literal("component"),
+    component: v.picklist(["server", "postgres", "store"]),
+    restarts: v.exactOptional(comparison),
+    exitCode: v.exactOptional(comparison),
+    ...reason,
+  }),
+]);
