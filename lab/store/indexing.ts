@@ -1,3 +1,4 @@
+import type { LoadArrays, SaveArrays } from "./checkpoint.ts";
 import { rowMask } from "./chunked-table.ts";
 import type { EnvelopeItem } from "./envelope.ts";
 import { addGroups, type GroupTable, groupTable, sequence } from "./group-table.ts";
@@ -42,11 +43,18 @@ export interface Tables {
   /** Oldest first. */
   readonly items: readonly StoredItem[];
   /** Nanoseconds since the epoch that span starts count from: its low and high 32-bit word. */
-  readonly base: { readonly low: number; readonly high: number };
+  readonly base: () => { readonly low: number; readonly high: number };
   readonly counts: { readonly spans: number; readonly logs: number };
 }
 
 export interface Indexing extends Tables {
+  /** To be called before the rows of a record are added: remembers where a segment's rows begin. */
+  readonly enter: (segment: number) => void;
+  /** Forgets every row of the segments before this one, and the traces that had no others. */
+  readonly forgetBefore: (segment: number) => void;
+  readonly save: SaveArrays;
+  /** Into an empty index. */
+  readonly load: LoadArrays;
   /** Each takes over what a scan found in `bytes`, which lie at `place` now. */
   readonly addSpans: (bytes: Buffer, stage: SpanStage, place: RecordPlace) => void;
   readonly addLogs: (bytes: Buffer, stage: LogStage, place: RecordPlace) => void;
@@ -56,6 +64,15 @@ export interface Indexing extends Tables {
 }
 
 const maxKeptNames = 100_000;
+
+/** The first row in each table that a segment brought. */
+interface SegmentStart {
+  readonly segment: number;
+  readonly span: number;
+  readonly spanGroup: number;
+  readonly log: number;
+  readonly logGroup: number;
+}
 
 /** An empty index. `startedAt`: milliseconds since the epoch, about when the first spans start. */
 export function openIndex(startedAt: number): Indexing {
@@ -70,9 +87,10 @@ export function openIndex(startedAt: number): Indexing {
   const items: StoredItem[] = [];
   const counts = { spans: 0, logs: 0 };
   let growth = new Map<number, Growth>();
+  let starts: SegmentStart[] = [];
 
   const nanoseconds = BigInt(startedAt) * 1_000_000n;
-  const base = {
+  let base = {
     low: Number(nanoseconds & 0xffff_ffffn),
     high: Number(nanoseconds >> 32n),
   };
@@ -203,7 +221,83 @@ export function openIndex(startedAt: number): Indexing {
     }
   }
 
+  function enter(segment: number): void {
+    if (starts.at(-1)?.segment === segment) return;
+    starts.push({
+      segment,
+      span: spans.last() + 1,
+      spanGroup: spanGroups.last() + 1,
+      log: logs.last() + 1,
+      logGroup: logGroups.last() + 1,
+    });
+  }
+
+  function forgetBefore(segment: number): void {
+    const kept = starts.filter((start) => start.segment >= segment);
+    const oldest = kept[0];
+    if (oldest === undefined) return;
+    starts = kept;
+    const { entry } = traces;
+    for (let row = spans.first(); row < oldest.span; row++) {
+      const trace = spans.columnsOf(row).trace[row & rowMask] as number;
+      entry().spans[trace] = (entry().spans[trace] as number) - 1;
+      counts.spans--;
+    }
+    for (let row = logs.first(); row < oldest.log; row++) {
+      const trace = logs.columnsOf(row).trace[row & rowMask] as number;
+      if (trace !== 0) entry().logs[trace] = (entry().logs[trace] as number) - 1;
+      counts.logs--;
+    }
+    spans.forgetBelow(oldest.span);
+    spanGroups.dropBelow(oldest.spanGroup);
+    logs.dropBelow(oldest.log);
+    logGroups.dropBelow(oldest.logGroup);
+    const keptItem = items.findIndex((item) => item.segment >= segment);
+    items.splice(0, keptItem < 0 ? items.length : keptItem);
+    const withItems = new Set(items.map((item) => item.trace));
+    const dead = (trace: number): boolean =>
+      entry().spans[trace] === 0 && entry().logs[trace] === 0 && !withItems.has(trace);
+    runs.forget(dead);
+    traces.sweep(dead);
+  }
+
+  const save: SaveArrays = (put) => ({
+    traces: traces.save(put),
+    spans: spans.save(put),
+    spanGroups: spanGroups.save(put),
+    logs: logs.save(put),
+    logGroups: logGroups.save(put),
+    runs: runs.save(),
+    names: names.save(),
+    services: services.save(),
+    items,
+    base,
+    counts,
+    starts,
+  });
+
+  const load: LoadArrays = (json, fill) => {
+    const saved = json as Readonly<Record<keyof Tables, unknown>> & {
+      readonly items: readonly StoredItem[];
+      readonly base: typeof base;
+      readonly starts: SegmentStart[];
+    };
+    traces.load(saved.traces, fill);
+    spans.load(saved.spans, fill);
+    spanGroups.load(saved.spanGroups, fill);
+    logs.load(saved.logs, fill);
+    logGroups.load(saved.logGroups, fill);
+    runs.load(saved.runs);
+    names.load(saved.names);
+    services.load(saved.services);
+    for (const item of saved.items) items.push(item);
+    ({ base, starts } = saved);
+    Object.assign(counts, saved.counts);
+  };
+
   return {
+    save,
+    load,
     traces,
     spans,
     spanGroups,
@@ -213,8 +307,10 @@ export function openIndex(startedAt: number): Indexing {
     names,
     services,
     items,
-    base,
+    base: () => base,
     counts,
+    enter,
+    forgetBefore,
     addSpans,
     addLogs,
     addItems,

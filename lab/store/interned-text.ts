@@ -9,6 +9,9 @@ export interface InternedText {
   readonly text: (id: number) => string | undefined;
   /** Number of a text that is kept. */
   readonly find: (text: string) => number | undefined;
+  /** Every text in order of number; `load` takes them into an empty table. */
+  readonly save: () => unknown;
+  readonly load: (json: unknown) => void;
 }
 
 export function internedText(capacity: number): InternedText {
@@ -38,26 +41,35 @@ export function internedText(capacity: number): InternedText {
     }
   };
 
+  const intern = (bytes: Uint8Array, start: number, length: number): number => {
+    let slot = hash(bytes, start, length) & (slots.length - 1);
+    for (let id = slots[slot] as number; id !== 0; id = slots[slot] as number) {
+      if (same(kept[id] as Uint8Array, bytes, start, length)) return id;
+      slot = (slot + 1) & (slots.length - 1);
+    }
+    if (kept.length > capacity) return 0;
+    const id = kept.length;
+    // A copy: the original is a view of a whole request body.
+    const copy = bytes.slice(start, start + length);
+    const text = Buffer.from(copy.buffer, copy.byteOffset, length).toString("utf8");
+    kept.push(copy);
+    texts.push(text);
+    byText.set(text, id);
+    slots[slot] = id;
+    if (kept.length * 2 > slots.length) grow();
+    return id;
+  };
+
   return {
-    intern: (bytes, start, length) => {
-      let slot = hash(bytes, start, length) & (slots.length - 1);
-      for (let id = slots[slot] as number; id !== 0; id = slots[slot] as number) {
-        if (same(kept[id] as Uint8Array, bytes, start, length)) return id;
-        slot = (slot + 1) & (slots.length - 1);
-      }
-      if (kept.length > capacity) return 0;
-      const id = kept.length;
-      // A copy: the original is a view of a whole request body.
-      const copy = bytes.slice(start, start + length);
-      const text = Buffer.from(copy.buffer, copy.byteOffset, length).toString("utf8");
-      kept.push(copy);
-      texts.push(text);
-      byText.set(text, id);
-      slots[slot] = id;
-      if (kept.length * 2 > slots.length) grow();
-      return id;
-    },
+    intern,
     text: (id) => (id === 0 ? undefined : texts[id]),
     find: (text) => byText.get(text),
+    save: () => texts.slice(1),
+    load: (json) => {
+      for (const text of json as string[]) {
+        const bytes = Buffer.from(text);
+        intern(bytes, 0, bytes.length);
+      }
+    },
   };
 }

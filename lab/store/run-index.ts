@@ -7,6 +7,9 @@ export interface RunIndex {
   readonly traces: (run: number) => ReadonlySet<number>;
   /** Takes traces away that no longer exist. */
   readonly forget: (gone: (trace: number) => boolean) => void;
+  /** Everything as JSON, and back into an empty index. */
+  readonly save: () => unknown;
+  readonly load: (json: unknown) => void;
 }
 
 export function runIndex(): RunIndex {
@@ -27,6 +30,14 @@ export function runIndex(): RunIndex {
     traces: (run) => traces[run] ?? new Set(),
     forget: (gone) => {
       for (const set of traces) for (const trace of set) if (gone(trace)) set.delete(trace);
+    },
+    save: () => ids.map((id, run) => [id, [...(traces[run] ?? [])]]),
+    load: (json) => {
+      for (const [run, [id, members]] of (json as [string, number[]][]).entries()) {
+        ids[run] = id;
+        traces[run] = new Set(members);
+        if (run > 0) numbers.set(id, run);
+      }
     },
   };
 }

@@ -8,6 +8,7 @@ import {
   readdirSync,
   readSync,
   renameSync,
+  statSync,
   unlinkSync,
   writeSync,
   writevSync,
@@ -46,6 +47,14 @@ export interface RecordPlace {
   readonly receivedAt: number;
 }
 
+/** A place between two records. */
+export interface LogPosition {
+  readonly segment: number;
+  readonly offset: number;
+  /** Number of the record that follows. */
+  readonly ordinal: number;
+}
+
 export interface SegmentLogOptions {
   readonly dir: string;
   /** `append` waits for the disk, not only for the operating system. */
@@ -53,6 +62,8 @@ export interface SegmentLogOptions {
   /** A segment that reaches this size is closed and the next one begun. */
   readonly segmentBytes: number;
   readonly now: () => number;
+  /** Records before this are known already and not replayed. */
+  readonly from?: LogPosition | undefined;
 }
 
 /** Damage found while opening: nothing of it is fatal, all of it is told. */
@@ -74,6 +85,8 @@ export interface SegmentLog {
   readonly bytes: () => number;
   readonly damage: readonly Damage[];
   readonly segments: () => readonly SegmentInfo[];
+  /** Behind the newest record. */
+  readonly position: () => LogPosition;
   /** Deletes a segment's file. The newest one stays. */
   readonly drop: (segment: number) => void;
   readonly close: () => void;
@@ -95,14 +108,19 @@ type Replay = (kind: RecordKind, payload: Buffer, place: RecordPlace) => void;
 
 /** Opens the folder's log and calls `replay` with every whole record, oldest first. */
 export function openSegmentLog(options: SegmentLogOptions, replay: Replay): SegmentLog {
-  const { dir, fsync, segmentBytes, now } = options;
+  const { dir, fsync, segmentBytes, now, from } = options;
   const damage: Damage[] = [];
   const segments = new Map<number, Segment>();
   let ordinal = 0;
 
   for (const id of existingSegments(dir)) {
     const segment = openSegment(id, "r+");
-    const next = replaySegment(segment, replay, damage);
+    if (from !== undefined && id < from.segment) {
+      segments.set(id, segment);
+      continue;
+    }
+    const known = id === from?.segment ? from : undefined;
+    const next = replaySegment(segment, known?.ordinal ?? ordinal, known?.offset, replay, damage);
     if (next === undefined) {
       closeSync(segment.fd);
       renameSync(segment.path, `${segment.path}.bad-${now()}`);
@@ -114,7 +132,7 @@ export function openSegmentLog(options: SegmentLogOptions, replay: Replay): Segm
   let current = [...segments.values()].at(-1) ?? begin(1);
 
   function openSegment(id: number, flags: string): Segment {
-    const path = join(dir, `segment-${String(id).padStart(8, "0")}.log`);
+    const path = join(dir, segmentName(id));
     const fd = openSync(path, flags, 0o600);
     return { id, path, fd, bytes: fstatSync(fd).size };
   }
@@ -195,6 +213,7 @@ export function openSegmentLog(options: SegmentLogOptions, replay: Replay): Segm
     },
     bytes: () => segments.values().reduce((sum, segment) => sum + segment.bytes, 0),
     damage,
+    position: () => ({ segment: current.id, offset: current.bytes, ordinal }),
     segments: () => [...segments.values()].map(({ id, bytes }) => ({ id, bytes })),
     drop: (id) => {
       const segment = segments.get(id);
@@ -210,6 +229,15 @@ export function openSegmentLog(options: SegmentLogOptions, replay: Replay): Segm
     },
   };
 }
+
+/** Size of each segment file, by id. */
+export function segmentSizes(dir: string): ReadonlyMap<number, number> {
+  return new Map(
+    existingSegments(dir).map((id) => [id, statSync(join(dir, segmentName(id))).size]),
+  );
+}
+
+const segmentName = (id: number): string => `segment-${String(id).padStart(8, "0")}.log`;
 
 function existingSegments(dir: string): readonly number[] {
   return readdirSync(dir)
@@ -241,10 +269,19 @@ function writeAll(segment: Segment, parts: readonly Uint8Array[]): void {
  * Calls back with each record and returns the number the next one will have; undefined when the
  * file is not a segment of this format. The segment may end up shorter.
  */
-function replaySegment(segment: Segment, replay: Replay, damage: Damage[]): number | undefined {
+function replaySegment(
+  segment: Segment,
+  expected: number,
+  from: number | undefined,
+  replay: Replay,
+  damage: Damage[],
+): number | undefined {
   const name = `segment-${segment.id}`;
+  // Only the header and what is not known yet is read; the buffer keeps the file's offsets.
   const file = Buffer.allocUnsafe(segment.bytes);
-  readSync(segment.fd, file, 0, file.length, 0);
+  readSync(segment.fd, file, 0, Math.min(file.length, segmentHeaderBytes), 0);
+  const start = from ?? segmentHeaderBytes;
+  if (start < file.length) readSync(segment.fd, file, start, file.length - start, start);
   if (
     file.length < segmentHeaderBytes ||
     file.toString("latin1", 0, magic.length) !== magic ||
@@ -253,8 +290,10 @@ function replaySegment(segment: Segment, replay: Replay, damage: Damage[]): numb
     damage.push({ segment: name, what: "unreadable segment set aside", bytes: file.length });
     return undefined;
   }
-  let ordinal = file.readDoubleLE(16);
-  let at = segmentHeaderBytes;
+  const first = file.readDoubleLE(16);
+  const isSane = Number.isSafeInteger(first) && first >= expected;
+  let ordinal = from === undefined && isSane ? first : expected;
+  let at = start;
   while (at + recordHeaderBytes <= file.length) {
     const length = file.readUInt32LE(at);
     const offset = at + recordHeaderBytes;

@@ -95,5 +95,17 @@ export function spanTable(): SpanTable {
       used = rows.last() - rows.first() + 1;
       rebuild(slots.length);
     },
+    save: (put) => {
+      const table = rows.save(put);
+      put(slots);
+      return { table, slots: slots.length, used };
+    },
+    load: (json, fill) => {
+      const saved = json as { table: unknown; slots: number; used: number };
+      rows.load(saved.table, fill);
+      slots = new Uint32Array(saved.slots);
+      fill(slots);
+      used = saved.used;
+    },
   };
 }

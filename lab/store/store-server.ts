@@ -31,6 +31,7 @@ export interface StoreServerOptions {
 
 const version = "0.1.0";
 const closeGraceMs = 3000;
+const checkpointMs = 30_000;
 
 /** The store with its HTTP side, ready to serve. */
 export async function openStoreServer(options: StoreServerOptions): Promise<StoreServer> {
@@ -43,6 +44,8 @@ export async function openStoreServer(options: StoreServerOptions): Promise<Stor
     }),
   });
   const store = openStore({ dir, fsync, grew: feed.grew });
+  const checkpoints = setInterval(store.checkpoint, checkpointMs);
+  checkpoints.unref();
   const readBody = bodyReader({ ...defaultLimits, ...options.limits });
   const server = await openHttpServer({
     port: options.port,
@@ -60,6 +63,7 @@ export async function openStoreServer(options: StoreServerOptions): Promise<Stor
     store,
     feedReaders: feed.readers,
     close: async () => {
+      clearInterval(checkpoints);
       feed.close();
       await server.close(closeGraceMs);
       store.close();

@@ -1,3 +1,4 @@
+import { readCheckpoint, writeCheckpoint } from "./checkpoint.ts";
 import type { StoreStats } from "./contract.ts";
 import { MalformedEnvelope, readEnvelope } from "./envelope.ts";
 import { type Growth, openIndex, type Tables } from "./indexing.ts";
@@ -5,11 +6,13 @@ import { logStage, scanLogs } from "./log-scan.ts";
 import { countMetricPoints } from "./metric-scan.ts";
 import { MalformedProtobuf } from "./protobuf-reader.ts";
 import {
+  type LogPosition,
   openSegmentLog,
   type RecordKind,
   type RecordPlace,
   recordKind,
   type SegmentLog,
+  segmentSizes,
 } from "./segment-log.ts";
 import { scanSpans, spanStage, TooManyItems } from "./span-scan.ts";
 
@@ -30,6 +33,8 @@ export interface Store {
   readonly addEnvelope: (bytes: Buffer) => Promise<{ readonly eventId: string | null }>;
   readonly drop: (reason: string, count?: number) => void;
   readonly stats: () => StoreStats;
+  /** Saves the index when anything came since the last time, so that the next start is quick. */
+  readonly checkpoint: () => void;
   readonly close: () => void;
 }
 
@@ -41,28 +46,51 @@ export interface StoreOptions {
   readonly dir: string;
   readonly fsync?: boolean;
   readonly segmentBytes?: number;
+  readonly retention?: Partial<Retention>;
   readonly now?: () => number;
   readonly grew?: GrowthListener;
 }
 
+/** What is kept at most. Beyond it the oldest segment goes, as a whole. */
+export interface Retention {
+  readonly bytes: number;
+  readonly spans: number;
+  readonly logs: number;
+  readonly sentryItems: number;
+}
+
 const defaultSegmentBytes = 64 * 1024 * 1024;
+const defaultRetention: Retention = {
+  bytes: 2 * 1024 * 1024 * 1024,
+  spans: 2_000_000,
+  logs: 2_000_000,
+  sentryItems: 200_000,
+};
 
 /** Opens the folder's store; what it holds is indexed again before this returns. */
 export function openStore(options: StoreOptions): Store {
   const { dir, fsync = false, segmentBytes = defaultSegmentBytes, now = Date.now } = options;
   const { grew = () => undefined } = options;
-  const index = openIndex(now());
+  const retention = { ...defaultRetention, ...options.retention };
+  const sizes = segmentSizes(dir);
+  const fits = ({ segment, offset }: LogPosition): boolean => (sizes.get(segment) ?? 0) >= offset;
+  let index = openIndex(now());
+  const from = readCheckpoint(dir, fits, index.load);
+  if (from === undefined) index = openIndex(now());
+  else index.forgetBefore(Math.min(...sizes.keys()));
   const stagedSpans = spanStage();
   const stagedLogs = logStage();
   const dropped = new Map<string, number>();
   let trouble: string | null = null;
 
-  const log = openSegmentLog({ dir, fsync, segmentBytes, now }, replay);
+  const log = openSegmentLog({ dir, fsync, segmentBytes, now, from }, replay);
   // What was there before is no news.
   index.takeGrowth();
+  evict();
   for (const { what } of log.damage) drop(what);
 
   function replay(kind: RecordKind, payload: Buffer, place: RecordPlace): void {
+    index.enter(place.segment);
     try {
       switch (kind) {
         case recordKind.traces:
@@ -94,6 +122,7 @@ export function openStore(options: StoreOptions): Store {
     try {
       const place = log.append(kind, payload);
       trouble = null;
+      index.enter(place.segment);
       return place;
     } catch (error) {
       const code = (error as NodeJS.ErrnoException).code;
@@ -102,9 +131,37 @@ export function openStore(options: StoreOptions): Store {
     }
   }
 
+  function evict(): void {
+    for (;;) {
+      const [oldest, next] = log.segments();
+      const isOver =
+        log.bytes() > retention.bytes ||
+        index.counts.spans > retention.spans ||
+        index.counts.logs > retention.logs ||
+        index.items.length > retention.sentryItems;
+      if (!isOver || oldest === undefined || next === undefined) return;
+      index.forgetBefore(next.id);
+      log.drop(oldest.id);
+    }
+  }
+
+  let savedOrdinal = from?.ordinal ?? 0;
+  function checkpoint(): void {
+    const position = log.position();
+    if (position.ordinal === savedOrdinal) return;
+    try {
+      writeCheckpoint(dir, position, index.save);
+      savedOrdinal = position.ordinal;
+    } catch {
+      // It is only a shortcut; a disk that is full will show at the next append.
+      drop("checkpoint not written");
+    }
+  }
+
   /** Waits until what was just indexed is durable, then tells the listener. */
   async function settle(): Promise<void> {
     const growth = index.takeGrowth();
+    evict();
     await log.durable();
     if (growth.size > 0) grew(growth);
   }
@@ -151,7 +208,11 @@ export function openStore(options: StoreOptions): Store {
       dropped: Object.fromEntries(dropped),
       trouble,
     }),
-    close: () => log.close(),
+    checkpoint,
+    close: () => {
+      checkpoint();
+      log.close();
+    },
   };
 }
 

@@ -1,3 +1,5 @@
+import type { LoadArrays, SaveArrays } from "./checkpoint.ts";
+
 /**
  * One entry per trace, found by its 16-byte id: open addressing over typed arrays, because a
  * million traces as objects would cost ten times the memory. Entries are numbered from 1; 0 means
@@ -14,6 +16,8 @@ export interface TraceTable {
   readonly count: () => number;
   /** Forgets every entry that `dead` names; their numbers are used again. */
   readonly sweep: (dead: (trace: number) => boolean) => void;
+  readonly save: SaveArrays;
+  readonly load: LoadArrays;
 }
 
 /** Columns of the entries, by trace number. Fetch them anew after `ensure`: growing replaces them. */
@@ -124,6 +128,19 @@ export function traceTable(): TraceTable {
         used--;
       }
       rebuild();
+    },
+    save: (put) => {
+      for (const array of [ids, slots, ...Object.values(entries)]) put(array);
+      return { capacity, next, used, free };
+    },
+    load: (json, fill) => {
+      const saved = json as { capacity: number; next: number; used: number; free: number[] };
+      ({ capacity, next, used } = saved);
+      for (const trace of saved.free) free.push(trace);
+      ids = new Uint32Array(capacity * 4);
+      slots = new Int32Array(capacity * 2);
+      entries = makeEntries(capacity);
+      for (const array of [ids, slots, ...Object.values(entries)]) fill(array);
     },
   };
 }
