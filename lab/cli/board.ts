@@ -62,6 +62,7 @@ export function plainBoard(write: (line: string) => void): Board {
 
 /** What the live board needs of a terminal. */
 export interface Screen {
+  /** 0 or missing where the terminal does not tell. */
   readonly columns?: number;
   readonly write: (text: string) => unknown;
 }
@@ -73,7 +74,7 @@ export function liveBoard(screen: Screen): Board {
   let timer: NodeJS.Timeout | undefined;
   const erase = (): string => (painted > 0 ? `\x1b[${painted}A\x1b[J` : "");
   const rowLines = (): string[] =>
-    [...rows.values()].map((row) => rowText(row).slice(0, (screen.columns ?? 80) - 1));
+    [...rows.values()].map((row) => rowText(row).slice(0, (screen.columns || 80) - 1));
   const paint = (above: readonly string[] = []): void => {
     clearTimeout(timer);
     timer = undefined;

@@ -5,9 +5,15 @@ import {
   SpanStatusCode,
   trace,
 } from "@opentelemetry/api";
+import { type ExportResult, ExportResultCode } from "@opentelemetry/core";
 import { OTLPTraceExporter } from "@opentelemetry/exporter-trace-otlp-http";
 import { resourceFromAttributes } from "@opentelemetry/resources";
-import { BasicTracerProvider, SimpleSpanProcessor } from "@opentelemetry/sdk-trace-base";
+import {
+  AlwaysOnSampler,
+  BasicTracerProvider,
+  type ReadableSpan,
+  type SpanProcessor,
+} from "@opentelemetry/sdk-trace-base";
 import {
   ATTR_ERROR_TYPE,
   ATTR_HTTP_REQUEST_METHOD,
@@ -25,6 +31,8 @@ export interface Driven {
   readonly traceId: string;
   /** `status` 0: the connection broke before an answer came. */
   readonly answer: NonNullable<Observation["answer"]>;
+  /** Why the driver's own spans were not delivered; undefined when they were. */
+  readonly undelivered: string | undefined;
 }
 
 /**
@@ -36,13 +44,12 @@ export async function drive(
   created: CreatedRun,
   scenario: { readonly id: string; readonly mode: Mode },
 ): Promise<Driven> {
+  const finished: ReadableSpan[] = [];
   const provider = new BasicTracerProvider({
     resource: resourceFromAttributes({ [ATTR_SERVICE_NAME]: traceService.cli }),
-    spanProcessors: [
-      new SimpleSpanProcessor(
-        new OTLPTraceExporter({ url: new URL(routes.ingestTraces, origin).href }),
-      ),
-    ],
+    // The user's OTEL_TRACES_SAMPLER is meant for other programs.
+    sampler: new AlwaysOnSampler(),
+    spanProcessors: [gatherInto(finished)],
   });
   const tracer = provider.getTracer("lab.cli");
   const run = {
@@ -69,9 +76,28 @@ export async function drive(
   const answer = await send(url, created, run, request);
   endRequest(request, answer);
   root.end();
-  await provider.forceFlush();
-  await provider.shutdown();
-  return { traceId: root.spanContext().traceId, answer };
+  const undelivered = await deliver(origin, finished);
+  return { traceId: root.spanContext().traceId, answer, undelivered };
+}
+
+const gatherInto = (finished: ReadableSpan[]): SpanProcessor => ({
+  onStart: () => {},
+  onEnd: (span) => void finished.push(span),
+  forceFlush: async () => {},
+  shutdown: async () => {},
+});
+
+/** All spans in one request; resolves with why they were not taken, or undefined. */
+async function deliver(
+  origin: string,
+  spans: readonly ReadableSpan[],
+): Promise<string | undefined> {
+  const exporter = new OTLPTraceExporter({ url: new URL(routes.ingestTraces, origin).href });
+  const { promise, resolve } = Promise.withResolvers<ExportResult>();
+  exporter.export([...spans], resolve);
+  const { code, error } = await promise;
+  await exporter.shutdown();
+  return code === ExportResultCode.SUCCESS ? undefined : (error?.message ?? "no reason given");
 }
 
 async function send(

@@ -48,6 +48,9 @@ export async function run(request: RunRequest, context: Context): Promise<ExitCo
   const watch = await watchRun(lab, created.runId);
   try {
     const driven = await drive(lab.origin, created, { id: scenario.id, mode: request.mode });
+    if (driven.undelivered !== undefined) {
+      context.say(`The driver's own spans were not taken: ${driven.undelivered}`);
+    }
     await observe(lab, created.runId, driven);
     const limitMs = (scenario.timeoutMs ?? defaultTimeoutMs) + closedAfterMs;
     const record =
