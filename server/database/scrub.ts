@@ -10,9 +10,14 @@ export function scrubDatabaseError(error: unknown): void {
   const fields = error as Error & Record<string, unknown>;
   const { code } = fields;
   if (typeof code !== "string" || !/^[0-9A-Z]{5}$/.test(code)) return;
-  const message = scrubMessage(error.message, code);
-  if (error.stack !== undefined) error.stack = error.stack.replace(error.message, message);
+  const before = error.message;
+  const message = scrubMessage(before, code);
   error.message = message;
+  if (message !== before) {
+    // postgres.js makes the stack read-only, so it cannot be assigned to.
+    const stack = error.stack?.split(before).join(message) ?? message;
+    Object.defineProperty(error, "stack", { value: stack });
+  }
   for (const field of ["detail", "where", "hint", "internal_query"]) delete fields[field];
 }
 

@@ -22,6 +22,8 @@ const leftOut = [
   "ProcessSession",
 ];
 
+/** The SDK's own limit of 64 loses events when a hundred requests fail at once. */
+const envelopesInFlight = 1000;
 /** Log lines of one request go out together. */
 const logsMs = 50;
 
@@ -64,7 +66,7 @@ export function linkSentry(env: ServerEnv, redactor: Redactor): void {
     ],
     // The SDK's own suppression does not reach OpenTelemetry: its POSTs would become spans.
     transport: (options) => {
-      const transport = Sentry.makeNodeTransport(options);
+      const transport = Sentry.makeNodeTransport({ ...options, bufferSize: envelopesInFlight });
       return {
         ...transport,
         send: (envelope) =>
