@@ -1,0 +1,131 @@
+import { expect, test } from "vitest";
+import { attribute } from "#scenarios/names.ts";
+import type { CreatedRun, LabEvent, RunRecord } from "../api.ts";
+import { emptyDir } from "../store/testing/open.ts";
+import {
+  envelope,
+  logsProtobuf,
+  newSpanId,
+  newTraceId,
+  span,
+  text,
+  traces,
+} from "../store/testing/payload.ts";
+import { startStoreProcess } from "../store/testing/process.ts";
+import { type DoorUnderTest, openDoorUnderTest, writing } from "./door-under-test.ts";
+
+async function createRun(lab: DoorUnderTest): Promise<string> {
+  const request = { method: "POST", headers: writing, body: '{"scenario":"db.test"}' };
+  return ((await lab.ask("/lab/api/runs", request)).json as CreatedRun).runId;
+}
+
+/** What the page sends for one run: its root span, a log record, and a Sentry event. */
+async function sendTelemetry(lab: DoorUnderTest, traceId: string, runId: string): Promise<void> {
+  const spanId = newSpanId();
+  const attributes = [text(attribute.runId, runId)];
+  const send = async (path: string, type: string, body: string | Buffer) => {
+    const headers = { "content-type": type };
+    expect(await lab.ask(path, { method: "POST", headers, body })).toMatchObject({ status: 200 });
+  };
+  const root = span({ traceId, spanId, attributes });
+  await send(
+    "/lab/ingest/v1/traces",
+    "application/json",
+    JSON.stringify(traces([root], "lab-web")),
+  );
+  const record = {
+    timeUnixNano: "1",
+    severityNumber: 9,
+    body: { stringValue: "x" },
+    traceId,
+    spanId,
+  };
+  await send("/lab/ingest/v1/logs", "application/x-protobuf", logsProtobuf([record], "lab-web"));
+  const payload = { exception: { values: [] }, contexts: { trace: { trace_id: traceId } } };
+  await send("/lab/ingest/envelope", "text/plain", envelope([{ type: "event", payload }]));
+}
+
+/** Follows the lab's events. */
+async function openEvents(lab: DoorUnderTest) {
+  const stream = await fetch(`${lab.door.origin}/lab/api/events`);
+  const messages = stream.body?.pipeThrough(new TextDecoderStream())[Symbol.asyncIterator]();
+  let rest = "";
+  return {
+    /** Resolves with the next state of a run that fits. */
+    runThat: async (fits: (run: RunRecord) => boolean): Promise<RunRecord> => {
+      for (;;) {
+        const end = rest.indexOf("\n");
+        if (end < 0) {
+          rest += (await messages?.next())?.value ?? "";
+          continue;
+        }
+        const line = rest.slice(0, end);
+        rest = rest.slice(end + 1);
+        if (!line.startsWith("data:")) continue;
+        const event = JSON.parse(line.slice(5)) as LabEvent;
+        if (event.type === "run" && fits(event.run)) return event.run;
+      }
+    },
+  };
+}
+
+test("the page's telemetry becomes the run's evidence, and can be read", async () => {
+  await using lab = await openDoorUnderTest({ attach: false });
+  const store = await startStoreProcess(await emptyDir());
+  lab.double.setUrl("store", store.url);
+  lab.door.attach(lab.double.system);
+  const events = await openEvents(lab);
+  const runId = await createRun(lab);
+  const traceId = newTraceId();
+  await sendTelemetry(lab, traceId, runId);
+  const end = { driver: "lab-web", traceId, ended: true };
+  const request = { method: "POST", headers: writing, body: JSON.stringify(end) };
+  await lab.ask(`/lab/api/runs/${runId}/observations`, request);
+  const run = await events.runThat(({ state }) => state === "settled");
+  expect(run).toMatchObject({ runId, traceIds: [traceId] });
+  expect(run.counts).toMatchObject({ spans: 1, logs: 1 });
+  const lit = run.signals.filter(({ seenAfterMs }) => seenAfterMs !== null).map(({ id }) => id);
+  expect(lit).toEqual(["browser-span", "log", "sentry-event"]);
+
+  expect((await lab.ask(`/lab/api/traces/${traceId}`)).json.resourceSpans).toHaveLength(1);
+  expect((await lab.ask(`/lab/api/logs?run=${runId}`)).json.logs).toHaveLength(1);
+  const { items } = (await lab.ask(`/lab/api/sentry?run=${runId}&kind=event`)).json;
+  expect(items).toHaveLength(1);
+});
+
+test("a store that is killed and comes back elsewhere costs nothing that it had confirmed", async () => {
+  await using lab = await openDoorUnderTest({ attach: false });
+  const dir = await emptyDir();
+  const first = await startStoreProcess(dir);
+  lab.double.setUrl("store", first.url);
+  lab.door.attach(lab.double.system);
+  const events = await openEvents(lab);
+  const runId = await createRun(lab);
+  const traceId = newTraceId();
+  await sendTelemetry(lab, traceId, runId);
+  await events.runThat(({ counts }) => counts.spans === 1);
+
+  await first.end("SIGKILL");
+  const away = await lab.ask("/lab/ingest/v1/traces", { method: "POST", body: "{}" });
+  expect(away).toMatchObject({ status: 503, headers: { "retry-after": "1" } });
+  const end = { driver: "lab-web", traceId, ended: true };
+  const request = { method: "POST", headers: writing, body: JSON.stringify(end) };
+  const observed = await lab.ask(`/lab/api/runs/${runId}/observations`, request);
+  expect(observed.json.state).toBe("settling");
+
+  const second = await startStoreProcess(dir);
+  lab.double.setUrl("store", second.url);
+  const run = await events.runThat(({ state }) => state === "settled");
+  expect(run.counts).toMatchObject({ spans: 1, logs: 1 });
+});
+
+test("what the store refuses is refused in its words", async () => {
+  await using lab = await openDoorUnderTest({ attach: false });
+  const store = await startStoreProcess(await emptyDir());
+  lab.double.setUrl("store", store.url);
+  lab.door.attach(lab.double.system);
+  const post = { method: "POST", headers: { "content-type": "application/x-protobuf" } };
+  const bad = await lab.ask("/lab/ingest/v1/traces", { ...post, body: Buffer.alloc(40, 0xff) });
+  expect(bad.status).toBe(400);
+  expect(bad.headers["content-security-policy"]).toContain("default-src 'self'");
+});
