@@ -1,27 +1,14 @@
 import { execFileSync } from "node:child_process";
-import { mkdir, readdir, readFile, stat, writeFile } from "node:fs/promises";
+import { chmod, readdir, readFile, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { expect, onTestFinished, test } from "vitest";
+import { expect, test } from "vitest";
 import { fakeService } from "#lab/supervisor/testing/fake-descriptors.ts";
+import { smallDisk } from "#lab/supervisor/testing/small-disk.ts";
 import { rowOf, superviseInTest, temporaryDir } from "#lab/supervisor/testing/supervise.ts";
 import { writeFileAtomic } from "./atomic-file.ts";
 import { openLabDir } from "./lab-dir.ts";
 import { acquireLock } from "./lock.ts";
 import { loadSecrets } from "./secrets.ts";
-
-/** A file system of its own with so little space; undefined where that is not allowed. */
-async function smallDisk(bytes: number): Promise<string | undefined> {
-  const dir = await temporaryDir();
-  try {
-    execFileSync("mount", ["-t", "tmpfs", "-o", `size=${bytes}`, "lab-test", dir], {
-      stdio: "pipe",
-    });
-  } catch {
-    return undefined;
-  }
-  onTestFinished(() => void execFileSync("umount", ["--lazy", dir]));
-  return dir;
-}
 
 async function fill(dir: string): Promise<void> {
   await writeFile(join(dir, "ballast"), Buffer.alloc(1024 * 1024)).catch(() => {});
@@ -72,8 +59,16 @@ test("a state folder below a file is refused with a hint", async () => {
   });
 });
 
-test.skipIf(process.getuid?.() === 0)("a folder that is not ours is refused", async () => {
-  const dir = join(await temporaryDir(), "closed");
-  await mkdir(dir, { mode: 0o500 });
-  await expect(openLabDir(dir)).rejects.toMatchObject({ code: "state-unwritable" });
+test("a state folder that cannot be written is refused with a hint", async (context) => {
+  const dir = process.getuid?.() === 0 ? await smallDisk(64 * 1024) : await temporaryDir();
+  if (!dir) return context.skip("root writes everywhere, and mounting is not allowed here");
+  if (process.getuid?.() === 0) execFileSync("mount", ["-o", "remount,ro", dir]);
+  else await chmod(dir, 0o500);
+  await expect(openLabDir(dir)).rejects.toMatchObject({
+    code: "state-unwritable",
+    message: expect.stringContaining(dir),
+    hint: expect.stringContaining("LAB_DIR="),
+  });
+  await expect(loadSecrets(dir)).rejects.toMatchObject({ code: "state-unwritable" });
+  await expect(acquireLock(dir)).rejects.toMatchObject({ code: "state-unwritable" });
 });

@@ -31,6 +31,7 @@ export async function makeElsewhere(serviceDir: string, prefix: string): Promise
 /** Removes that folder with all that is in it, and the record. */
 export async function removeElsewhere(serviceDir: string): Promise<void> {
   const dir = await readElsewhere(serviceDir);
-  if (dir) await rm(dir, { recursive: true, force: true });
+  if (!dir) return;
+  await rm(dir, { recursive: true, force: true });
   await rm(recordFile(serviceDir), { force: true });
 }

@@ -1,4 +1,4 @@
-import { spawn } from "node:child_process";
+import { spawn, spawnSync } from "node:child_process";
 import { realpathSync } from "node:fs";
 import { createServer, type Server } from "node:net";
 import { tmpdir } from "node:os";
@@ -61,6 +61,20 @@ test("the owner of a port is named: pid, command, folder", async () => {
     `Choose another port, LAB_STORE_PORT=<port>, or end that program (kill ${other.pid}).`,
   );
 });
+
+test.runIf(process.platform === "linux" && process.getuid?.() === 0)(
+  "an owner that the system hides from us is another user's process",
+  async (context) => {
+    const port = await listen("127.0.0.1");
+    const module = new URL("./port-owner.ts", import.meta.url);
+    const code = `import("${module}").then(async (m) => console.log(await m.portOwner(${port})))`;
+    const asked = spawnSync(process.execPath, ["-e", code], {
+      ...{ uid: 65_534, gid: 65_534, encoding: "utf8", cwd: "/" },
+    });
+    context.skip(asked.status !== 0, "this clone is closed to other users");
+    expect(asked.stdout.trim()).toBe("another user's process");
+  },
+);
 
 test("a port nobody listens on has no owner", async () => {
   const port = await pickPort();

@@ -168,6 +168,25 @@ const taken = await new Promise<number>((resolve) => {
   });
 });
 
+test("dependants are started anew when a service had to move to another port", async () => {
+  let starts = 0;
+  const lab = await superviseInTest([
+    fakeService("store", {
+      env: ({ port }) => ({ FAKE_PORT: String(++starts === 2 ? taken : port()) }),
+    }),
+    fakeService("server", {
+      dependsOn: ["store"],
+      env: ({ portOf }) => ({ FAKE_SAYS: String(portOf("store")) }),
+    }),
+  ]);
+  await lab.ready();
+  const { port } = rowOf(lab, "store");
+  await lab.restart("store");
+  expect(rowOf(lab, "store").port).not.toBe(port);
+  await rowWhen(lab, "server", (row) => row.state === "ready" && row.restarts === 1);
+  expect(await (await ask(lab.url("server"))).text()).toBe(String(rowOf(lab, "store").port));
+});
+
 describe("crashing", () => {
   const backOffMs = () => 10;
 

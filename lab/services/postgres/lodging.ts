@@ -1,7 +1,7 @@
 import { chown, cp, lstat, readdir, readFile, rename, rm } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { LabError } from "#lab/errors.ts";
-import { makeElsewhere, readElsewhere } from "#lab/state/elsewhere.ts";
+import { makeElsewhere, readElsewhere, removeElsewhere } from "#lab/state/elsewhere.ts";
 import type { Command, LaunchContext, Program } from "../descriptor.ts";
 
 /**
@@ -57,7 +57,10 @@ async function lodgeAtHome(
   owner?: Owner,
 ): Promise<Lodging> {
   const elsewhere = await readElsewhere(serviceDir);
-  if (elsewhere) await moveData(elsewhere, serviceDir);
+  if (elsewhere) {
+    await moveData(elsewhere, serviceDir, owner);
+    await removeElsewhere(serviceDir);
+  }
   return {
     dir: serviceDir,
     postgres: program.path,
@@ -80,7 +83,7 @@ async function lodgeAsNobody(program: Program, context: LaunchContext): Promise<
   let dir = serviceDir;
   if (!(await reaches("/bin/sh", "-c", 'cd -- "$1"', "sh", serviceDir))) {
     dir = await elsewhere();
-    await moveData(serviceDir, dir);
+    await moveData(serviceDir, dir, owner);
   }
   let postgres = program.path;
   if (!(await reaches(postgres, "--version"))) {
@@ -110,11 +113,12 @@ async function copyPrograms(program: Program, elsewhere: string): Promise<string
 }
 
 /** Takes the cluster along when its home changes. What is already there wins. */
-async function moveData(from: string, to: string): Promise<void> {
+async function moveData(from: string, to: string, owner?: Owner): Promise<void> {
   const [source, target] = [join(from, "data"), join(to, "data")];
   const exists = (path: string) => lstat(path).then(Boolean, () => false);
   if ((await exists(target)) || !(await exists(source))) return;
   await cp(source, `${target}.moved`, { recursive: true, preserveTimestamps: true });
+  if (owner) await giveAll(`${target}.moved`, owner);
   await rename(`${target}.moved`, target);
   await rm(source, { recursive: true, force: true });
 }
