@@ -21,13 +21,14 @@ export interface StageProps {
   readonly done: () => void;
 }
 
+export type StageComponent = Component<StageProps>;
+
 /** A stage on show: an element of its own, to be put where the run is looked at. */
 export interface RunStage {
   readonly element: HTMLElement;
 }
 
 export interface StageOrder {
-  readonly id: string;
   readonly mode: Mode;
   readonly params: StageProps["params"];
   readonly request: StageProps["request"];
@@ -35,17 +36,23 @@ export interface StageOrder {
 }
 
 const patienceMs = 5000;
-const files = import.meta.glob<{ readonly default: Component<StageProps> }>("./*.svelte");
+const files = import.meta.glob<{ readonly default: StageComponent }>("./*.svelte");
+
+/** Loads a scenario's stage. @throws Error when it has none. */
+export async function loadStage(id: string): Promise<StageComponent> {
+  const load = files[`./${id}.svelte`];
+  if (load === undefined) throw new Error(`web/src/stages/${id}.svelte is missing`);
+  return (await load()).default;
+}
 
 /**
- * Mounts a scenario's stage in a root of its own, so that what breaks in it breaks nothing else,
- * and resolves with what it reported once it is done. It stays on show.
- * @throws Error when the scenario has no stage file.
+ * Mounts a stage in a root of its own, so that what breaks in it breaks nothing else, and resolves
+ * with what it reported once it is done. It stays on show.
  */
-export async function showStage(order: StageOrder): Promise<Partial<Observation>> {
-  const load = files[`./${order.id}.svelte`];
-  if (load === undefined) throw new Error(`web/src/stages/${order.id}.svelte is missing`);
-  const { default: Stage } = await load();
+export async function showStage(
+  Stage: StageComponent,
+  order: StageOrder,
+): Promise<Partial<Observation>> {
   const element = document.createElement("div");
   order.onShow({ element });
   const page: Record<string, ParamValue> = {};

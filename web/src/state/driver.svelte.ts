@@ -8,7 +8,13 @@ import {
 } from "#lab/api.ts";
 import type { Mode } from "#scenarios/define.ts";
 import { attribute, header, rootSpanName } from "#scenarios/names.ts";
-import { type RunStage, type StageAnswer, showStage } from "../stages/stage.ts";
+import {
+  loadStage,
+  type RunStage,
+  type StageAnswer,
+  type StageComponent,
+  showStage,
+} from "../stages/stage.ts";
 import { flushTelemetry, type Interaction, interaction } from "../telemetry/telemetry.ts";
 import { postJson } from "./api.ts";
 import type { ParamValues } from "./draft.svelte.ts";
@@ -49,19 +55,7 @@ export class Driver {
   }
 
   async #drive(run: CreatedRun, order: Order): Promise<void> {
-    const labels = {
-      [attribute.runId]: run.runId,
-      [attribute.scenarioId]: order.scenario.id,
-      [attribute.scenarioMode]: order.mode,
-    };
-    const observation = await interaction(
-      rootSpanName(order.scenario.id),
-      { attributes: labels, baggage: labels },
-      (it) => {
-        this.traces.set(run.runId, it.traceId);
-        return run.stage ? this.#perform(it, run, order) : this.#request(it, run);
-      },
-    ).catch(
+    const observation = await this.#act(run, order).catch(
       (error: unknown): Partial<Observation> => ({
         answer: { status: 0, durationMs: 0, error: String(error).slice(0, 500) },
       }),
@@ -70,21 +64,45 @@ export class Driver {
     await report(run.runId, { driver: "lab-web", ...observation, ended: true });
   }
 
-  async #request(it: Interaction, run: CreatedRun): Promise<Partial<Observation>> {
-    const { body: _, ...answer } = await call(it, run);
-    return { traceId: it.traceId, answer };
+  async #act(run: CreatedRun, order: Order): Promise<Partial<Observation>> {
+    // Loaded before the trace begins: its download is no part of what the scenario shows.
+    const Stage = run.stage ? await loadStage(order.scenario.id) : undefined;
+    const labels = {
+      [attribute.runId]: run.runId,
+      [attribute.scenarioId]: order.scenario.id,
+      [attribute.scenarioMode]: order.mode,
+    };
+    return await interaction(
+      rootSpanName(order.scenario.id),
+      { attributes: labels, baggage: labels },
+      async (it) => {
+        if (it.traceId !== undefined) this.traces.set(run.runId, it.traceId);
+        const seen = await (Stage === undefined
+          ? request(it, run)
+          : this.#perform(Stage, it, run, order));
+        return it.traceId === undefined ? seen : { traceId: it.traceId, ...seen };
+      },
+    );
   }
 
-  async #perform(it: Interaction, run: CreatedRun, order: Order): Promise<Partial<Observation>> {
-    const performed = await showStage({
-      id: order.scenario.id,
+  #perform(
+    Stage: StageComponent,
+    it: Interaction,
+    run: CreatedRun,
+    order: Order,
+  ): Promise<Partial<Observation>> {
+    return showStage(Stage, {
       mode: order.mode,
       params: order.params,
       request: () => call(it, run),
       onShow: (stage) => this.stages.set(run.runId, stage),
     });
-    return { traceId: it.traceId, ...performed };
   }
+}
+
+async function request(it: Interaction, run: CreatedRun): Promise<Partial<Observation>> {
+  const { body: _, ...answer } = await call(it, run);
+  return { answer };
 }
 
 /** The scenario's request. A broken connection is an answer too: status 0. */

@@ -44,9 +44,11 @@ export class Lab {
     this.services.filter(({ kind, state }) => kind !== "absent" && state !== "ready"),
   );
 
-  /** Reads everything and follows the event stream until the signal aborts. */
+  /**
+   * Follows the event stream until the signal aborts, and reads everything once the stream is open,
+   * so that nothing can happen in between.
+   */
   follow(signal: AbortSignal): Promise<void> {
-    void this.readAll();
     return followEvents(
       routes.events,
       {
@@ -57,6 +59,7 @@ export class Lab {
         },
         onMessage: (message) => this.#take(message),
         onBroken: () => {
+          if (this.connection === "loading") void this.readAll();
           this.connection = "lost";
         },
       },

@@ -1,3 +1,4 @@
+import { untrack } from "svelte";
 import {
   type LogRecord,
   type LogsBody,
@@ -41,14 +42,15 @@ export class TelemetryOf {
   }
 
   /** Reads everything there is, then follows `lab`. Returns the function that ends it. */
-  follow(lab: Pick<Lab, "onTelemetry" | "onResync">): () => void {
+  follow(lab: Pick<Lab, "onTelemetry" | "onResync" | "connection">): () => void {
     const all = () => {
       void this.#readTrace();
       void this.#readLogs();
       void this.#readSentry();
     };
     const ends = [lab.onTelemetry((event) => this.#grow(event)), lab.onResync(all)];
-    if (!this.#unseen) all();
+    // While the event stream opens, the resync that follows makes the first reading.
+    if (!this.#unseen && untrack(() => lab.connection) !== "loading") all();
     return () => {
       for (const end of ends) end();
       this.#abort.abort();

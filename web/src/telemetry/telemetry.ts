@@ -1,6 +1,7 @@
 import {
   type Attributes,
   context,
+  isSpanContextValid,
   propagation,
   ROOT_CONTEXT,
   type Span,
@@ -84,7 +85,8 @@ function startTracing(): void {
 /** What runs inside an interaction gets: its span, and a fetch that always belongs to it. */
 export interface Interaction {
   readonly span: Span;
-  readonly traceId: string;
+  /** Undefined when tracing could not start. */
+  readonly traceId: string | undefined;
   readonly fetch: typeof fetch;
 }
 
@@ -115,7 +117,7 @@ export async function interaction<T>(
     return await context.with(own, () =>
       work({
         span,
-        traceId: span.spanContext().traceId,
+        traceId: isSpanContextValid(span.spanContext()) ? span.spanContext().traceId : undefined,
         fetch: (input, init) => context.with(own, () => fetch(input, init)),
       }),
     );
