@@ -10,7 +10,7 @@ import {
   ticksOf,
   valuePredicate,
 } from "./predicate.ts";
-import { type Prepared, spanKey } from "./prepare.ts";
+import type { Prepared } from "./prepare.ts";
 import { decide, highest } from "./quantity.ts";
 
 /** Counts the log records of the run that meet every predicate. */
@@ -68,7 +68,7 @@ function logPredicates(
       name: "correlated",
       expected: "trace and span id of a span of the run",
       weight: 1,
-      test: (it) => prepared.byId.has(spanKey(it.traceId ?? "", it.spanId ?? "")),
+      test: (it) => prepared.find(it.traceId, it.spanId) !== undefined,
       seen: (it) => `trace ${it.traceId ?? "nothing"}, span ${it.spanId ?? "nothing"}`,
     });
   }

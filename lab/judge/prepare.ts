@@ -37,16 +37,12 @@ export interface Prepared {
   readonly evidence: Evidence;
   /** Each span once, by time. */
   readonly spans: readonly PreparedSpan[];
-  /** By `<trace id>:<span id>`. */
-  readonly byId: ReadonlyMap<string, PreparedSpan>;
+  readonly find: (traceId: string | null, spanId: string | null) => PreparedSpan | undefined;
   /** Traces of the run: told by the driver, carrying the run id, or linked with one that is. */
   readonly traceIds: ReadonlySet<string>;
   readonly logs: readonly LogRecord[];
   readonly sentry: readonly SentryItem[];
 }
-
-/** Key of {@link Prepared.byId}. */
-export const spanKey = (traceId: string, spanId: string): string => `${traceId}:${spanId}`;
 
 /**
  * Picks what belongs to the run and indexes it, once for all expectations. Order, repetition and
@@ -54,8 +50,7 @@ export const spanKey = (traceId: string, spanId: string): string => `${traceId}:
  */
 export function prepare(evidence: Evidence): Prepared {
   const found = uniqueSpans(evidence.traces);
-  const traceIds = tracesOfRun(evidence, found.values());
-  const own = [...found.values()].filter(({ span }) => traceIds.has(span.traceId));
+  const traceIds = tracesOfRun(evidence, found);
   const logs = evidence.logs.filter(
     (record) =>
       (record.traceId !== null && traceIds.has(record.traceId)) ||
@@ -66,32 +61,41 @@ export function prepare(evidence: Evidence): Prepared {
       (item.traceId !== null && traceIds.has(item.traceId)) ||
       sentryRunId(item.payload) === evidence.runId,
   );
-  const spans = treeOf(own, logs);
   return {
     evidence,
-    spans,
-    byId: new Map(spans.map((span) => [spanKey(span.traceId, span.spanId), span])),
+    ...treeOf(found, traceIds, logs),
     traceIds,
     logs: uniqueBySeq(logs),
     sentry: uniqueBySeq(sentry),
   };
 }
 
+/** By trace id, then span id: joining both into one key would cost more than all the rest. */
+type ById<T> = Map<string, Map<string, T>>;
+
 interface FoundSpan {
   readonly span: OtlpSpan;
   readonly resource: OtlpSpan["attributes"];
 }
 
-function uniqueSpans(traces: readonly OtlpTrace[]): Map<string, FoundSpan> {
-  const found = new Map<string, FoundSpan>();
+function inTrace<T>(byId: ById<T>, traceId: string): Map<string, T> {
+  const known = byId.get(traceId);
+  if (known) return known;
+  const added = new Map<string, T>();
+  byId.set(traceId, added);
+  return added;
+}
+
+function uniqueSpans(traces: readonly OtlpTrace[]): ById<FoundSpan> {
+  const found: ById<FoundSpan> = new Map();
   for (const trace of traces) {
     for (const { resource, scopeSpans } of trace.resourceSpans) {
       for (const { spans } of scopeSpans) {
         for (const span of spans) {
-          const key = spanKey(span.traceId, span.spanId);
+          const siblings = inTrace(found, span.traceId);
           const one = { span, resource: resource?.attributes };
-          const other = found.get(key);
-          found.set(key, other ? preferred(other, one) : one);
+          const other = siblings.get(span.spanId);
+          siblings.set(span.spanId, other ? preferred(other, one) : one);
         }
       }
     }
@@ -101,30 +105,47 @@ function uniqueSpans(traces: readonly OtlpTrace[]): Map<string, FoundSpan> {
 
 /** Of two versions of one span, the same one whatever order they came in: the later end wins. */
 function preferred(a: FoundSpan, b: FoundSpan): FoundSpan {
-  const difference = nanoseconds(a.span.endTimeUnixNano) - nanoseconds(b.span.endTimeUnixNano);
-  if (difference !== 0n) return difference > 0n ? a : b;
+  const difference = nanosecondsBetween(
+    momentOf(b.span.endTimeUnixNano),
+    momentOf(a.span.endTimeUnixNano),
+  );
+  if (difference !== 0) return difference > 0 ? a : b;
   return JSON.stringify(a) <= JSON.stringify(b) ? a : b;
 }
 
-const nanoseconds = (text: string): bigint => (/^\d{1,20}$/.test(text) ? BigInt(text) : 0n);
+/** A time in two parts, because nanoseconds since the epoch do not fit a number. */
+interface Moment {
+  readonly seconds: number;
+  readonly nanos: number;
+}
+
+const momentOf = (text: string): Moment =>
+  /^\d{1,20}$/.test(text)
+    ? { seconds: Number(text.slice(0, -9)), nanos: Number(text.slice(-9)) }
+    : { seconds: 0, nanos: 0 };
+
+const nanosecondsBetween = (from: Moment, to: Moment): number =>
+  (to.seconds - from.seconds) * 1e9 + (to.nanos - from.nanos);
 
 /** Spreads from the known traces over links, in both directions; a trace with another run's id stays out. */
-function tracesOfRun(evidence: Evidence, spans: Iterable<FoundSpan>): Set<string> {
+function tracesOfRun(evidence: Evidence, spans: ById<FoundSpan>): Set<string> {
   const own = new Set(evidence.traceIds);
   const foreign = new Set<string>();
   const linked = new Map<string, Set<string>>();
   const link = (from: string, to: string): void => {
     linked.set(from, (linked.get(from) ?? new Set()).add(to));
   };
-  for (const { span, resource } of spans) {
-    const runId =
-      attributeOf(span.attributes, attribute.runId) ?? attributeOf(resource, attribute.runId);
-    if (runId === evidence.runId) own.add(span.traceId);
-    else if (runId !== undefined) foreign.add(span.traceId);
-    for (const { traceId } of span.links ?? []) {
-      if (traceId === span.traceId) continue;
-      link(span.traceId, traceId);
-      link(traceId, span.traceId);
+  for (const [traceId, siblings] of spans) {
+    for (const { span, resource } of siblings.values()) {
+      const runId =
+        attributeOf(span.attributes, attribute.runId) ?? attributeOf(resource, attribute.runId);
+      if (runId === evidence.runId) own.add(traceId);
+      else if (runId !== undefined) foreign.add(traceId);
+      for (const { traceId: other } of span.links ?? []) {
+        if (other === traceId) continue;
+        link(traceId, other);
+        link(other, traceId);
+      }
     }
   }
   for (const { traceId, attributes } of evidence.logs) {
@@ -138,55 +159,90 @@ function tracesOfRun(evidence: Evidence, spans: Iterable<FoundSpan>): Set<string
 }
 
 interface GrowingSpan extends PreparedSpan {
+  startNs: number;
+  endNs: number;
   parent: GrowingSpan | null;
-  readonly children: GrowingSpan[];
-  readonly exceptions: ExceptionSeen[];
+  children: readonly GrowingSpan[];
+  exceptions: readonly ExceptionSeen[];
 }
 
-function treeOf(found: readonly FoundSpan[], logs: readonly LogRecord[]): readonly PreparedSpan[] {
-  let base: bigint | undefined;
-  const times = found.map(({ span }) => {
-    const start = nanoseconds(span.startTimeUnixNano);
-    if (base === undefined || start < base) base = start;
-    return { start, end: nanoseconds(span.endTimeUnixNano) };
-  });
-  const zero = base ?? 0n;
-  const byId = new Map<string, GrowingSpan>();
-  for (const [index, { span, resource }] of found.entries()) {
-    const { start, end } = times[index] ?? { start: 0n, end: 0n };
-    byId.set(spanKey(span.traceId, span.spanId), {
-      span,
-      traceId: span.traceId,
-      spanId: span.spanId,
-      service: String(attributeOf(resource, "service.name") ?? ""),
-      resource,
-      kind: kinds[span.kind ?? 0] ?? "unspecified",
-      status: statuses[span.status?.code ?? 0] ?? "unset",
-      startNs: Number(start - zero),
-      endNs: Number(end - zero),
-      durationMs: Number(end - start) / 1e6,
-      isRoot: !namesParent(span),
-      parent: null,
-      children: [],
-      exceptions: exceptionEvents(span),
-    });
+/** Shared by all spans that have none of something. */
+const none: readonly never[] = [];
+
+function treeOf(
+  found: ById<FoundSpan>,
+  traceIds: ReadonlySet<string>,
+  logs: readonly LogRecord[],
+): Pick<Prepared, "spans" | "find"> {
+  const byId: ById<GrowingSpan> = new Map();
+  const spans: GrowingSpan[] = [];
+  let zero: Moment | undefined;
+  for (const [traceId, siblings] of found) {
+    if (!traceIds.has(traceId)) continue;
+    const made = inTrace(byId, traceId);
+    for (const { span, resource } of siblings.values()) {
+      const start = momentOf(span.startTimeUnixNano);
+      zero ??= start;
+      const one = spanOf(span, resource, start, zero);
+      made.set(span.spanId, one);
+      spans.push(one);
+    }
   }
-  const spans = [...byId.values()].sort(
-    (a, b) => a.startNs - b.startNs || (a.spanId < b.spanId ? -1 : 1),
-  );
+  const earliest = spans.reduce((least, { startNs }) => Math.min(least, startNs), Infinity);
+  for (const span of spans) {
+    span.startNs -= earliest;
+    span.endNs -= earliest;
+  }
+  spans.sort(byTime);
+  const find = (traceId: string | null, spanId: string | null): GrowingSpan | undefined =>
+    byId.get(traceId ?? "")?.get(spanId ?? "");
+  // Children are joined in order of time, so that they need no sorting later.
   for (const span of spans) {
     if (span.isRoot) continue;
-    const parent = byId.get(spanKey(span.traceId, span.span.parentSpanId ?? ""));
+    const parent = find(span.traceId, span.span.parentSpanId ?? null);
     if (!parent) continue;
     span.parent = parent;
-    parent.children.push(span);
+    if (parent.children === none) parent.children = [span];
+    else (parent.children as GrowingSpan[]).push(span);
   }
   for (const record of logs) {
-    const span = byId.get(spanKey(record.traceId ?? "", record.spanId ?? ""));
+    const span = find(record.traceId, record.spanId);
     const exception = exceptionIn(record.attributes);
-    if (span && exception) span.exceptions.push(exception);
+    if (span && exception) span.exceptions = [...span.exceptions, exception];
   }
-  return spans;
+  return { spans, find };
+}
+
+const byTime = (a: PreparedSpan, b: PreparedSpan): number => {
+  if (a.startNs !== b.startNs) return a.startNs - b.startNs;
+  if (a.spanId !== b.spanId) return a.spanId < b.spanId ? -1 : 1;
+  return a.traceId < b.traceId ? -1 : 1;
+};
+
+function spanOf(
+  span: OtlpSpan,
+  resource: OtlpSpan["attributes"],
+  start: Moment,
+  zero: Moment,
+): GrowingSpan {
+  const startNs = nanosecondsBetween(zero, start);
+  const durationNs = nanosecondsBetween(start, momentOf(span.endTimeUnixNano));
+  return {
+    span,
+    traceId: span.traceId,
+    spanId: span.spanId,
+    service: String(attributeOf(resource, "service.name") ?? ""),
+    resource,
+    kind: kinds[span.kind ?? 0] ?? "unspecified",
+    status: statuses[span.status?.code ?? 0] ?? "unset",
+    startNs,
+    endNs: startNs + durationNs,
+    durationMs: durationNs / 1e6,
+    isRoot: !namesParent(span),
+    parent: null,
+    children: none,
+    exceptions: exceptionEvents(span),
+  };
 }
 
 const kinds: readonly PreparedSpan["kind"][] = [
@@ -202,13 +258,15 @@ const statuses: readonly SpanStatus[] = ["unset", "ok", "error"];
 const namesParent = (span: OtlpSpan): boolean =>
   span.parentSpanId !== undefined && !/^0*$/.test(span.parentSpanId);
 
-const exceptionEvents = (span: OtlpSpan): ExceptionSeen[] =>
-  (span.events ?? [])
+const exceptionEvents = ({ events = none }: OtlpSpan): readonly ExceptionSeen[] => {
+  if (events.length === 0) return none;
+  return events
     .filter(({ name }) => name === "exception")
     .map(({ attributes }) => ({
       type: text(attributeOf(attributes, "exception.type")),
       message: text(attributeOf(attributes, "exception.message")),
     }));
+};
 
 function exceptionIn(attributes: LogRecord["attributes"]): ExceptionSeen | undefined {
   const type = text(attributes["exception.type"]);
@@ -230,7 +288,7 @@ function uniqueBySeq<T extends { readonly seq: number }>(items: readonly T[]): r
 export function selfTimeMs(span: PreparedSpan): number {
   let covered = 0;
   let reached = span.startNs;
-  for (const child of [...span.children].sort((a, b) => a.startNs - b.startNs)) {
+  for (const child of span.children) {
     const end = Math.min(child.endNs, span.endNs);
     const start = Math.max(child.startNs, reached);
     if (end > start) {

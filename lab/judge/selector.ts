@@ -11,7 +11,7 @@ import {
   ticksOf,
   valuePredicate,
 } from "./predicate.ts";
-import { type Prepared, type PreparedSpan, selfTimeMs, spanKey } from "./prepare.ts";
+import { type Prepared, type PreparedSpan, selfTimeMs } from "./prepare.ts";
 
 type SpanPredicate = Predicate<PreparedSpan>;
 
@@ -118,7 +118,7 @@ function relationPredicates(selector: SpanSelector, prepared: Prepared): SpanPre
 function linkPredicate(linksTo: SpanSelector, prepared: Prepared): SpanPredicate {
   const targets = new Set(selectSpans(linksTo, prepared));
   const linked = ({ span }: PreparedSpan): (PreparedSpan | undefined)[] =>
-    (span.links ?? []).map(({ traceId, spanId }) => prepared.byId.get(spanKey(traceId, spanId)));
+    (span.links ?? []).map(({ traceId, spanId }) => prepared.find(traceId, spanId));
   return {
     name: "linksTo",
     expected: describeSelector(linksTo),
