@@ -1,0 +1,72 @@
+import { expect, test } from "playwright/test";
+import { recordOf, spansOf } from "./evidence.ts";
+import { runPage } from "./pages/run-page.ts";
+import { scenariosPage } from "./pages/scenarios-page.ts";
+import { servicesPage } from "./pages/services-page.ts";
+
+test("a crash of the app leaves its evidence, the dashboard alive and the app running again", async ({
+  page,
+  request,
+}) => {
+  const scenarios = scenariosPage(page);
+  const run = runPage(page);
+  const errors: string[] = [];
+  page.on("pageerror", ({ message }) => errors.push(message));
+
+  await scenarios.open();
+  await scenarios.card("run.uncaught-crash").run.click();
+  await expect(run.sentence).toContainText("Finished", { timeout: 15_000 });
+  await expect(run.waterfall.row("scenario run.uncaught-crash")).toContainText("failed");
+
+  const { restarts, traceIds } = await recordOf(request, run.runId());
+  expect(restarts.server).toBe(1);
+  const crashed = (await spansOf(request, traceIds[0] ?? "")).filter(({ attributes = [] }) =>
+    attributes.some(({ key, value }) => key === "lab.crashed" && value?.boolValue === true),
+  );
+  expect(crashed.length).toBeGreaterThan(0);
+  await run.tab("Sentry").click();
+  await expect(run.evidence).toContainText("unhandled, mechanism auto.node.");
+
+  const services = servicesPage(page);
+  await services.open();
+  await expect(services.service("Shop server").row).toContainText("Ready");
+  await scenarios.open();
+  await scenarios.card("db.n-plus-one").run.click();
+  await expect(run.sentence).toContainText("Finished");
+  await expect(run.waterfall.row("SELECT customers")).toBeVisible();
+  expect(errors).toEqual([]);
+});
+
+test("the page stays usable while the app restarts", async ({ page }) => {
+  const services = servicesPage(page);
+  const scenarios = scenariosPage(page);
+  await services.open();
+  const server = services.service("Shop server");
+  await expect(server.row).toContainText("Ready");
+  await server.action("Stop").click();
+  await expect(server.row).toContainText("Stopped");
+
+  await page.getByRole("link", { name: "Scenarios" }).click();
+  await expect(page.getByText("Not ready:")).toBeVisible();
+  await scenarios.search.fill("plus");
+  await expect(scenarios.cards).toHaveCount(1);
+  await scenarios.card("db.n-plus-one").title.click();
+  await expect(scenarios.story).toBeVisible();
+  await page.keyboard.press("Escape");
+
+  await page.getByRole("link", { name: "Services" }).click();
+  await server.action("Start").click();
+  await expect(server.row).toContainText("Ready");
+  await expect(page.getByText("Not ready:")).toBeHidden();
+  await page.getByRole("link", { name: "Scenarios" }).click();
+  await scenarios.card("db.n-plus-one").run.click();
+  await expect(runPage(page).sentence).toContainText("Finished");
+});
+
+test("a service's log can be read where it runs", async ({ page }) => {
+  const services = servicesPage(page);
+  await services.open();
+  const server = services.service("Shop server");
+  await server.action("Log").click();
+  await expect(server.log).toContainText("listening");
+});

@@ -1,0 +1,51 @@
+import type { APIRequestContext } from "playwright/test";
+import {
+  type OtlpSpan,
+  type OtlpTrace,
+  type RunRecord,
+  routes,
+  type ScenarioCard,
+  type ScenariosBody,
+} from "../../lab/api.ts";
+import type { Expectation, Mode } from "../../scenarios/define.ts";
+
+/** A span with the service that sent it. */
+export interface SentSpan extends OtlpSpan {
+  readonly service: string;
+}
+
+/** Every span of a trace, as the lab stores it. */
+export async function spansOf(request: APIRequestContext, traceId: string): Promise<SentSpan[]> {
+  const trace = (await (await request.get(routes.trace(traceId))).json()) as OtlpTrace;
+  return trace.resourceSpans.flatMap(({ resource, scopeSpans }) => {
+    const service =
+      resource?.attributes?.find(({ key }) => key === "service.name")?.value?.stringValue ?? "";
+    return scopeSpans.flatMap(({ spans }) => spans.map((span) => ({ ...span, service })));
+  });
+}
+
+/** A run's record, now. */
+export const recordOf = async (request: APIRequestContext, runId: string): Promise<RunRecord> =>
+  (await (await request.get(routes.run(runId))).json()) as RunRecord;
+
+/** A scenario's card, as the page gets it. */
+export async function cardOf(request: APIRequestContext, id: string): Promise<ScenarioCard> {
+  const { scenarios } = (await (await request.get(routes.scenarios)).json()) as ScenariosBody;
+  const card = scenarios.find((scenario) => scenario.id === id);
+  if (card === undefined) throw new Error(`the lab does not list ${id}`);
+  return card;
+}
+
+/** What a scenario promises of one kind of signal in a mode, leaving out what must be absent. */
+export function promised<S extends Expectation["signal"]>(
+  card: ScenarioCard,
+  mode: Mode,
+  signal: S,
+): Extract<Expectation, { readonly signal: S }>[] {
+  return card.expect.filter(
+    (expectation): expectation is Extract<Expectation, { readonly signal: S }> =>
+      expectation.signal === signal &&
+      (expectation.modes ?? ["fault"]).includes(mode) &&
+      !("count" in expectation && expectation.count === 0),
+  );
+}
