@@ -145,9 +145,10 @@ function startTime(pid) {
 }
 
 async function install(reason) {
-  const total = Object.values(readPackages(join(root, "package-lock.json"))).filter(
-    (entry) =>
-      entry.resolved && allows(entry.os, process.platform) && allows(entry.cpu, process.arch),
+  const packages = Object.entries(readPackages(join(root, "package-lock.json")));
+  const total = packages.filter(
+    ([path, { os, cpu }]) =>
+      path !== "" && allows(os, process.platform) && allows(cpu, process.arch),
   ).length;
   say(`Installing ${total} packages (${reason}) …`);
   const startedAt = Date.now();

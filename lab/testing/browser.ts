@@ -41,15 +41,25 @@ export async function findBrowser(env: Env): Promise<string | undefined> {
 const starts = (path: string): boolean =>
   spawnSync(path, ["--version"], { stdio: "ignore", timeout: 20_000 }).status === 0;
 
+/** One step on the way to a browser: what to tell, and the command to run. */
+export interface WayToGetOne {
+  readonly title: string;
+  readonly command: readonly string[];
+}
+
 /**
  * Like {@link findBrowser}, and fetches one when there is none: Playwright's download, else the
  * system's package where that needs no password. `say` gets a line before each long step.
  * @throws LabError `browser-missing` with the command to type.
  */
-export async function provideBrowser(env: Env, say: (line: string) => void): Promise<string> {
+export async function provideBrowser(
+  env: Env,
+  say: (line: string) => void,
+  ways: readonly WayToGetOne[] = waysToGetOne(),
+): Promise<string> {
   const found = await findBrowser(env);
   if (found !== undefined) return found;
-  for (const { title, command } of waysToGetOne()) {
+  for (const { title, command } of ways) {
     say(title);
     const [program = "", ...args] = command;
     spawnSync(program, args, {
@@ -71,11 +81,6 @@ export async function provideBrowser(env: Env, say: (line: string) => void): Pro
       hint: `${commandToType()}   (or set LAB_CHROMIUM to the path of one)`,
     },
   );
-}
-
-interface WayToGetOne {
-  readonly title: string;
-  readonly command: readonly string[];
 }
 
 function waysToGetOne(): readonly WayToGetOne[] {
