@@ -1,5 +1,5 @@
 import { randomBytes } from "node:crypto";
-import { mkdtemp, readdir, rm, writeFile } from "node:fs/promises";
+import { mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
@@ -95,7 +95,6 @@ test("a damaged page inside a real file is found at the start", async () => {
   const first = open();
   for (let i = 0; i < 200; i += 1) first.save(record());
   first.close();
-  const { readFile } = await import("node:fs/promises");
   const bytes = await readFile(join(dir, "runs.db"));
   bytes.fill(0xff, 4096, 4096 * 4);
   await writeFile(join(dir, "runs.db"), bytes);
@@ -111,4 +110,25 @@ test("an empty file is a new history", async () => {
   records.save(record());
   records.close();
   expect(notices).toEqual([]);
+});
+
+test("where no file can be made, history lasts as long as the lab", async () => {
+  await rm(dir, { recursive: true });
+  const records = open();
+  const one = record();
+  records.save(one);
+  expect(records.list({ limit: 10 })).toEqual([one]);
+  records.close();
+  expect(notices).toEqual([expect.stringContaining("until the lab stops")]);
+});
+
+test("a write that fails is told once, and the lab goes on", async () => {
+  const records = open();
+  const other = new DatabaseSync(join(dir, "runs.db"));
+  other.exec("DROP TABLE runs");
+  records.save(record());
+  records.save(record());
+  expect(notices).toEqual([expect.stringContaining("cannot be recorded")]);
+  other.close();
+  records.close();
 });

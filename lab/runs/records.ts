@@ -21,24 +21,12 @@ const schemaVersion = 1;
 export const recordLimit = 2000;
 
 /**
- * Opens the records; makes the file when there is none. One that cannot be used (damaged, or
- * written by a newer lab) is renamed to `runs.db.bad-<time>` and told to `onNotice`: history is
- * worth a message, never a lab that does not start.
+ * Opens the records; makes the file when there is none. Trouble with it is told to `onNotice` and
+ * never ends the lab: a file that cannot be used (damaged, or written by a newer lab) is renamed to
+ * `runs.db.bad-<time>`; where nothing can be written, history lasts as long as this process.
  */
 export function openRecords(dir: string, onNotice: (text: string) => void): Records {
-  const file = join(dir, "runs.db");
-  let db: DatabaseSync;
-  try {
-    db = openDatabase(file);
-  } catch (error) {
-    const aside = setAside(file);
-    onNotice(
-      `The run history could not be read (${(error as Error).message}); it was set aside as ${aside} and a new one started.`,
-    );
-    db = openDatabase(file);
-  }
-  closeAbandoned(db);
-
+  const db = openSomeDatabase(join(dir, "runs.db"), onNotice);
   const save = db.prepare(
     "INSERT OR REPLACE INTO runs (run_id, scenario, state, record) VALUES (?, ?, ?, ?)",
   );
@@ -51,12 +39,21 @@ export function openRecords(dir: string, onNotice: (text: string) => void): Reco
     "SELECT record FROM runs WHERE scenario = ? ORDER BY run_id DESC LIMIT ?",
   );
   let newest = "";
+  let failing = false;
   return {
     save: (record) => {
-      save.run(record.runId, record.scenario, record.state, JSON.stringify(record));
-      if (record.runId > newest) {
-        newest = record.runId;
-        prune.run();
+      try {
+        save.run(record.runId, record.scenario, record.state, JSON.stringify(record));
+        if (record.runId > newest) {
+          newest = record.runId;
+          prune.run();
+        }
+        failing = false;
+      } catch (error) {
+        if (!failing) {
+          onNotice(`Runs cannot be recorded: ${messageOf(error)}. New ones go on without.`);
+        }
+        failing = true;
       }
     },
     get: (runId) => {
@@ -68,6 +65,27 @@ export function openRecords(dir: string, onNotice: (text: string) => void): Reco
     close: () => db.close(),
   };
 }
+
+/** The file, else a new one in its place, else memory. */
+function openSomeDatabase(file: string, onNotice: (text: string) => void): DatabaseSync {
+  try {
+    return openDatabase(file);
+  } catch (error) {
+    try {
+      const aside = setAside(file);
+      const db = openDatabase(file);
+      onNotice(
+        `The run history could not be read (${messageOf(error)}); it was set aside as ${aside} and a new one started.`,
+      );
+      return db;
+    } catch (again) {
+      onNotice(`Runs are kept until the lab stops only: ${messageOf(again)}.`);
+      return openDatabase(":memory:");
+    }
+  }
+}
+
+const messageOf = (error: unknown): string => (error as Error).message;
 
 const parsed = (row: Readonly<Record<string, unknown>>): RunRecord =>
   JSON.parse(String(row.record)) as RunRecord;
@@ -87,6 +105,7 @@ function openDatabase(file: string): DatabaseSync {
     );
     const check = db.prepare("PRAGMA quick_check(1)").get()?.quick_check;
     if (check !== "ok") throw new Error(String(check));
+    closeAbandoned(db);
     return db;
   } catch (error) {
     db.close();
