@@ -19,7 +19,8 @@ const tableWords = new RegExp(
   `\\b(?:from|join|into|update|table|truncate|analyze|copy|on)\\s+(?:only\\s+)?(?:if\\s+(?:not\\s+)?exists\\s+)?(${table})${alias}((?:\\s*,\\s*${table}${alias})*)`,
   "gi",
 );
-const notTables = new Set(["select", "values", "lateral", "unnest", "set", "conflict"]);
+const firstTable = new RegExp(`^${table}`, "i");
+const notTables = new Set(["as", "select", "values", "lateral", "unnest", "set", "conflict"]);
 /** Verbs that mean little without the kind of thing they act on. */
 const twoWords = /^(?:create|drop|alter)\s+(?:unique\s+)?(\w+)/i;
 
@@ -70,7 +71,7 @@ function collectionsOf(outer: string, operation: string): string[] {
     // `on` names a table in DDL and begins a condition in a join.
     if (/^on\b/i.test(word) && !operation.endsWith("INDEX")) continue;
     for (const name of [first, ...others.split(",")]) {
-      const bare = name.trim().split(/\s/)[0]?.replaceAll('"', "") ?? "";
+      const bare = firstTable.exec(name.trim())?.[0].replaceAll('"', "") ?? "";
       if (bare !== "" && !notTables.has(bare.toLowerCase())) found.add(bare);
     }
   }

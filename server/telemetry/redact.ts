@@ -1,7 +1,7 @@
 /** What stands in place of a secret; the word the semantic conventions use. */
 export const redacted = "REDACTED";
 
-/** Takes secrets out of telemetry. Strings without any come back as they are. */
+/** Takes secrets out of telemetry. Short strings without any come back as they are. */
 export interface Redactor {
   readonly text: (value: string) => string;
   /** A copy of plain data with every string redacted and sensitive keys emptied. */
@@ -15,19 +15,23 @@ const sensitiveKey = new RegExp(`(?:${sensitiveWord})`, "i");
 const sensitiveQuery =
   "awsaccesskeyid|signature|sig|x-goog-signature|x-amz-(?:signature|credential|security-token)|x-goog-credential|googleaccessid|code|state|token|key|auth";
 
+/** Longer texts are cut: nobody reads them, and every pattern would have to. */
+const longest = 32_768;
+const margin = 1024;
+
 /** Cheap test that spares most strings the replacements. */
 const suspicious = new RegExp(
   `${sensitiveWord}|bearer|basic |://[^/\\s]*@|[?&](?:${sensitiveQuery})=|is not valid JSON`,
   "i",
 );
 const replacements: readonly (readonly [RegExp, string])[] = [
-  [/([a-z][a-z0-9+.-]*:\/\/)[^\s/@?#"']+@/gi, `$1${redacted}:${redacted}@`],
+  [/\b([a-z][a-z0-9+.-]{0,30}:\/\/)[^\s/@?#"']{1,400}@/gi, `$1${redacted}:${redacted}@`],
   [/\b(set-cookie|cookie)(["']?\s*[:=]\s*)(?!REDACTED)[^\r\n"]+/gi, `$1$2${redacted}`],
-  [/\b(bearer|basic)\s+[\w.~+/=-]{4,}/gi, `$1 ${redacted}`],
+  [/\b(bearer|basic)\s{1,5}[\w.~+/=-]{4,}/gi, `$1 ${redacted}`],
   [new RegExp(`([?&](?:${sensitiveQuery})=)[^&#\\s"']*`, "gi"), `$1${redacted}`],
   [
     new RegExp(
-      `((?:${sensitiveWord})[\\w-]*["']?\\s*[=:]\\s*)(?:(?:bearer|basic)\\s+)?("[^"]*"|'[^']*'|[^\\s&;,)}\\]]+)`,
+      `((?:${sensitiveWord})[\\w-]{0,40}["']?\\s{0,5}[=:]\\s{0,5})(?:(?:bearer|basic)\\s{1,5})?("[^"]*"|'[^']*'|[^\\s&;,)}\\]]+)`,
       "gi",
     ),
     `$1${redacted}`,
@@ -40,14 +44,18 @@ const replacements: readonly (readonly [RegExp, string])[] = [
 export function createRedactor(secrets: readonly string[]): Redactor {
   const known = secrets.filter((secret) => secret.length >= 8);
   const text = (value: string): string => {
-    let result = value;
+    const tooLong = value.length > longest;
+    // Cut after the replacements: a secret that straddles the end would lose its recognisable form.
+    let result = tooLong ? value.slice(0, longest + margin) : value;
     for (const secret of known) {
       if (result.includes(secret)) result = result.replaceAll(secret, redacted);
     }
-    if (!suspicious.test(result)) return result;
-    for (const [pattern, replacement] of replacements)
-      result = result.replace(pattern, replacement);
-    return result;
+    if (suspicious.test(result)) {
+      for (const [pattern, replacement] of replacements) {
+        result = result.replace(pattern, replacement);
+      }
+    }
+    return tooLong ? `${result.slice(0, longest)}… (cut)` : result;
   };
   const data = (value: unknown, depth = 0): unknown => {
     if (typeof value === "string") return text(value);
