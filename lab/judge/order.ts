@@ -1,8 +1,9 @@
 import type { OrderExpectation } from "#scenarios/define.ts";
 import { describeSelector } from "#scenarios/describe.ts";
 import type { Finding } from "./finding.ts";
-import type { Prepared, PreparedSpan } from "./prepare.ts";
+import type { Prepared } from "./prepare.ts";
 import { missedSpan, selectSpans, spanPredicates } from "./selector.ts";
+import type { PreparedSpan } from "./span-tree.ts";
 import { spanQuery } from "./traceql.ts";
 
 /** Holds when every first span stands in the relation to at least one second span, and there is a first. */

@@ -2,7 +2,8 @@ import { expect, test } from "vitest";
 import { plainValue } from "./attribute-value.ts";
 import { evidenceOf, span, traceOf } from "./factories.ts";
 import { judge } from "./judge.ts";
-import { prepare, selfTimeMs } from "./prepare.ts";
+import { prepare } from "./prepare.ts";
+import { selfTimeMs } from "./span-tree.ts";
 
 const selfTimeOf = (
   ...children: readonly (readonly [start: number, duration: number])[]

@@ -11,7 +11,8 @@ import {
   ticksOf,
   valuePredicate,
 } from "./predicate.ts";
-import { type Prepared, type PreparedSpan, selfTimeMs } from "./prepare.ts";
+import type { Prepared } from "./prepare.ts";
+import { type PreparedSpan, selfTimeMs } from "./span-tree.ts";
 
 type SpanPredicate = Predicate<PreparedSpan>;
 

@@ -3,9 +3,10 @@ import { describeComparison, describeSelector } from "#scenarios/describe.ts";
 import { attributeOf } from "./attribute-value.ts";
 import { allOf, type Finding, type NearestMiss } from "./finding.ts";
 import { meetsAll, nearestOf, shown } from "./predicate.ts";
-import type { Prepared, PreparedSpan } from "./prepare.ts";
+import type { Prepared } from "./prepare.ts";
 import { decide, type Growth, highest } from "./quantity.ts";
 import { isOwn, missedSpan, selectSpans, spanPredicates, staysSelected } from "./selector.ts";
+import type { PreparedSpan } from "./span-tree.ts";
 import { spanQuery } from "./traceql.ts";
 
 type Part = Omit<Finding, "query">;

@@ -2,9 +2,10 @@ import type { Verdict } from "#lab/api.ts";
 import type { TraceExpectation } from "#scenarios/define.ts";
 import { describeComparison } from "#scenarios/describe.ts";
 import { allOf, type Finding, type NearestMiss } from "./finding.ts";
-import type { Prepared, PreparedSpan } from "./prepare.ts";
+import type { Prepared } from "./prepare.ts";
 import { decide, decideBoolean } from "./quantity.ts";
 import { missedSpan } from "./selector.ts";
+import type { PreparedSpan } from "./span-tree.ts";
 import { runQuery } from "./traceql.ts";
 
 /** Judges the shape of the run's traces as a whole. */
