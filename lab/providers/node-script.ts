@@ -1,4 +1,5 @@
 import { access } from "node:fs/promises";
+import { join } from "node:path";
 import type { Command, NotApplicable, Program } from "#lab/services/descriptor.ts";
 import { repositoryDir } from "#lab/state/lab-dir.ts";
 import { labVersion } from "#lab/state/lab-version.ts";
@@ -17,6 +18,8 @@ export async function nodeScript(path: string): Promise<Program | NotApplicable>
 export function nodeCommand(
   program: Program,
   options: {
+    /** The lab's state folder. */
+    readonly dir: string;
     readonly env: Readonly<Record<string, string>>;
     /** Node's own options, before the script. */
     readonly nodeArgs?: readonly string[];
@@ -26,6 +29,10 @@ export function nodeCommand(
     file: process.execPath,
     args: [...(options.nodeArgs ?? []), program.path],
     cwd: repositoryDir,
-    env: options.env,
+    env: {
+      // Loading the telemetry SDKs is most of a start; the second time they come compiled.
+      NODE_COMPILE_CACHE: join(options.dir, "compile-cache"),
+      ...options.env,
+    },
   };
 }

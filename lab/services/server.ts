@@ -23,8 +23,9 @@ export const server: ServiceDescriptor = {
   embedded: {
     named: nodeScript,
     providers: [() => nodeScript(join(repositoryDir, "server", "main.ts"))],
-    launch: (program, { origin, port, portOf, secrets, version }) =>
+    launch: (program, { dir, origin, port, portOf, secrets, version }) =>
       nodeCommand(program, {
+        dir,
         nodeArgs: ["--import", "./server/telemetry.ts"],
         env: {
           LAB_SERVER_PORT: String(port()),

@@ -18,8 +18,9 @@ export const store: ServiceDescriptor = {
   embedded: {
     named: nodeScript,
     providers: [() => nodeScript(join(repositoryDir, "lab", "store", "main.ts"))],
-    launch: (program, { env, port, serviceDir }) =>
+    launch: (program, { dir, env, port, serviceDir }) =>
       nodeCommand(program, {
+        dir,
         env: {
           LAB_STORE_PORT: String(port()),
           LAB_STORE_DIR: serviceDir,

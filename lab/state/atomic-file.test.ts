@@ -3,7 +3,7 @@ import { chmod, readdir, readFile, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import { fakeService } from "#lab/supervisor/testing/fake-descriptors.ts";
-import { smallDisk } from "#lab/supervisor/testing/small-disk.ts";
+import { remountDisk, smallDisk } from "#lab/supervisor/testing/small-disk.ts";
 import { rowOf, superviseInTest, temporaryDir } from "#lab/supervisor/testing/supervise.ts";
 import { writeFileAtomic } from "./atomic-file.ts";
 import { openLabDir } from "./lab-dir.ts";
@@ -62,7 +62,7 @@ test("a state folder below a file is refused with a hint", async () => {
 test("a state folder that cannot be written is refused with a hint", async (context) => {
   const dir = process.getuid?.() === 0 ? await smallDisk(64 * 1024) : await temporaryDir();
   if (!dir) return context.skip("root writes everywhere, and mounting is not allowed here");
-  if (process.getuid?.() === 0) execFileSync("mount", ["-o", "remount,ro", dir]);
+  if (process.getuid?.() === 0) remountDisk(dir, "ro");
   else await chmod(dir, 0o500);
   await expect(openLabDir(dir)).rejects.toMatchObject({
     code: "state-unwritable",

@@ -34,7 +34,7 @@ export function openOutput(path: string): Output {
 
   const open = () => {
     try {
-      mkdirSync(dirname(path), { recursive: true });
+      mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
       file = openSync(path, "a", 0o600);
       bytes = fstatSync(file).size;
     } catch {

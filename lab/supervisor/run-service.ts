@@ -85,7 +85,8 @@ async function oneProcess(run: ServiceRun): Promise<{ wasReady: boolean; error: 
 
 async function makeFolder(path: string): Promise<void> {
   try {
-    await mkdir(path, { recursive: true });
+    // Telemetry and data are nobody else's business.
+    await mkdir(path, { recursive: true, mode: 0o700 });
   } catch (error) {
     throw storageError(error, path);
   }

@@ -11,7 +11,7 @@ import { startOrder } from "./start-order.ts";
 import { createUnit, type Unit } from "./unit.ts";
 
 /** Whole shutdown: after this everything left gets SIGKILL. */
-const shutdownMs = 4_500;
+const shutdownMs = 4_000;
 
 export interface SupervisorOptions {
   readonly descriptors: readonly ServiceDescriptor[];

@@ -17,7 +17,7 @@ import {
 import type { ServiceStatus } from "#lab/api.ts";
 import { npmPostgres, systemPostgres } from "#lab/providers/postgres-binaries.ts";
 import { identify } from "#lab/supervisor/process-identity.ts";
-import { smallDisk } from "#lab/supervisor/testing/small-disk.ts";
+import { remountDisk, smallDisk } from "#lab/supervisor/testing/small-disk.ts";
 import { eventually, temporaryDir } from "#lab/supervisor/testing/supervise.ts";
 
 const script = fileURLToPath(new URL("./testing/start-postgres.ts", import.meta.url));
@@ -179,7 +179,7 @@ test("on a full disk it says so, and goes on by itself once there is space", asy
   const holds = ({ failure }: Message) => failure !== undefined;
   const { lab, message } = await startLab(dir, {}, { holds });
   expect(message.failure).toBe("disk-full");
-  execFileSync("mount", ["-o", "remount,size=300m", dir]);
+  remountDisk(dir, "size=300m");
   const { state, note } = await nextMessage(lab, (next) => next.state === "ready");
   expect({ state, note }).toEqual({ state: "ready", note: null });
   await end(lab);

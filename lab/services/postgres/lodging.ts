@@ -1,4 +1,4 @@
-import { chown, cp, lstat, readdir, readFile, rename, rm } from "node:fs/promises";
+import { chmod, chown, cp, lstat, readdir, readFile, rename, rm } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { LabError } from "#lab/errors.ts";
 import { makeElsewhere, readElsewhere, removeElsewhere } from "#lab/state/elsewhere.ts";
@@ -80,6 +80,7 @@ async function lodgeAsNobody(program: Program, context: LaunchContext): Promise<
   const elsewhere = async () =>
     (await readElsewhere(serviceDir)) ?? (await makeElsewhere(serviceDir, "lab-postgres-"));
 
+  await chmod(serviceDir, 0o711);
   let dir = serviceDir;
   if (!(await reaches("/bin/sh", "-c", 'cd -- "$1"', "sh", serviceDir))) {
     dir = await elsewhere();

@@ -15,3 +15,8 @@ export async function smallDisk(bytes: number): Promise<string | undefined> {
   onTestFinished(() => void execFileSync("umount", ["--lazy", dir]));
   return dir;
 }
+
+/** Changes it, e.g. `size=300m`, `ro`. */
+export function remountDisk(dir: string, option: string): void {
+  execFileSync("mount", ["-o", `remount,${option}`, dir]);
+}
