@@ -1,6 +1,7 @@
 import { readdir, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { LabError } from "#lab/errors.ts";
+import { removeElsewhere } from "#lab/state/elsewhere.ts";
 import { readRunning } from "#lab/state/lock.ts";
 import { type Context, type ExitCode, printJson } from "./context.ts";
 
@@ -21,6 +22,7 @@ export async function reset(json: boolean, context: Context): Promise<ExitCode> 
   const entries = await readdir(context.dir).catch(() => []);
   const removed = entries.filter((name) => holdsData.test(name)).sort();
   for (const name of removed) {
+    await removeElsewhere(join(context.dir, name));
     await rm(join(context.dir, name), { recursive: true, force: true });
   }
   if (json) printJson(context, { dir: context.dir, removed });
