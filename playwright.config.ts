@@ -1,10 +1,10 @@
 import { defineConfig } from "playwright/test";
 
-/** Journeys through the page of a real lab, which `web/e2e/global-setup.ts` starts. Run: `npm run e2e`. */
+/** Journeys through the page of a real lab, which `lab/testing/journeys-setup.ts` starts. Run: `npm run e2e`. */
 export default defineConfig({
   testDir: "web/e2e",
   testMatch: "*.e2e.ts",
-  globalSetup: "./web/e2e/global-setup.ts",
+  globalSetup: "./lab/testing/journeys-setup.ts",
   // One lab, two cores: journeys side by side would measure each other.
   workers: 1,
   forbidOnly: Boolean(process.env.CI),

@@ -1,7 +1,7 @@
-import { startLab } from "../../lab/testing/lab-under-test.ts";
+import { startLab } from "./lab-under-test.ts";
 
 /** One embedded lab for all journeys, in a folder of its own; what it leaves behind fails the run. */
-export default async function globalSetup(): Promise<() => Promise<void>> {
+export default async function startLabForJourneys(): Promise<() => Promise<void>> {
   const lab = await startLab();
   // Workers inherit the environment, and the configuration is read again in each of them.
   process.env.LAB_E2E_ORIGIN = lab.origin;
