@@ -56,9 +56,16 @@ async function listen(
 
 function serverFor(listener: RequestListener): Server {
   // A missing Host is the guard's business: it has the answer that says what to do.
-  const server = createServer({ requireHostHeader: false, headersTimeout: 10_000 }, listener);
-  server.requestTimeout = 30_000;
-  server.keepAliveTimeout = 30_000;
+  const server = createServer(
+    {
+      requireHostHeader: false,
+      headersTimeout: 10_000,
+      requestTimeout: 30_000,
+      keepAliveTimeout: 30_000,
+      connectionsCheckingInterval: 5_000,
+    },
+    listener,
+  );
   server.on("clientError", answerUnreadable);
   server.on("connect", (_request, socket) => {
     answerRaw(socket, "405 Method Not Allowed", "method-not-allowed", "CONNECT is not offered.", [

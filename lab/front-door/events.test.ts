@@ -10,8 +10,8 @@ afterEach(() => {
   for (const close of closers.splice(0)) close();
 });
 
-async function openHub(startedAt = 1_000): Promise<{ hub: EventHub; port: number }> {
-  const hub = openEventHub(startedAt);
+async function openHub(heartbeatMs = 60_000): Promise<{ hub: EventHub; port: number }> {
+  const hub = openEventHub(1_000, heartbeatMs);
   const server = createServer(hub.serve).listen(0, "127.0.0.1");
   await once(server, "listening");
   closers.push(() => {
@@ -136,6 +136,12 @@ test("1,000 clients that come and go leave nothing behind", async () => {
   }
   hub.publish(telemetry(1));
   expect(hub.clients()).toBe(0);
+});
+
+test("a quiet stream beats, and a beat is no event", async () => {
+  const { port } = await openHub(20);
+  const seen = await (await listen(port)).until(": beat\n\n: beat\n\n");
+  expect(seen.match(/^data:/gm)).toBeNull();
 });
 
 test("closing ends every stream", async () => {

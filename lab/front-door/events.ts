@@ -6,7 +6,8 @@ import { headersWith } from "./answer.ts";
 const ringLength = 1000;
 /** Bytes that may wait for one slow client; it is dropped beyond and comes back by itself. */
 const clientBufferBytes = 256 * 1024;
-const heartbeatMs = 15_000;
+/** Keeps intermediaries from closing a quiet stream, and finds clients that are gone. */
+const usualHeartbeatMs = 15_000;
 
 export interface EventHub {
   readonly publish: (event: LabEvent) => void;
@@ -23,7 +24,7 @@ export interface EventHub {
  * @param startedAt makes the sequence go on across restarts of the lab: an id from an earlier life
  *   is always older than the ring, never by chance inside it.
  */
-export function openEventHub(startedAt: number): EventHub {
+export function openEventHub(startedAt: number, heartbeatMs = usualHeartbeatMs): EventHub {
   let seq = startedAt * 1000;
   const ring: { readonly seq: number; readonly text: string }[] = [];
   const clients = new Set<ServerResponse>();
