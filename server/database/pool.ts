@@ -1,6 +1,6 @@
 import postgres, { type Sql } from "postgres";
 import { type ConnectionCounts, countConnectionTimeout } from "../metrics.ts";
-import { type DriverHandler, type DriverQuery, unsentQuery } from "./query.ts";
+import { asConnectionClosed, type DriverHandler, type DriverQuery, unsentQuery } from "./query.ts";
 import { type Peer, startQuerySpan } from "./query-spans.ts";
 import { scrubDatabaseError } from "./scrub.ts";
 import { type Transactions, trackTransactions } from "./transactions.ts";
@@ -137,7 +137,8 @@ function observe(query: DriverQuery, generation: Generation): void {
     if (settled()) span.succeed(result);
     resolve(result);
   };
-  query.reject = (error) => {
+  query.reject = (cause) => {
+    const error = asConnectionClosed(cause);
     scrubDatabaseError(error);
     if (settled()) {
       if ((error as { readonly code?: unknown }).code === "CONNECT_TIMEOUT")

@@ -1,6 +1,6 @@
 import type { Sql, TransactionSql } from "postgres";
 import { countDriverFault } from "../metrics.ts";
-import { type DriverHandler, type DriverQuery, unsentQuery } from "./query.ts";
+import { connectionClosed, type DriverHandler, type DriverQuery, unsentQuery } from "./query.ts";
 
 /**
  * postgres.js 3.4.9 goes on writing to a connection that was lost inside a transaction: its own
@@ -62,7 +62,7 @@ export function trackTransactions(onScope: (handler: DriverHandler) => void): Tr
     countDriverFault();
     query.handler = () => {};
     query.catch(() => {});
-    query.reject(lostConnection());
+    query.reject(connectionClosed());
   }
 
   return {
@@ -130,7 +130,7 @@ export function trackTransactions(onScope: (handler: DriverHandler) => void): Tr
         if (scope.connectionId !== connectionId) continue;
         scope.lost = true;
         // Those the driver had queued behind a running one would wait for ever.
-        for (const query of scope.pending) query.reject(lostConnection());
+        for (const query of scope.pending) query.reject(connectionClosed());
       }
     },
     settled: () => Promise.allSettled([...scopes].map(({ result }) => result)),
@@ -138,8 +138,3 @@ export function trackTransactions(onScope: (handler: DriverHandler) => void): Tr
       [...scopes].flatMap(({ backend, lost }) => (backend === null || lost ? [] : [backend])),
   };
 }
-
-const lostConnection = (): Error =>
-  Object.assign(new Error("the connection of this transaction was lost"), {
-    code: "CONNECTION_CLOSED",
-  });
