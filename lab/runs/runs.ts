@@ -12,6 +12,7 @@ import {
   signalIds,
 } from "../api.ts";
 import { LabError } from "../errors.ts";
+import { resolve } from "../judge/placeholders.ts";
 import { type ServiceId, serviceIds } from "../services/ids.ts";
 import type { StoreSource } from "../sources/store.ts";
 import type { FeedMessage } from "../store/contract.ts";
@@ -177,18 +178,18 @@ function newRecord(
     signals: signalIds.map((id) => ({ id, seenAfterMs: null })),
     restarts: {},
     verdict: "declared",
-    checks: checksOf(scenario, own.mode),
+    checks: checksOf(scenario, own.mode, own.params),
     links: [],
   };
 }
 
-/** What the scenario declared for this mode. */
-function checksOf(scenario: Scenario, mode: Mode): readonly Check[] {
+/** What the scenario declared for this mode, with the run's parameters filled in. */
+function checksOf(scenario: Scenario, mode: Mode, params: RunRecord["params"]): readonly Check[] {
   return scenario.expect.flatMap((expectation, index) =>
     (expectation.modes ?? ["fault"]).includes(mode)
       ? {
           index,
-          title: describeExpectation(expectation),
+          title: describeExpectation(resolve(expectation, params)),
           signal: expectation.signal,
           state: "declared",
           why: expectation.why,

@@ -16,7 +16,8 @@ test("a crash of the app leaves its evidence, the dashboard alive and the app ru
   await scenarios.open();
   await scenarios.card("run.uncaught-crash").run.click();
   await expect(run.sentence).toContainText("Finished", { timeout: 15_000 });
-  await expect(run.waterfall.row("scenario run.uncaught-crash")).toContainText("failed");
+  const broken = run.waterfall.row("scenario run.uncaught-crash");
+  await expect(broken.getByRole("img", { name: "failed" })).toBeVisible();
 
   const { restarts, traceIds } = await recordOf(request, run.runId());
   expect(restarts.server).toBe(1);

@@ -5,6 +5,8 @@ export interface RunPage {
   readonly sentence: Locator;
   readonly runId: () => string;
   readonly runAgain: Locator;
+  /** Value of a fact in the head, by its label. */
+  readonly fact: (label: string) => Locator;
   readonly signal: (title: string) => Locator;
   readonly checks: Locator;
   readonly stage: Locator;
@@ -28,6 +30,7 @@ export function runPage(page: Page): RunPage {
     sentence: page.getByRole("heading", { level: 1 }),
     runId: () => new URL(page.url()).pathname.split("/").at(-1) ?? "",
     runAgain: page.getByRole("button", { name: "Run again" }),
+    fact: (label) => page.getByText(label, { exact: true }).locator("xpath=following-sibling::dd"),
     signal: (title) =>
       page
         .getByRole("list", { name: /^Signals of this run/ })
