@@ -18,8 +18,8 @@ async function serve(
   return { server, url: `http://127.0.0.1:${(server.address() as AddressInfo).port}` };
 }
 
-function open(base: () => string | undefined) {
-  const source = openStoreSource(base);
+function open(base: () => string | undefined, silenceMs?: number) {
+  const source = openStoreSource(base, silenceMs);
   onTestFinished(source.close);
   return source;
 }
@@ -116,4 +116,33 @@ test("a feed nobody wants any more is closed at the store", async () => {
   open(() => url).follow(() => stopping.abort(), stopping.signal);
   await closed.promise;
   expect(requests).toBe(1);
+});
+
+test("a feed that falls silent is opened anew, one that beats is not", async () => {
+  const hello = line({ type: "hello", seq: 1 });
+  let silentOnes = 0;
+  const reopened = Promise.withResolvers<void>();
+  const silent = await serve((_request, response) => {
+    silentOnes += 1;
+    response.write(hello);
+    if (silentOnes === 2) reopened.resolve();
+  });
+  let beatingOnes = 0;
+  const beating = await serve((_request, response) => {
+    beatingOnes += 1;
+    response.write(hello);
+    const beats = setInterval(() => response.write(line({ type: "beat", seq: 1 })), 20);
+    response.once("close", () => clearInterval(beats));
+  });
+  const stopping = new AbortController();
+  onTestFinished(() => stopping.abort());
+  const beats = Promise.withResolvers<void>();
+  let heard = 0;
+  open(() => silent.url, 150).follow(() => undefined, stopping.signal);
+  open(() => beating.url, 150).follow(() => {
+    heard += 1;
+    if (heard === 20) beats.resolve();
+  }, stopping.signal);
+  await Promise.all([reopened.promise, beats.promise]);
+  expect(beatingOnes).toBe(1);
 });

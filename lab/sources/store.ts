@@ -26,12 +26,18 @@ export type EvidenceKey = { readonly run: string } | { readonly trace: string };
 /** Records read for one run or trace at most. */
 const recordLimit = 5000;
 const answerWithinMs = 10_000;
-/** Two of the feed's beats: after that silence the connection is taken for dead. */
+/** Two of the feed's beats, and a little. */
 const feedSilenceMs = 12_000;
 const reconnectMs = { first: 50, most: 1000 };
 
-/** @param base where the store listens; asked on every call, since a restart may move it. */
-export function openStoreSource(base: () => string | undefined): StoreSource {
+/**
+ * @param base where the store listens; asked on every call, since a restart may move it.
+ * @param silenceMs after which the feed's connection is taken for dead.
+ */
+export function openStoreSource(
+  base: () => string | undefined,
+  silenceMs = feedSilenceMs,
+): StoreSource {
   const agent = new Agent({ keepAlive: true, maxSockets: 16 });
 
   async function open(path: string, signal: AbortSignal): Promise<IncomingMessage> {
@@ -63,7 +69,7 @@ export function openStoreSource(base: () => string | undefined): StoreSource {
     signal: AbortSignal,
   ): Promise<void> {
     const silence = new AbortController();
-    const alarm = setTimeout(() => silence.abort(), feedSilenceMs).unref();
+    const alarm = setTimeout(() => silence.abort(), silenceMs).unref();
     try {
       const response = await open(storeRoutes.feed, AbortSignal.any([signal, silence.signal]));
       if (response.statusCode !== 200) throw new Error(`answered ${response.statusCode}`);
