@@ -5,6 +5,7 @@ import { otlpRoutes } from "./http/otlp-routes.ts";
 import { sentryRoutes } from "./http/sentry-routes.ts";
 import { openHttpServer } from "./http/server.ts";
 import { tempoRoutes } from "./http/tempo-routes.ts";
+import { tempoSearchRoutes } from "./http/tempo-search-routes.ts";
 import { openStore, type Store } from "./store.ts";
 
 export interface StoreServer {
@@ -55,6 +56,7 @@ export async function openStoreServer(options: StoreServerOptions): Promise<Stor
       ...sentryRoutes(store, readBody),
       ...labRoutes(store, feed),
       ...tempoRoutes(store, version),
+      ...tempoSearchRoutes(store),
     ],
   });
   return {

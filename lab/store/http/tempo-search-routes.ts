@@ -1,0 +1,219 @@
+import type { StoredSpan } from "../query-span.ts";
+import type { Store, StoreIndex } from "../store.ts";
+import { tagNames, tagValues } from "../tags.ts";
+import { type FoundTrace, fieldKey, searchTraces, storedSpans } from "../trace-search.ts";
+import { type FoundSpanset, fieldValues, type Value } from "../traceql/evaluate.ts";
+import { parseDuration } from "../traceql/lexer.ts";
+import type { FieldReference } from "../traceql/syntax.ts";
+import { TraceqlError } from "../traceql/syntax.ts";
+import { sendJson } from "./answer.ts";
+import { Refusal } from "./refusal.ts";
+import type { Route } from "./route.ts";
+
+const defaultLimit = 20;
+const maxLimit = 1000;
+const defaultSpansPerSpanset = 3;
+
+/** Tempo's search and tags (https://grafana.com/docs/tempo/latest/api_docs/#search). */
+export function tempoSearchRoutes(store: Store): readonly Route[] {
+  const { index } = store;
+  return [
+    {
+      method: "GET",
+      path: /^\/api\/search$/,
+      handle: ({ response, query }) => {
+        const spss = number(query, "spss", defaultSpansPerSpanset, 0, 100_000);
+        const result = run(() =>
+          searchTraces(index, {
+            query: traceqlOf(query),
+            limit: number(query, "limit", defaultLimit, 1, maxLimit),
+            from: optionalNumber(query, "start"),
+            to: optionalNumber(query, "end"),
+          }),
+        );
+        sendJson(response, {
+          traces: result.traces.map((found) => foundTrace(index, found, spss)),
+          metrics: { inspectedTraces: result.inspected, completedJobs: 1, totalJobs: 1 },
+        });
+      },
+    },
+    {
+      method: "GET",
+      path: /^\/api\/search\/tags$/,
+      handle: ({ response }) => {
+        const scopes = tagNames(index);
+        const names = scopes.filter(({ name }) => name !== "intrinsic").flatMap(({ tags }) => tags);
+        sendJson(response, { tagNames: [...new Set(names)].sort() });
+      },
+    },
+    {
+      method: "GET",
+      path: /^\/api\/v2\/search\/tags$/,
+      handle: ({ response, query }) => {
+        const wanted = query.get("scope") ?? "";
+        const scopes = tagNames(index).filter(({ name }) => wanted === "" || wanted === name);
+        sendJson(response, { scopes });
+      },
+    },
+    {
+      method: "GET",
+      path: /^\/api\/search\/tag\/([^/]+)\/values$/,
+      handle: ({ response, params }) => {
+        const values = tagValues(index, decoded(params[0]));
+        sendJson(response, { tagValues: values.map(({ value }) => value) });
+      },
+    },
+    {
+      method: "GET",
+      path: /^\/api\/v2\/search\/tag\/([^/]+)\/values$/,
+      handle: ({ response, params }) =>
+        sendJson(response, { tagValues: tagValues(index, decoded(params[0])) }),
+    },
+  ];
+}
+
+function run<T>(search: () => T): T {
+  try {
+    return search();
+  } catch (error) {
+    if (!(error instanceof TraceqlError)) throw error;
+    throw new Refusal(400, "bad_traceql", `invalid TraceQL query: ${error.message}`, {
+      hint: "Change the query at that place; the lab's README lists what is understood.",
+    });
+  }
+}
+
+function decoded(text = ""): string {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    throw new Refusal(400, "bad_query", "The tag's name is not URL-encoded.", {
+      hint: "Encode it with encodeURIComponent.",
+    });
+  }
+}
+
+/** `q`, or the older parameters brought into TraceQL. */
+function traceqlOf(query: URLSearchParams): string {
+  const q = query.get("q");
+  if (q !== null && q.trim() !== "") return q;
+  const conditions: string[] = [];
+  for (const tag of (query.get("tags") ?? "").match(/[^\s=]+=(?:"(?:[^"\\]|\\.)*"|\S*)/g) ?? []) {
+    const equals = tag.indexOf("=");
+    const value = tag.slice(equals + 1);
+    const text = value.startsWith('"') ? value : JSON.stringify(value);
+    conditions.push(tagCondition(tag.slice(0, equals), text));
+  }
+  const duration = (name: string, operator: string): void => {
+    const text = query.get(name);
+    if (text === null || text === "") return;
+    if (parseDuration(text) === 0)
+      throw new Refusal(400, "bad_query", `The query parameter ${name} is no duration.`, {
+        hint: "Write it like 100ms or 1.5s.",
+      });
+    conditions.push(`traceDuration ${operator} ${text}`);
+  };
+  duration("minDuration", ">=");
+  duration("maxDuration", "<=");
+  return `{ ${conditions.join(" && ")} }`;
+}
+
+function tagCondition(name: string, text: string): string {
+  if (name === "name") return `name = ${text}`;
+  if (name === "status" || name === "kind") return `${name} = ${text.replaceAll('"', "")}`;
+  const quoted = `."${name.replaceAll("\\", "\\\\").replaceAll('"', '\\"')}"`;
+  // The old search compares texts; attributes may be numbers or truth values.
+  const bare = text.slice(1, -1);
+  const alsoTyped = /^(?:\d+(?:\.\d+)?|true|false)$/.test(bare) ? ` || ${quoted} = ${bare}` : "";
+  return `(${quoted} = ${text}${alsoTyped})`;
+}
+
+function number(
+  query: URLSearchParams,
+  name: string,
+  standard: number,
+  least: number,
+  most: number,
+): number {
+  const value = optionalNumber(query, name);
+  return value === undefined ? standard : Math.min(most, Math.max(least, Math.floor(value)));
+}
+
+function optionalNumber(query: URLSearchParams, name: string): number | undefined {
+  const text = query.get(name);
+  if (text === null || text === "") return undefined;
+  const value = Number(text);
+  if (Number.isFinite(value) && value >= 0) return value;
+  throw new Refusal(400, "bad_query", `The query parameter ${name} is no number.`, {
+    hint: "Times are seconds since the epoch.",
+  });
+}
+
+interface ServiceStats {
+  readonly spanCount: number;
+  readonly errorCount: number;
+}
+
+function foundTrace(index: StoreIndex, { trace, sets, fields }: FoundTrace, spss: number): object {
+  const spanSets = sets.map((set) => foundSet(index, set, fields, spss));
+  // A service may be named `__proto__`.
+  const services: Record<string, ServiceStats> = Object.create(null);
+  for (const { service, isError } of trace.spans) {
+    const { spanCount, errorCount } = services[service] ?? { spanCount: 0, errorCount: 0 };
+    services[service] = { spanCount: spanCount + 1, errorCount: errorCount + (isError ? 1 : 0) };
+  }
+  return {
+    traceID: trace.traceId,
+    rootServiceName: trace.root.service,
+    rootTraceName: trace.root.name,
+    startTimeUnixNano: unixNano(index, trace.start),
+    durationMs: Math.floor(trace.durationNs / 1e6),
+    spanSet: spanSets[0],
+    spanSets,
+    serviceStats: services,
+  };
+}
+
+function foundSet(
+  index: StoreIndex,
+  set: FoundSpanset,
+  fields: readonly FieldReference[],
+  spss: number,
+): object {
+  const spans = storedSpans(set);
+  const shown = spss === 0 ? spans : spans.slice(0, spss);
+  return {
+    spans: shown.map((span) => foundSpan(index, span, fields)),
+    matched: spans.length,
+    ...(set.by === undefined ? {} : { attributes: [{ key: "by", value: anyValue(set.by) }] }),
+  };
+}
+
+/** Told by fields of their own. */
+const ownFields: ReadonlySet<string> = new Set(["name", "duration", "span:id", "trace:id"]);
+
+function foundSpan(index: StoreIndex, span: StoredSpan, fields: readonly FieldReference[]): object {
+  const asked = fields.filter((field) => !ownFields.has(fieldKey(field)));
+  const attributes = asked.flatMap((field) => {
+    const [value] = fieldValues(field, span);
+    return value === undefined ? [] : [{ key: field.name, value: anyValue(value) }];
+  });
+  return {
+    spanID: span.spanId,
+    ...(fields.some((field) => fieldKey(field) === "name") ? { name: span.name } : {}),
+    startTimeUnixNano: unixNano(index, span.start),
+    durationNanos: String(span.durationNs),
+    ...(attributes.length === 0 ? {} : { attributes }),
+  };
+}
+
+function anyValue(value: Value): object {
+  if (typeof value === "string") return { stringValue: value };
+  if (typeof value === "boolean") return { boolValue: value };
+  return Number.isInteger(value) ? { intValue: String(value) } : { doubleValue: value };
+}
+
+function unixNano(index: StoreIndex, start: number): string {
+  const { high, low } = index.base();
+  return ((BigInt(high) << 32n) + BigInt(low) + BigInt(start)).toString();
+}

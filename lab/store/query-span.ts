@@ -1,0 +1,253 @@
+import type { OtlpAnyValue, OtlpKeyValue, OtlpSpan } from "#lab/api.ts";
+import { rowMask } from "./chunked-table.ts";
+import { decodeMessage } from "./otlp-decode.ts";
+import { resource, scope, span as spanMessage } from "./otlp-schema.ts";
+import type { StoreIndex } from "./store.ts";
+import { storedBytes } from "./stored-bytes.ts";
+import { spanRows } from "./trace-read.ts";
+import type { QuerySpan, Value } from "./traceql/evaluate.ts";
+import { type AttributeScope, type Intrinsic, kinds, statuses } from "./traceql/syntax.ts";
+
+/** A stored span as TraceQL asks for it; its bytes are decoded when an attribute is asked for. */
+export interface StoredSpan extends QuerySpan {
+  readonly row: number;
+  readonly spanId: string;
+  readonly name: string;
+  readonly service: string;
+  /** Nanoseconds after the store's base time. */
+  readonly start: number;
+  readonly durationNs: number;
+  readonly isError: boolean;
+}
+
+export interface StoredTrace {
+  readonly traceId: string;
+  readonly spans: readonly StoredSpan[];
+  readonly root: StoredSpan;
+  readonly start: number;
+  readonly durationNs: number;
+}
+
+interface Attributes {
+  readonly attributes?: readonly OtlpKeyValue[];
+}
+interface Scope extends Attributes {
+  readonly name?: string;
+  readonly version?: string;
+}
+
+/** Reads the traces of one search; groups (resource, scope) are decoded once for all of it. */
+export function traceReader(index: StoreIndex): (trace: number) => StoredTrace | undefined {
+  const read = storedBytes(index.log);
+  const groups = new Map<number, { readonly resource: Attributes; readonly scope: Scope }>();
+  const groupOf = (group: number): { readonly resource: Attributes; readonly scope: Scope } => {
+    const known = groups.get(group);
+    if (known !== undefined) return known;
+    const columns = index.spanGroups.columnsOf(group);
+    const at = group & rowMask;
+    const part = (offset: Uint32Array, length: Uint32Array): Buffer =>
+      read(columns.segment[at] as number, offset[at] as number, length[at] as number);
+    const decoded = {
+      resource: decodeMessage(part(columns.resourceOffset, columns.resourceLength), resource),
+      scope: decodeMessage(part(columns.scopeOffset, columns.scopeLength), scope) as Scope,
+    };
+    groups.set(group, decoded);
+    return decoded;
+  };
+
+  return (trace) => {
+    const spans = new Map<number, StoredSpan>();
+    const children = new Map<number, StoredSpan[]>();
+    const nested = lazily(() => nestedSets([...spans.values()], whole));
+    const whole = lazily(() => summary(index.traces.hex(trace), [...spans.values()]));
+
+    function makeSpan(row: number): StoredSpan {
+      const columns = index.spans.columnsOf(row);
+      const at = row & rowMask;
+      const group = columns.group[at] as number;
+      const parentHigh = columns.parentId[at * 2] as number;
+      const parentLow = columns.parentId[at * 2 + 1] as number;
+      const segment = index.spanGroups.columnsOf(group).segment[group & rowMask] as number;
+      const decoded = lazily(
+        () =>
+          decodeMessage(
+            read(segment, columns.offset[at] as number, columns.length[at] as number),
+            spanMessage,
+          ) as unknown as OtlpSpan,
+      );
+      const parentRow =
+        (parentHigh | parentLow) === 0 ? 0 : index.spans.find(trace, parentHigh, parentLow);
+      const start = columns.start[at] as number;
+      const events = (): OtlpSpan["events"] & object => decoded().events ?? [];
+      const links = (): OtlpSpan["links"] & object => decoded().links ?? [];
+      const self: StoredSpan = {
+        row,
+        start,
+        spanId: hex(columns.spanId, at),
+        name: index.names.text(columns.name[at] as number) ?? decoded().name,
+        service: index.services.text(columns.service[at] as number) ?? "",
+        durationNs: columns.duration[at] as number,
+        isError: columns.status[at] === 2,
+        get parent() {
+          return spans.get(parentRow);
+        },
+        get children() {
+          return children.get(row) ?? [];
+        },
+        attribute: (scopeName, name) => attributeValues(scopeName, name),
+        intrinsic,
+      };
+
+      function attributeValues(scopeName: AttributeScope, name: string): readonly Value[] {
+        switch (scopeName) {
+          case "any": {
+            const own = lookUp(decoded(), name);
+            return own.length > 0 ? own : lookUp(groupOf(group).resource, name);
+          }
+          case "span":
+            return lookUp(decoded(), name);
+          case "resource":
+            return lookUp(groupOf(group).resource, name);
+          case "instrumentation":
+            return lookUp(groupOf(group).scope, name);
+          case "event":
+            return events().flatMap((event) => lookUp(event, name));
+          case "link":
+            return links().flatMap((link) => lookUp(link, name));
+        }
+      }
+
+      function intrinsic(name: Intrinsic): readonly Value[] {
+        switch (name) {
+          case "name":
+            return [self.name];
+          case "kind":
+            return [kinds[columns.kind[at] as number] ?? "unspecified"];
+          case "status":
+            return [statuses[columns.status[at] as number] ?? "unset"];
+          case "statusMessage":
+            return [decoded().status?.message ?? ""];
+          case "duration":
+            return [self.durationNs];
+          case "traceDuration":
+            return [whole().durationNs];
+          case "rootName":
+            return [whole().root.name];
+          case "rootServiceName":
+            return [whole().root.service];
+          case "childCount":
+            return [self.children.length];
+          case "nestedSetLeft":
+          case "nestedSetRight":
+          case "nestedSetParent":
+            return [nested().get(row)?.[name] ?? 0];
+          case "span:id":
+            return [self.spanId];
+          case "span:parentID":
+            return (parentHigh | parentLow) === 0 ? [] : [hex(columns.parentId, at)];
+          case "trace:id":
+            return [index.traces.hex(trace)];
+          case "event:name":
+            return events().map((event) => event.name);
+          case "event:timeSinceStart":
+            return events().map((event) =>
+              Number(BigInt(event.timeUnixNano ?? 0) - BigInt(decoded().startTimeUnixNano ?? 0)),
+            );
+          case "link:traceID":
+            return links().map((link) => link.traceId);
+          case "link:spanID":
+            return links().map((link) => link.spanId);
+          case "instrumentation:name":
+            return [groupOf(group).scope.name ?? ""];
+          case "instrumentation:version":
+            return [groupOf(group).scope.version ?? ""];
+        }
+      }
+
+      if (parentRow !== 0 && parentRow !== row) {
+        const siblings = children.get(parentRow);
+        if (siblings === undefined) children.set(parentRow, [self]);
+        else siblings.push(self);
+      }
+      return self;
+    }
+
+    for (const row of spanRows(index, trace)) spans.set(row, makeSpan(row));
+    return spans.size === 0 ? undefined : whole();
+  };
+}
+
+function lazily<T>(make: () => T): () => T {
+  let made: { readonly value: T } | undefined;
+  return () => {
+    made ??= { value: make() };
+    return made.value;
+  };
+}
+
+const word = (value: number): string => value.toString(16).padStart(8, "0");
+const hex = (ids: Uint32Array, at: number): string =>
+  word(ids[at * 2] as number) + word(ids[at * 2 + 1] as number);
+
+function summary(traceId: string, spans: readonly StoredSpan[]): StoredTrace {
+  let start = Number.POSITIVE_INFINITY;
+  let end = Number.NEGATIVE_INFINITY;
+  let root = spans[0] as StoredSpan;
+  for (const span of spans) {
+    start = Math.min(start, span.start);
+    end = Math.max(end, span.start + span.durationNs);
+    const isRoot = span.parent === undefined;
+    const rootIsRoot = root.parent === undefined;
+    if (isRoot && (!rootIsRoot || span.start < root.start)) root = span;
+  }
+  return { traceId, spans, root, start, durationNs: end - start };
+}
+
+interface NestedSet {
+  nestedSetLeft: number;
+  nestedSetRight: number;
+  /** Left number of the parent; -1 for roots. */
+  nestedSetParent: number;
+}
+
+/** Numbers the tree so that a descendant's numbers lie between its ancestor's. */
+function nestedSets(
+  spans: readonly StoredSpan[],
+  trace: () => StoredTrace,
+): ReadonlyMap<number, NestedSet> {
+  const sets = new Map<number, NestedSet>();
+  let next = 1;
+  const roots = spans.filter((span) => span.parent === undefined);
+  if (roots.length === 0) roots.push(trace().root);
+  const open: { readonly span: StoredSpan; child: number }[] = [];
+  const enter = (span: StoredSpan, parent: number): void => {
+    sets.set(span.row, { nestedSetLeft: next++, nestedSetRight: 0, nestedSetParent: parent });
+    open.push({ span, child: 0 });
+  };
+  for (const root of roots) {
+    enter(root, -1);
+    for (let top = open.at(-1); top !== undefined; top = open.at(-1)) {
+      const child = top.span.children[top.child++] as StoredSpan | undefined;
+      const own = sets.get(top.span.row) as NestedSet;
+      if (child === undefined) {
+        own.nestedSetRight = next++;
+        open.pop();
+      } else if (!sets.has(child.row)) enter(child, own.nestedSetLeft);
+    }
+  }
+  return sets;
+}
+
+function lookUp({ attributes = [] }: Attributes, name: string): readonly Value[] {
+  const found = attributes.find(({ key = "" }) => key === name);
+  return found === undefined ? [] : anyValues(found.value);
+}
+
+function anyValues(value: OtlpAnyValue | undefined): readonly Value[] {
+  if (value?.stringValue !== undefined) return [value.stringValue];
+  if (value?.boolValue !== undefined) return [value.boolValue];
+  if (value?.intValue !== undefined) return [Number(value.intValue)];
+  if (value?.doubleValue !== undefined) return [Number(value.doubleValue)];
+  if (value?.arrayValue !== undefined) return (value.arrayValue.values ?? []).flatMap(anyValues);
+  return [];
+}

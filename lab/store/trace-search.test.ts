@@ -1,0 +1,332 @@
+import { expect, test } from "vitest";
+import type { OtlpSpan } from "#lab/api.ts";
+import { openTestStore } from "./testing/open.ts";
+import { newSpanId, newTraceId, span, text, traces, tracesProtobuf } from "./testing/payload.ts";
+
+const begin = 1_795_357_945_000_000_000n;
+interface Shape {
+  readonly name: string;
+  readonly ms?: number;
+  readonly at?: number;
+  readonly children?: readonly Shape[];
+  readonly service?: string;
+  readonly more?: Partial<OtlpSpan>;
+}
+
+/** Spans of a tree, with the service each is sent by. */
+function grow(
+  { name, ms = 10, at = 0, children = [], service = "lab-server", more = {} }: Shape,
+  traceId: string,
+  parentSpanId?: string,
+): { readonly service: string; readonly span: OtlpSpan }[] {
+  const start = begin + BigInt(at) * 1_000_000n;
+  const own = span({
+    traceId,
+    name,
+    startTimeUnixNano: String(start),
+    endTimeUnixNano: String(start + BigInt(ms) * 1_000_000n),
+    ...(parentSpanId === undefined ? {} : { parentSpanId }),
+    ...more,
+  });
+  return [{ service, span: own }, ...children.flatMap((child) => grow(child, traceId, own.spanId))];
+}
+
+const int = (key: string, value: number) => ({ key, value: { intValue: String(value) } });
+
+/** root(click) → GET /orders → { SELECT ×3 one failed, cache.get → deep } */
+const shop: Shape = {
+  name: "click",
+  service: "lab-web",
+  ms: 400,
+  children: [
+    {
+      name: "GET /orders",
+      ms: 300,
+      at: 20,
+      more: {
+        kind: 2,
+        attributes: [int("http.response.status_code", 500), text("http.route", "/orders")],
+      },
+      children: [
+        {
+          name: "SELECT",
+          ms: 100,
+          at: 30,
+          more: { kind: 3, attributes: [text("db.system.name", "postgresql"), int("rows", 1)] },
+        },
+        {
+          name: "SELECT",
+          ms: 50,
+          at: 130,
+          more: {
+            kind: 3,
+            status: { code: 2, message: "deadlock" },
+            attributes: [
+              text("db.system.name", "postgresql"),
+              int("rows", 7),
+              { key: "ok", value: { boolValue: false } },
+            ],
+            events: [
+              {
+                timeUnixNano: String(begin + 140_000_000n),
+                name: "exception",
+                attributes: [text("exception.type", "PostgresError")],
+              },
+            ],
+            links: [{ traceId: "ab".repeat(16), spanId: "cd".repeat(8) }],
+          },
+        },
+        { name: "SELECT", ms: 20, at: 190, more: { kind: 3, attributes: [int("rows", 4)] } },
+        {
+          name: "cache.get",
+          at: 220,
+          more: {
+            attributes: [
+              {
+                key: "tags",
+                value: { arrayValue: { values: [{ stringValue: "hot" }, { stringValue: "eu" }] } },
+              },
+            ],
+          },
+          children: [{ name: "deep", ms: 1, at: 221 }],
+        },
+      ],
+    },
+  ],
+};
+const calm: Shape = { name: "GET /health", ms: 2, at: 5000, more: { kind: 2 } };
+
+interface SearchBody {
+  readonly traces: readonly {
+    readonly traceID: string;
+    readonly spanSets: readonly {
+      readonly matched: number;
+      readonly spans: readonly { readonly name?: string }[];
+    }[];
+  }[];
+}
+
+async function opened() {
+  const store = await openTestStore();
+  const ids = { shop: newTraceId(), calm: newTraceId() };
+  for (const each of [...grow(shop, ids.shop), ...grow(calm, ids.calm)])
+    await store.post("/v1/traces", tracesProtobuf([each.span], each.service));
+  const search = (query: string, more = "") =>
+    store.get<SearchBody>(`/api/search?spss=100&q=${encodeURIComponent(query)}${more}`);
+  return { store, ids, search };
+}
+
+/** Names of the found spans of the shop trace, sorted; null when it was not found. */
+test("queries find the spans they should", async () => {
+  const { search, ids } = await opened();
+  const found = async (query: string): Promise<string[] | null> => {
+    const { traces: list } = await search(`${query} | select(name)`);
+    const sets = list.find(({ traceID }) => traceID === ids.shop)?.spanSets;
+    return sets === undefined
+      ? null
+      : sets.flatMap(({ spans }) => spans.map(({ name = "" }) => name)).sort();
+  };
+  const all = ["GET /orders", "SELECT", "SELECT", "SELECT", "cache.get", "click", "deep"];
+  const select = (n: number) => Array<string>(n).fill("SELECT");
+  const cases: readonly [string, string[] | null][] = [
+    ["{}", all],
+    ["{ false }", null],
+    ['{ name = "SELECT" }', select(3)],
+    ['{ name =~ "GET.*" }', ["GET /orders"]],
+    ['{ name =~ "GET" }', null],
+    ['{ name !~ "SELECT|GET.*" }', ["cache.get", "click", "deep"]],
+    ["{ status = error }", select(1)],
+    ['{ statusMessage = "deadlock" }', select(1)],
+    ["{ kind = server }", ["GET /orders"]],
+    ["{ duration >= 100ms }", ["GET /orders", "SELECT", "click"]],
+    ["{ duration > 100ms && duration <= 300ms }", ["GET /orders"]],
+    ["{ span.http.response.status_code = 500 }", ["GET /orders"]],
+    ["{ .http.response.status_code >= 500.0 }", ["GET /orders"]],
+    ['{ .http.response.status_code = "500" }', null],
+    ["{ .rows > 1 }", select(2)],
+    ["{ .rows != 7 }", select(2)],
+    ["{ .rows * 2 - 1 = 13 }", select(1)],
+    ["{ .ok = false }", select(1)],
+    ["{ !.ok }", select(1)],
+    ["{ .ok }", null],
+    ["{ .rows = nil }", ["GET /orders", "cache.get", "click", "deep"]],
+    ["{ .rows != nil }", select(3)],
+    ['{ .tags = "eu" }', ["cache.get"]],
+    ['{ .tags != "eu" }', null],
+    ['{ resource.service.name = "lab-web" }', ["click"]],
+    ['{ .service.name = "lab-web" }', ["click"]],
+    ['{ span.service.name = "lab-web" }', null],
+    ['{ event:name = "exception" && event.exception.type =~ "Postgres.*" }', select(1)],
+    ["{ event:timeSinceStart = 10ms }", select(1)],
+    [`{ link:traceID = "${"ab".repeat(16)}" }`, select(1)],
+    ['{ instrumentation:name = "test" }', all],
+    ["{ traceDuration = 400ms }", all],
+    ['{ rootName = "click" && rootServiceName = "lab-web" }', all],
+    ["{ childCount = 4 }", ["GET /orders"]],
+    ["{ nestedSetParent < 0 }", ["click"]],
+    ['{ parent.http.route = "/orders" && name = "cache.get" }', ["cache.get"]],
+    [`{ trace:id = "${ids.shop}" && kind = server }`, ["GET /orders"]],
+    ['{ kind = server } > { name = "SELECT" }', select(3)],
+    ['{ name = "click" } > { name = "SELECT" }', null],
+    ['{ name = "click" } >> { name = "deep" }', ["deep"]],
+    ['{ name = "deep" } << { kind = server }', ["GET /orders"]],
+    ['{ name = "deep" } < {}', ["cache.get"]],
+    ['{ name = "cache.get" } ~ {}', select(3)],
+    ['{ name = "SELECT" } ~ { name = "SELECT" }', select(3)],
+    ['{ name = "click" } !> {}', [...select(3), "cache.get", "click", "deep"].sort()],
+    ["{ kind = server } !>> {}", ["GET /orders", "click"]],
+    ["{ kind = server } &> { status = error }", ["GET /orders", "SELECT"]],
+    ['{ name = "click" } &>> { name = "deep" }', ["click", "deep"]],
+    ["{ status = error } && { kind = server }", ["GET /orders", "SELECT"]],
+    ['{ status = error } && { name = "nobody" }', null],
+    ['{ status = error } || { name = "nobody" }', select(1)],
+    ['({ name = "SELECT" } | count() > 2) && { name = "click" }', [...select(3), "click"]],
+    ['{ name = "SELECT" } | count() = 3', select(3)],
+    ['{ name = "SELECT" } | count() > 3', null],
+    ['{ name = "SELECT" } | avg(.rows) = 4 | max(duration) = 100ms', select(3)],
+    ["{ kind = client } | min(.rows) = 1 | sum(.rows) = 12", select(3)],
+    ["max(duration) > 1s", null],
+    ["{} | by(name) | count() > 2", select(3)],
+    [
+      "{} | by(resource.service.name) | count() > 2 | coalesce()",
+      [...select(3), "GET /orders", "cache.get", "deep"].sort(),
+    ],
+    ['{ name = "SELECT" } | { status = error }', select(1)],
+    ["({ kind = client } | count()) > ({ kind = server } | count())", all],
+    ["({ kind = client } | count()) = ({ kind = server } | count())", null],
+  ];
+  for (const [query, names] of cases)
+    expect(await found(query), query).toEqual(names === null ? null : names.toSorted());
+});
+
+test("a found trace is told as Tempo tells it, newest first, within limit and time", async () => {
+  const { store, ids, search } = await opened();
+  expect(await search("{ kind = server }")).toMatchObject({
+    traces: [
+      {
+        traceID: ids.calm,
+        rootServiceName: "lab-server",
+        rootTraceName: "GET /health",
+        durationMs: 2,
+      },
+      {
+        traceID: ids.shop,
+        rootServiceName: "lab-web",
+        rootTraceName: "click",
+        startTimeUnixNano: String(begin),
+        durationMs: 400,
+        spanSet: { matched: 1 },
+        spanSets: [
+          {
+            matched: 1,
+            spans: [
+              {
+                spanID: expect.stringMatching(/^[0-9a-f]{16}$/),
+                startTimeUnixNano: String(begin + 20_000_000n),
+                durationNanos: "300000000",
+                attributes: [{ key: "kind", value: { stringValue: "server" } }],
+              },
+            ],
+          },
+        ],
+        serviceStats: {
+          "lab-web": { spanCount: 1 },
+          "lab-server": { spanCount: 6, errorCount: 1 },
+        },
+      },
+    ],
+    metrics: { inspectedTraces: 2 },
+  });
+  const traceIds = async (more: string) =>
+    (await search("{}", more)).traces.map(({ traceID }) => traceID);
+  expect(await traceIds("&limit=1")).toEqual([ids.calm]);
+  const seconds = Number(begin / 1_000_000_000n);
+  expect(await traceIds(`&start=${seconds}&end=${seconds + 2}`)).toEqual([ids.shop]);
+  expect(await traceIds(`&start=${seconds + 4}&end=${seconds + 9}`)).toEqual([ids.calm]);
+  const three = await store.get<SearchBody>("/api/search?q=%7B%7D");
+  expect(three.traces[1]?.spanSets[0]).toMatchObject({ matched: 7, spans: [{}, {}, {}] });
+});
+
+test("the older search parameters still work", async () => {
+  const { store, ids } = await opened();
+  const find = async (query: string) =>
+    (await store.get<SearchBody>(`/api/search?${query}`)).traces.map(({ traceID }) => traceID);
+  expect(await find("minDuration=100ms")).toEqual([ids.shop]);
+  expect(await find("maxDuration=100ms")).toEqual([ids.calm]);
+  expect(
+    await find(`tags=${encodeURIComponent('db.system.name=postgresql http.route="/orders"')}`),
+  ).toEqual([]);
+  expect(await find("tags=http.response.status_code%3D500")).toEqual([ids.shop]);
+  expect(await find("")).toEqual([ids.calm, ids.shop]);
+});
+
+test("a query that cannot be read is 400 and says where", async () => {
+  const { store } = await opened();
+  for (const [query, message] of [
+    ["q=%7B%20.a%20%3D%20%7D", "line 1, column 8"],
+    ["q=%7B%7D%20%7C%20rate()", "rate() is not supported"],
+    ["minDuration=soon", "minDuration"],
+    ["limit=many", "limit"],
+  ]) {
+    const answer = await fetch(`${store.url}/api/search?${query}`);
+    expect(answer.status).toBe(400);
+    expect(await answer.json()).toMatchObject({
+      error: { message: expect.stringContaining(message ?? "") },
+    });
+  }
+});
+
+test("tags and their values are listed by scope", async () => {
+  const { store } = await opened();
+  const { scopes } = await store.get<{ scopes: { name: string; tags: string[] }[] }>(
+    "/api/v2/search/tags",
+  );
+  const tags = (scope: string) => scopes.find(({ name }) => name === scope)?.tags;
+  expect(tags("resource")).toEqual(["service.name"]);
+  expect(tags("span")).toEqual([
+    "db.system.name",
+    "http.response.status_code",
+    "http.route",
+    "ok",
+    "rows",
+    "tags",
+  ]);
+  expect(tags("event")).toEqual(["exception.type"]);
+  expect(tags("intrinsic")).toContain("duration");
+  expect(await store.get("/api/v2/search/tags?scope=event")).toMatchObject({
+    scopes: [{ name: "event" }],
+  });
+  expect(await store.get("/api/search/tags")).toMatchObject({
+    tagNames: expect.arrayContaining(["rows", "service.name"]),
+  });
+  const values = (tag: string) => store.get(`/api/v2/search/tag/${encodeURIComponent(tag)}/values`);
+  expect(await values("span.rows")).toEqual({
+    tagValues: ["1", "4", "7"].map((value) => ({ type: "int", value })),
+  });
+  expect(await values("resource.service.name")).toMatchObject({
+    tagValues: [{ value: "lab-server" }, { value: "lab-web" }],
+  });
+  expect(await values("status")).toMatchObject({
+    tagValues: [{ type: "keyword", value: "unset" }, {}, {}],
+  });
+  expect(await values("name")).toMatchObject({
+    tagValues: [{ value: "GET /health" }, {}, {}, {}, {}, {}],
+  });
+  expect(await store.get("/api/search/tag/http.route/values")).toEqual({ tagValues: ["/orders"] });
+  expect(await store.get("/api/search/tag/%27%22%7D/values")).toEqual({ tagValues: [] });
+});
+
+test("a trace whose parents form a circle can be searched", async () => {
+  const { store, search } = await opened();
+  const traceId = newTraceId();
+  const [a, b] = [newSpanId(), newSpanId()];
+  const circle = [
+    span({ traceId, spanId: a, parentSpanId: b }),
+    span({ traceId, spanId: b, parentSpanId: a }),
+  ];
+  await store.post("/v1/traces", JSON.stringify(traces(circle)), {
+    "content-type": "application/json",
+  });
+  for (const query of ["{} >> {}", "{} << {}", "{ nestedSetLeft > 0 }", '{ rootName = "work" }'])
+    expect((await search(query)).traces.map(({ traceID }) => traceID)).toContain(traceId);
+});

@@ -1,0 +1,355 @@
+import { compilePattern } from "./check.ts";
+import type {
+  Arithmetic,
+  AttributeScope,
+  Comparison,
+  FieldExpression,
+  FieldReference,
+  Intrinsic,
+  Pipeline,
+  Relation,
+  Scalar,
+  Spanset,
+  SpansetOperator,
+  Stage,
+  Static,
+} from "./syntax.ts";
+
+/** What a field can hold. Status and kind are their names; numbers of durations are nanoseconds. */
+export type Value = string | number | boolean;
+
+/** A span as the evaluator asks for it. Attributes may be decoded only when asked. */
+export interface QuerySpan {
+  readonly parent: QuerySpan | undefined;
+  readonly children: readonly QuerySpan[];
+  readonly intrinsic: (name: Intrinsic) => readonly Value[];
+  /** All values that the scope holds under the name: an array has many, events and links may have many. */
+  readonly attribute: (scope: AttributeScope, name: string) => readonly Value[];
+}
+
+/** Spans of one trace that a query found together. */
+export interface FoundSpanset {
+  readonly spans: readonly QuerySpan[];
+  /** Value that `by` grouped them under. */
+  readonly by: Value | undefined;
+}
+
+/** Runs a checked query over the spans of one trace. Empty when the trace does not match. */
+export function evaluateTraceql(
+  pipeline: Pipeline,
+  spans: readonly QuerySpan[],
+): readonly FoundSpanset[] {
+  return runPipeline(pipeline, [{ spans, by: undefined }]);
+}
+
+function runPipeline(
+  { stages }: Pipeline,
+  input: readonly FoundSpanset[],
+): readonly FoundSpanset[] {
+  return stages.reduce(
+    (sets, stage) => runStage(stage, sets).filter((set) => set.spans.length > 0),
+    input,
+  );
+}
+
+function runStage(stage: Stage, sets: readonly FoundSpanset[]): readonly FoundSpanset[] {
+  switch (stage.node) {
+    case "filter":
+    case "combine":
+      return sets.map((set) => ({ ...set, spans: runSpanset(stage, set.spans) }));
+    case "pipeline":
+      return runPipeline(stage, sets);
+    case "scalarFilter":
+      return sets.filter(({ spans }) => {
+        const left = scalarValue(stage.left, spans);
+        const right = scalarValue(stage.right, spans);
+        return left !== undefined && right !== undefined && holds(stage.operator, left, right);
+      });
+    case "by":
+      return sets.flatMap(({ spans }) => groupBy(stage.expression, spans));
+    case "coalesce":
+      return [{ spans: union(sets.flatMap(({ spans }) => spans)), by: undefined }];
+    case "select":
+      return sets;
+  }
+}
+
+const union = (spans: readonly QuerySpan[]): readonly QuerySpan[] => [...new Set(spans)];
+
+function groupBy(expression: FieldExpression, spans: readonly QuerySpan[]): FoundSpanset[] {
+  const groups = new Map<Value | undefined, QuerySpan[]>();
+  for (const span of spans) {
+    const [value] = valuesOf(expression, span);
+    const group = groups.get(value);
+    if (group === undefined) groups.set(value, [span]);
+    else group.push(span);
+  }
+  return [...groups].map(([by, group]) => ({ by, spans: group }));
+}
+
+function runSpanset(set: Spanset, spans: readonly QuerySpan[]): readonly QuerySpan[] {
+  switch (set.node) {
+    case "filter": {
+      const { condition } = set;
+      return condition === undefined ? spans : spans.filter((span) => isTrue(condition, span));
+    }
+    case "combine":
+      return combine(set.operator, runSpanset(set.left, spans), runSpanset(set.right, spans));
+    case "pipeline":
+      return union(runPipeline(set, [{ spans, by: undefined }]).flatMap((found) => found.spans));
+  }
+}
+
+function combine(
+  operator: SpansetOperator,
+  left: readonly QuerySpan[],
+  right: readonly QuerySpan[],
+): readonly QuerySpan[] {
+  if (operator === "||") return union([...left, ...right]);
+  if (operator === "&&")
+    return left.length === 0 || right.length === 0 ? [] : union([...left, ...right]);
+  const sign = operator[0];
+  const isPlain = sign !== "!" && sign !== "&";
+  const relation = (isPlain ? operator : operator.slice(1)) as Relation;
+  const related = relatedTo(relation, new Set(left));
+  if (sign === "!") return right.filter((span) => !related(span));
+  const found = right.filter(related);
+  if (isPlain || found.length === 0) return found;
+  // The union forms keep both ends of the relation.
+  return union([...left.filter(relatedTo(inverse[relation], new Set(found))), ...found]);
+}
+
+const inverse: Readonly<Record<Relation, Relation>> = {
+  ">": "<",
+  ">>": "<<",
+  "<": ">",
+  "<<": ">>",
+  "~": "~",
+};
+
+/** Whether a span stands right of the relation with any span of the set on its left. */
+function relatedTo(relation: Relation, left: ReadonlySet<QuerySpan>): (span: QuerySpan) => boolean {
+  switch (relation) {
+    case ">":
+      return ({ parent }) => parent !== undefined && left.has(parent);
+    case ">>":
+      return descendsFrom(left);
+    case "<":
+      return ({ children }) => children.some((child) => left.has(child));
+    case "<<": {
+      // Walk up from the left once instead of down from each span.
+      const ancestors = new Set<QuerySpan>();
+      for (const span of left)
+        for (let up = span.parent; up !== undefined && !ancestors.has(up); up = up.parent)
+          ancestors.add(up);
+      return (span) => ancestors.has(span);
+    }
+    case "~": {
+      const parents = new Map<QuerySpan, number>();
+      for (const { parent } of left)
+        if (parent !== undefined) parents.set(parent, (parents.get(parent) ?? 0) + 1);
+      return (span) => {
+        const count = span.parent === undefined ? 0 : (parents.get(span.parent) ?? 0);
+        return count > (left.has(span) ? 1 : 0);
+      };
+    }
+  }
+}
+
+/** Remembers the answer along each path, so that a deep trace is walked once. */
+function descendsFrom(left: ReadonlySet<QuerySpan>): (span: QuerySpan) => boolean {
+  const known = new Map<QuerySpan, boolean>();
+  return (span) => {
+    const path: QuerySpan[] = [];
+    let answer = false;
+    const seen = new Set<QuerySpan>();
+    for (let at: QuerySpan | undefined = span; at !== undefined && !seen.has(at); at = at.parent) {
+      const before = known.get(at);
+      if (before !== undefined) {
+        answer = before;
+        break;
+      }
+      seen.add(at);
+      path.push(at);
+      if (at.parent !== undefined && left.has(at.parent)) {
+        answer = true;
+        break;
+      }
+    }
+    for (const each of path) known.set(each, answer);
+    return answer;
+  };
+}
+
+function scalarValue(scalar: Scalar, spans: readonly QuerySpan[]): number | undefined {
+  switch (scalar.node) {
+    case "static":
+      return staticValues(scalar.static).find((value) => typeof value === "number");
+    case "arithmetic": {
+      const left = scalarValue(scalar.left, spans);
+      const right = scalarValue(scalar.right, spans);
+      return left === undefined || right === undefined
+        ? undefined
+        : calculate(scalar.operator, left, right);
+    }
+    case "piped":
+      return scalarValue(scalar.value, runSpanset(scalar.pipeline, spans));
+    case "aggregate": {
+      const { of } = scalar;
+      if (of === undefined) return spans.length;
+      const values = spans.flatMap((span) =>
+        valuesOf(of, span).filter((value) => typeof value === "number"),
+      );
+      return aggregate(scalar.function, values);
+    }
+  }
+}
+
+function aggregate(
+  name: "count" | "avg" | "min" | "max" | "sum",
+  values: readonly number[],
+): number | undefined {
+  if (values.length === 0) return undefined;
+  const total = (): number => values.reduce((sum, value) => sum + value, 0);
+  switch (name) {
+    case "count":
+      return values.length;
+    case "sum":
+      return total();
+    case "avg":
+      return total() / values.length;
+    case "min":
+      return values.reduce((least, value) => Math.min(least, value));
+    case "max":
+      return values.reduce((most, value) => Math.max(most, value));
+  }
+}
+
+const isTrue = (condition: FieldExpression, span: QuerySpan): boolean =>
+  valuesOf(condition, span).some((value) => value === true);
+
+/** Values of an expression at a span; none when the span does not have what it asks. */
+function valuesOf(expression: FieldExpression, span: QuerySpan): readonly Value[] {
+  switch (expression.node) {
+    case "static":
+      return staticValues(expression.static);
+    case "attribute":
+    case "intrinsic":
+      return fieldValues(expression, span);
+    case "unary": {
+      const values = valuesOf(expression.operand, span);
+      if (expression.operator === "!")
+        return values.flatMap((value) => (typeof value === "boolean" ? [!value] : []));
+      return values.flatMap((value) => (typeof value === "number" ? [-value] : []));
+    }
+    case "binary":
+      return binaryValues(expression, span);
+  }
+}
+
+export function fieldValues(field: FieldReference, span: QuerySpan): readonly Value[] {
+  if (field.node === "intrinsic") return span.intrinsic(field.name);
+  const owner = field.ofParent ? span.parent : span;
+  return owner?.attribute(field.scope, field.name) ?? [];
+}
+
+const staticValues = (value: Static): readonly Value[] =>
+  value.type === "nil" ? [] : [value.value];
+
+function binaryValues(
+  { operator, left, right }: Extract<FieldExpression, { node: "binary" }>,
+  span: QuerySpan,
+): readonly Value[] {
+  switch (operator) {
+    case "&&":
+      return [isTrue(left, span) && isTrue(right, span)];
+    case "||":
+      return [isTrue(left, span) || isTrue(right, span)];
+    case "+":
+    case "-":
+    case "*":
+    case "/":
+    case "%":
+    case "^": {
+      const [a] = valuesOf(left, span);
+      const [b] = valuesOf(right, span);
+      return typeof a === "number" && typeof b === "number" ? [calculate(operator, a, b)] : [];
+    }
+    case "=":
+    case "!=":
+    case "<":
+    case "<=":
+    case ">":
+    case ">=":
+    case "=~":
+    case "!~":
+      return [compares(operator, left, right, span)];
+  }
+}
+
+const isNil = (expression: FieldExpression): boolean =>
+  expression.node === "static" && expression.static.type === "nil";
+
+/** A field that is not there equals nil and nothing else, and differs from nothing but nil. */
+function compares(
+  operator: Comparison,
+  left: FieldExpression,
+  right: FieldExpression,
+  span: QuerySpan,
+): boolean {
+  const a = valuesOf(left, span);
+  const b = valuesOf(right, span);
+  if (isNil(left) || isNil(right)) {
+    const bothMissing = a.length === 0 && b.length === 0;
+    return operator === "=" ? bothMissing : operator === "!=" && !bothMissing;
+  }
+  if (operator === "!=" || operator === "!~")
+    return a.length > 0 && b.length > 0 && a.every((x) => b.every((y) => holds(operator, x, y)));
+  return a.some((x) => b.some((y) => holds(operator, x, y)));
+}
+
+const patterns = new Map<string, RegExp | undefined>();
+function pattern(text: string): RegExp | undefined {
+  if (patterns.size > 100) patterns.clear();
+  if (!patterns.has(text)) patterns.set(text, compilePattern(text));
+  return patterns.get(text);
+}
+
+function holds(operator: Comparison, a: Value, b: Value): boolean {
+  if (typeof a !== typeof b) return false;
+  switch (operator) {
+    case "=":
+      return a === b;
+    case "!=":
+      return a !== b;
+    case "<":
+      return a < b;
+    case "<=":
+      return a <= b;
+    case ">":
+      return a > b;
+    case ">=":
+      return a >= b;
+    case "=~":
+      return typeof a === "string" && pattern(String(b))?.test(a) === true;
+    case "!~":
+      return typeof a === "string" && pattern(String(b))?.test(a) === false;
+  }
+}
+
+function calculate(operator: Arithmetic, a: number, b: number): number {
+  switch (operator) {
+    case "+":
+      return a + b;
+    case "-":
+      return a - b;
+    case "*":
+      return a * b;
+    case "/":
+      return a / b;
+    case "%":
+      return a % b;
+    case "^":
+      return a ** b;
+  }
+}
