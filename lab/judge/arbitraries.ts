@@ -44,7 +44,7 @@ const likely = fc.constantFrom<Comparison>(
 );
 
 /** Mostly sensible; else as a careless author could write it: empty, contradictory, unsafe. */
-export const comparison: fc.Arbitrary<Comparison> = fc.oneof(
+const comparison: fc.Arbitrary<Comparison> = fc.oneof(
   { weight: 6, arbitrary: likely },
   { weight: 1, arbitrary: value },
   {
@@ -103,7 +103,6 @@ const { selector } = fc.letrec<{ selector: SpanSelector }>((tie) => {
     ),
   };
 });
-export const anySelector = selector;
 
 type Model<E> = { [K in Exclude<keyof E, "why" | "hint">]-?: fc.Arbitrary<E[K]> };
 const expected = <E extends Expectation>(

@@ -240,6 +240,9 @@ test("roots name no parent, orphans one that is not there", () => {
   const spans = [span({ id: 1 }), span({ id: 2, parent: 1 }), span({ id: 3, parent: 99 })];
   const evidence = evidenceOf({ spans });
   expect(verdictOf({ signal: "trace", roots: 1, orphans: 1, traces: 1 }, evidence)).toBe("pass");
+  expect(verdictOf({ signal: "span", select: { noParent: true }, count: 1 }, evidence)).toBe(
+    "pass",
+  );
   expect(check({ signal: "trace", orphans: 0 }, evidence)).toMatchObject({
     verdict: "fail",
     nearest: { spanId: spanIdOf(3) },
@@ -325,6 +328,14 @@ test.each<[Verdict, BareExpectation]>([
     log({ body: "slow query", severity: "warn", trace: 9, span: 1 }),
   ];
   expect(verdictOf(expectation, { ...settled, logs })).toBe(verdict);
+});
+
+test("a line or an item that is read twice counts once", () => {
+  const logs = [log({ span: 1 })];
+  const sentry = [sentryItem()];
+  const twice = { ...settled, logs: [...logs, ...logs], sentry: [...sentry, ...sentry] };
+  expect(verdictOf({ signal: "log", count: 1 }, twice)).toBe("pass");
+  expect(verdictOf({ signal: "sentry", item: "event", count: 1 }, twice)).toBe("pass");
 });
 
 test.each<[Verdict, BareExpectation]>([
