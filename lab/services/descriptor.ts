@@ -36,7 +36,7 @@ export type Probe =
       readonly port: string;
       readonly path: string;
       /** Ready is 200 and nothing else. */
-      readonly headers?: (context: LaunchContext) => Readonly<Record<string, string>>;
+      readonly headers?: (context: ProbeContext) => Readonly<Record<string, string>>;
     }
   /** Answers a start-up packet with a demand for a password, as `pg_isready` asks. */
   | { readonly kind: "postgres"; readonly port: string; readonly user: string };
@@ -90,6 +90,9 @@ export interface Command {
   /** Run as somebody else; for root only. */
   readonly user?: { readonly uid: number; readonly gid: number };
 }
+
+/** What a probe may use. */
+export type ProbeContext = Pick<LaunchContext, "port" | "secrets">;
 
 /** What a recipe may use. */
 export interface LaunchContext {

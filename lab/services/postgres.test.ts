@@ -1,5 +1,6 @@
+import { spawn } from "node:child_process";
 import { readdirSync, readFileSync } from "node:fs";
-import { mkdtemp, readFile, rm } from "node:fs/promises";
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import driver from "postgres";
@@ -169,6 +170,16 @@ test("kill -9 is noticed, and the committed data is there again", async () => {
   console.log(`PostgreSQL ready ${Math.round(healedMs)} ms after kill -9`);
   expect(healedMs).toBeLessThan(3_000);
   expect(await connect("lab_app")`select text from note where text = 'committed'`).toHaveLength(1);
+});
+
+test("a pid file whose pid belongs to another program by now is no obstacle", async () => {
+  await lab.stop("postgres");
+  const other = spawn("sleep", ["600"], { stdio: "ignore" });
+  onTestFinished(() => void other.kill("SIGKILL"));
+  const lines = [other.pid, join(dir, "postgres", "data"), 1, 1, "", "127.0.0.1", "", ""];
+  await writeFile(join(dir, "postgres", "data", "postmaster.pid"), lines.join("\n"));
+  await lab.start("postgres");
+  expect(await connect("lab_app")`select 1 as one`).toEqual([{ one: 1 }]);
 });
 
 test("a warm start is quick", async () => {

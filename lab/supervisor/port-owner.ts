@@ -63,7 +63,8 @@ async function describeProcess(pid: number): Promise<PortOwner> {
   return { pid, command: shorten(cmdline.split("\0").join(" ").trim()) || "a program", cwd };
 }
 
-async function ownerFromLsof(port: number): Promise<PortOwner | undefined> {
+/** Exported for its test: the way of systems without `/proc`. */
+export async function ownerFromLsof(port: number): Promise<PortOwner | undefined> {
   const lsof = async (...args: string[]) => {
     const { stdout } = await promisify(execFile)("lsof", args).catch(() => ({ stdout: "" }));
     return stdout.split("\n");

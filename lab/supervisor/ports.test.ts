@@ -3,7 +3,7 @@ import { realpathSync } from "node:fs";
 import { createServer, type Server } from "node:net";
 import { tmpdir } from "node:os";
 import { expect, onTestFinished, test } from "vitest";
-import { portOwner } from "./port-owner.ts";
+import { ownerFromLsof, portOwner } from "./port-owner.ts";
 import { demandPort, isFree, parsePort, pickPort, portBusy, returnPort } from "./ports.ts";
 
 async function listen(host: string): Promise<number> {
@@ -51,6 +51,8 @@ test("the owner of a port is named: pid, command, folder", async () => {
     command: expect.stringMatching(/node -e require/),
     cwd: realpathSync(tmpdir()),
   });
+  if (spawnSync("lsof", ["-v"]).status === 0)
+    expect(await ownerFromLsof(port)).toEqual(await portOwner(port));
   const error = await demandPort(port, { title: "the store", variable: "LAB_STORE_PORT" }).catch(
     (thrown) => thrown,
   );

@@ -1,6 +1,6 @@
 import { request } from "node:http";
 import { connect } from "node:net";
-import type { LaunchContext, Probe } from "#lab/services/descriptor.ts";
+import type { Probe, ProbeContext } from "#lab/services/descriptor.ts";
 
 const pollMs = 25;
 const tryTimeoutMs = 1_000;
@@ -11,7 +11,7 @@ export type Sight = string | undefined;
 /** Asks until the service is ready or the signal aborts. `onSight` hears what each failed try saw. */
 export async function awaitReady(
   probe: Probe,
-  context: LaunchContext,
+  context: ProbeContext,
   signal: AbortSignal,
   onSight: (sight: string) => void,
 ): Promise<void> {
@@ -24,7 +24,7 @@ export async function awaitReady(
   signal.throwIfAborted();
 }
 
-function tryOnce(probe: Probe, context: LaunchContext, signal: AbortSignal): Promise<Sight> {
+function tryOnce(probe: Probe, context: ProbeContext, signal: AbortSignal): Promise<Sight> {
   const port = context.port(probe.port);
   switch (probe.kind) {
     case "tcp":

@@ -22,6 +22,18 @@ export function isAlive(who: ProcessIdentity): boolean {
   return identify(who.pid)?.start === who.start;
 }
 
+/** Command line of the live process that has this pid now; undefined when there is none. */
+export function commandOf(pid: number): string | undefined {
+  if (identify(pid) === undefined) return undefined;
+  try {
+    if (process.platform === "linux")
+      return readFileSync(`/proc/${pid}/cmdline`, "utf8").split("\0").join(" ").trim();
+    return ps("command=", pid);
+  } catch {
+    return undefined;
+  }
+}
+
 /** Changes with every boot, so that records of an earlier boot are known to be dead; empty where the system does not tell. */
 export function bootId(): string {
   try {
@@ -42,16 +54,20 @@ function startFromProc(pid: number): string | undefined {
   }
 }
 
-function startFromPs(pid: number): string | undefined {
+/** Exported for its test: the way of systems without `/proc`. */
+export function startFromPs(pid: number): string | undefined {
   try {
-    const out = execFileSync("ps", ["-o", "stat=,lstart=", "-p", String(pid)], {
-      encoding: "utf8",
-      stdio: ["ignore", "pipe", "ignore"],
-      env: { ...process.env, LC_ALL: "C" },
-    }).trim();
-    const [, state, start] = /^(\S+)\s+(.*)$/.exec(out) ?? [];
+    const [, state, start] = /^(\S+)\s+(.*)$/.exec(ps("stat=,lstart=", pid)) ?? [];
     return !state || state.startsWith("Z") ? undefined : start?.replace(/\s+/g, "_");
   } catch {
     return undefined;
   }
+}
+
+function ps(columns: string, pid: number): string {
+  return execFileSync("ps", ["-o", columns, "-p", String(pid)], {
+    encoding: "utf8",
+    stdio: ["ignore", "pipe", "ignore"],
+    env: { ...process.env, LC_ALL: "C" },
+  }).trim();
 }

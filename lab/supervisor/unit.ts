@@ -143,6 +143,7 @@ export function createUnit(descriptor: ServiceDescriptor, world: UnitWorld): Uni
       program = await findProgram(descriptor, world.env);
       await ports.assign();
       signal.throwIfAborted();
+      let counted = false;
       await runService({
         descriptor,
         program,
@@ -155,7 +156,9 @@ export function createUnit(descriptor: ServiceDescriptor, world: UnitWorld): Uni
           prepared: () => dispatch({ type: "prepared" }),
           spawned: (spawned) => {
             child = spawned;
-            starts++;
+            // Another process of the same start only takes another port.
+            if (!counted) starts++;
+            counted = true;
             startedAt = Date.now();
             changed();
           },

@@ -4,6 +4,7 @@ import { dirname, join } from "node:path";
 import { LabError } from "#lab/errors.ts";
 import { writeFileAtomic } from "#lab/state/atomic-file.ts";
 import { storageError } from "#lab/state/storage-error.ts";
+import { commandOf } from "#lab/supervisor/process-identity.ts";
 import type { Command, LaunchContext, Program, RunResult } from "../descriptor.ts";
 import { giveToOwner, type Lodging, lodge } from "./lodging.ts";
 
@@ -51,6 +52,7 @@ export async function prepareCluster(program: Program, context: LaunchContext): 
   else {
     refuseOtherMajor(program, major, data);
     await giveToOwner(lodging, data);
+    await clearReusedPid(data);
   }
   await letAdminIn(lodging, data, context);
   return {
@@ -77,6 +79,18 @@ function refuseOtherMajor(program: Program, major: string, data: string): void {
       hint: `Start with fresh data: npm run lab -- reset. Or name a PostgreSQL ${major}: LAB_POSTGRES_BIN=/path/to/postgres. (Data: ${data})`,
     },
   );
+}
+
+/**
+ * After a kill -9, `postmaster.pid` names a dead process, and the server knows how to deal with
+ * that. But when its pid belongs to another program by now, the server takes that for itself and
+ * refuses to start. Then, and only then, the file goes.
+ */
+async function clearReusedPid(data: string): Promise<void> {
+  const file = join(data, "postmaster.pid");
+  const pid = Number.parseInt(await readFile(file, "utf8").catch(() => ""), 10);
+  const command = pid > 0 ? commandOf(pid) : undefined;
+  if (command !== undefined && !command.includes(data)) await rm(file, { force: true });
 }
 
 async function createCluster(
