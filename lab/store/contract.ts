@@ -6,6 +6,12 @@
 export const storeRoutes = {
   /** OTLP/JSON `{ resourceSpans }`, hex ids; 404 while unknown. */
   trace: (traceId: string) => `/lab/traces/${traceId}`,
+  /** The trace without attributes, 24 bytes per span; layout in `trace-columns.ts`. */
+  traceColumns: (traceId: string) => `/lab/traces/${traceId}/columns`,
+  /** One span with its resource and scope, as OTLP/JSON `{ resourceSpans }`. */
+  span: (traceId: string, spanId: string) => `/lab/traces/${traceId}/spans/${spanId}`,
+  /** `{ operations }`, see `red-metrics.ts`; query `seconds` (300). */
+  red: "/lab/red",
   /** `{ traceIds }` of every trace with a span or log that carries the run id. */
   runTraces: (runId: string) => `/lab/runs/${runId}/traces`,
   /** `LogsBody`; query `trace`, `run`, `service`, `severity` (at least), `text`, `limit` (newest first wins, shown oldest first). */

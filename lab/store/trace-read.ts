@@ -68,13 +68,16 @@ function scopedSpans(index: StoreIndex, rows: readonly number[]): readonly Scope
   return found;
 }
 
-/** `resourceSpans` of a trace in one of the JSON dialects; undefined while it has no spans. */
+/**
+ * `resourceSpans` of a trace (or of some of its rows) in one of the JSON dialects; undefined when
+ * there are no spans.
+ */
 export function traceJson(
   index: StoreIndex,
   trace: number,
   dialect: JsonDialect,
+  rows: readonly number[] = spanRows(index, trace),
 ): readonly JsonObject[] | undefined {
-  const rows = spanRows(index, trace);
   if (rows.length === 0) return undefined;
   return scopedSpans(index, rows).map((under) => ({
     resource: decodeMessage(under.resource, resource, dialect),

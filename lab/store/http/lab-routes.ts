@@ -1,10 +1,13 @@
 import type { LogsBody, OtlpTrace, SentryBody, SentryItem } from "#lab/api.ts";
 import type { Feed } from "../feed.ts";
 import { findLogs, type LogQuery, severities } from "../log-read.ts";
+import { redMetrics } from "../red-metrics.ts";
 import { findSentryItems } from "../sentry-read.ts";
 import type { Store } from "../store.ts";
+import { traceColumns } from "../trace-columns.ts";
 import { traceJson } from "../trace-read.ts";
-import { sendJson } from "./answer.ts";
+import { idWords } from "../trace-table.ts";
+import { send, sendJson } from "./answer.ts";
 import { Refusal } from "./refusal.ts";
 import type { Route } from "./route.ts";
 
@@ -29,6 +32,39 @@ export function labRoutes(store: Store, feed: Feed): readonly Route[] {
         const resourceSpans = traceJson(index, trace, "otlp");
         if (resourceSpans === undefined) throw unknownTrace();
         sendJson(response, { resourceSpans } as unknown as OtlpTrace);
+      },
+    },
+    {
+      method: "GET",
+      path: /^\/lab\/traces\/([^/]+)\/columns$/,
+      handle: ({ response, params }) => {
+        const columns = traceColumns(index, index.traces.findHex(traceId(params[0] ?? "")));
+        if (columns === undefined) throw unknownTrace();
+        send(response, 200, "application/x-lab-columns", columns);
+      },
+    },
+    {
+      method: "GET",
+      path: /^\/lab\/traces\/([^/]+)\/spans\/([0-9a-f]{16})$/,
+      handle: ({ response, params }) => {
+        const trace = index.traces.findHex(traceId(params[0] ?? ""));
+        const [high, low] = idWords(`${params[1]}${"0".repeat(16)}`);
+        const row = trace === 0 ? 0 : index.spans.find(trace, high, low);
+        const resourceSpans = traceJson(index, trace, "otlp", row === 0 ? [] : [row]);
+        if (resourceSpans === undefined) throw unknownTrace();
+        sendJson(response, { resourceSpans });
+      },
+    },
+    {
+      method: "GET",
+      path: /^\/lab\/red$/,
+      handle: ({ response, query }) => {
+        const seconds = Number(query.get("seconds") ?? 300);
+        if (!(seconds > 0 && seconds <= 1e9))
+          throw new Refusal(400, "bad_query", "The query parameter seconds is out of range.", {
+            hint: "Use a positive number of seconds, e.g. 300.",
+          });
+        sendJson(response, { operations: redMetrics(index, seconds, Date.now()) });
       },
     },
     {
