@@ -18,6 +18,9 @@ export type TelemetryEvent = Extract<LabEvent, { readonly type: "telemetry" }>;
 /** `loading` until the first answer; `lost` while the lab cannot be reached. */
 export type Connection = "loading" | "live" | "lost";
 
+/** Changes come in bursts: one reading for all of one. */
+const settleMs = 100;
+
 /** The lab as the page knows it: read once, then kept current by the event stream. */
 export class Lab {
   connection = $state<Connection>("loading");
@@ -33,6 +36,7 @@ export class Lab {
 
   readonly #telemetryListeners = new Set<(event: TelemetryEvent) => void>();
   readonly #resyncListeners = new Set<() => void>();
+  #scenariosDue: ReturnType<typeof setTimeout> | undefined;
 
   /** History, newest first. */
   readonly history = $derived.by(() =>
@@ -118,7 +122,7 @@ export class Lab {
     const event = JSON.parse(data) as LabEvent;
     switch (event.type) {
       case "service":
-        this.services = replaceBy(this.services, event.service, ({ id }) => id);
+        this.#takeService(event.service);
         return;
       case "run":
         this.#takeRun(event.run);
@@ -130,6 +134,22 @@ export class Lab {
         this.#resync();
         return;
     }
+  }
+
+  #takeService(service: ServiceStatus): void {
+    const before = this.services.find(({ id }) => id === service.id)?.state;
+    this.services = replaceBy(this.services, service, ({ id }) => id);
+    if (before !== service.state) this.#readScenariosSoon();
+  }
+
+  /** What can run depends on the services; the lab alone knows how. */
+  #readScenariosSoon(): void {
+    clearTimeout(this.#scenariosDue);
+    this.#scenariosDue = setTimeout(() => {
+      this.readScenarios().catch((error: unknown) => {
+        this.trouble = apologyOf(error);
+      });
+    }, settleMs);
   }
 
   #takeRun(run: RunRecord): void {

@@ -1,0 +1,201 @@
+import { once } from "node:events";
+import { createServer, type ServerResponse } from "node:http";
+import type { AddressInfo } from "node:net";
+import { afterEach, beforeEach, expect, test, vi } from "vitest";
+import {
+  type LabEvent,
+  type RunRecord,
+  routes,
+  type ScenarioCard,
+  type ServiceStatus,
+} from "#lab/api.ts";
+import { Lab, replaceBy, withRun } from "./lab.svelte.ts";
+
+const service = (state: ServiceStatus["state"]): ServiceStatus => ({
+  id: "server",
+  title: "Shop server",
+  role: "The app",
+  state,
+  kind: "real",
+  version: null,
+  url: null,
+  port: null,
+  pid: null,
+  startedAt: null,
+  startMs: null,
+  restarts: 0,
+  progress: null,
+  note: null,
+});
+
+const card = (disabled: string | null): ScenarioCard => ({
+  id: "db.example",
+  title: "Example",
+  summary: "",
+  story: "",
+  params: {},
+  modes: ["fault"],
+  requires: [],
+  stage: false,
+  expect: [],
+  expectTitles: [],
+  disabled,
+  lastRuns: [],
+});
+
+const run = (runId: string, startedAt: number): RunRecord => ({
+  runId,
+  scenario: "db.example",
+  mode: "fault",
+  params: {},
+  seed: 1,
+  state: "settled",
+  driver: "lab-web",
+  startedAt,
+  endedAt: startedAt + 5,
+  traceIds: [],
+  answer: null,
+  page: {},
+  counts: { spans: 0, logs: 0, sentry: 0 },
+  signals: [],
+  restarts: {},
+  verdict: "declared",
+  checks: [],
+  links: [],
+});
+
+/** A front door that answers with what `world` holds, and streams what it is told. */
+async function openDoor() {
+  const world = { state: "ready" as ServiceStatus["state"], runs: [] as RunRecord[] };
+  const streams: ServerResponse[] = [];
+  let nextId = 1;
+  const server = createServer((request, response) => {
+    const answers: Readonly<Record<string, () => unknown>> = {
+      [routes.status]: () => ({ runtime: "embedded", services: [service(world.state)] }),
+      [routes.scenarios]: () => ({
+        scenarios: [card(world.state === "ready" ? null : "the app is not ready")],
+      }),
+      [routes.runs]: () => ({ runs: world.runs }),
+    };
+    if (request.url === routes.events) {
+      response.writeHead(200, { "content-type": "text/event-stream" }).flushHeaders();
+      streams.push(response);
+      return;
+    }
+    response.end(JSON.stringify(answers[request.url ?? ""]?.()));
+  }).listen(0, "127.0.0.1");
+  await once(server, "listening");
+  return {
+    world,
+    origin: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    tell: (event: LabEvent) => {
+      for (const stream of streams)
+        stream.write(`id: ${nextId++}\ndata: ${JSON.stringify(event)}\n\n`);
+    },
+    cut: () => {
+      for (const stream of streams.splice(0)) stream.destroy();
+    },
+    close: () => {
+      server.closeAllConnections();
+      server.close();
+    },
+  };
+}
+
+let door: Awaited<ReturnType<typeof openDoor>>;
+let lab: Lab;
+let abort: AbortController;
+
+beforeEach(async () => {
+  door = await openDoor();
+  // In the page, paths are relative to its origin; Node has none.
+  const own = globalThis.fetch;
+  vi.stubGlobal("fetch", (path: string, init?: RequestInit) => own(`${door.origin}${path}`, init));
+  lab = new Lab();
+  abort = new AbortController();
+});
+afterEach(() => {
+  abort.abort();
+  door.close();
+  vi.unstubAllGlobals();
+});
+
+test("reads everything once the event stream is open", async () => {
+  door.world.runs = [run("a", 1), run("b", 2)];
+  void lab.follow(abort.signal);
+  await vi.waitFor(() => expect(lab.runsRead).toBe(true));
+  expect(lab.connection).toBe("live");
+  expect(lab.history.map(({ runId }) => runId)).toEqual(["b", "a"]);
+  await vi.waitFor(() => expect(lab.scenarios).toHaveLength(1));
+});
+
+test("a service that becomes ready makes its scenarios run again", async () => {
+  door.world.state = "starting";
+  void lab.follow(abort.signal);
+  await vi.waitFor(() => expect(lab.scenarios[0]?.disabled).toBe("the app is not ready"));
+  expect(lab.troubled).toHaveLength(1);
+  door.world.state = "ready";
+  door.tell({ type: "service", service: service("ready") });
+  await vi.waitFor(() => expect(lab.scenarios[0]?.disabled).toBeNull());
+  expect(lab.troubled).toEqual([]);
+});
+
+test("a lab that comes back is read anew, with what happened meanwhile", async () => {
+  void lab.follow(abort.signal);
+  await vi.waitFor(() => expect(lab.runsRead).toBe(true));
+  const resynced = vi.fn();
+  lab.onResync(resynced);
+  door.world.runs = [run("meanwhile", 5)];
+  door.cut();
+  await vi.waitFor(() => expect(lab.connection).toBe("lost"));
+  await vi.waitFor(() => expect(lab.history.map(({ runId }) => runId)).toEqual(["meanwhile"]));
+  expect(lab.connection).toBe("live");
+  expect(resynced).toHaveBeenCalled();
+});
+
+test("listeners hear of growing traces until they stop listening", async () => {
+  void lab.follow(abort.signal);
+  await vi.waitFor(() => expect(lab.connection).toBe("live"));
+  const heard: string[] = [];
+  const end = lab.onTelemetry(({ traceId }) => heard.push(traceId));
+  const grown = { type: "telemetry", runId: null, spans: 1, logs: 0, sentry: 0 } as const;
+  door.tell({ ...grown, traceId: "first" });
+  await vi.waitFor(() => expect(heard).toEqual(["first"]));
+  end();
+  door.tell({ ...grown, traceId: "second" });
+  door.tell({ type: "run", run: run("after", 9) });
+  await vi.waitFor(() => expect(lab.runs.has("after")).toBe(true));
+  expect(heard).toEqual(["first"]);
+});
+
+test("a row is replaced in its place, and a new one goes last", () => {
+  const rows = [
+    { id: 1, text: "a" },
+    { id: 2, text: "b" },
+  ];
+  const id = (row: { id: number }) => row.id;
+  expect(replaceBy(rows, { id: 1, text: "c" }, id).map(({ text }) => text)).toEqual(["c", "b"]);
+  expect(replaceBy(rows, { id: 3, text: "c" }, id).map(({ text }) => text)).toEqual([
+    "a",
+    "b",
+    "c",
+  ]);
+});
+
+test("a card keeps its ten newest runs, each once", () => {
+  const runs = Array.from({ length: 10 }, (_, at) => run(`r${10 - at}`, 10 - at));
+  const updated = withRun(runs, run("r11", 11));
+  expect(updated.map(({ runId }) => runId)).toEqual([
+    "r11",
+    "r10",
+    "r9",
+    "r8",
+    "r7",
+    "r6",
+    "r5",
+    "r4",
+    "r3",
+    "r2",
+  ]);
+  expect(withRun(runs, run("r5", 5))).toHaveLength(10);
+});
