@@ -226,6 +226,13 @@ describe("run.handled-error", () => {
     expect(await eventsOf(run, 1)).toHaveLength(1);
   });
 
+  test("again and again makes an event each time: people repeat a fault to look at it", async () => {
+    for (let round = 0; round < 3; round++) {
+      const run = await server.run("run.handled-error");
+      expect(await eventsOf(run, 1)).toHaveLength(1);
+    }
+  });
+
   test("a log line of the run is a Sentry log of the same span", async () => {
     const run = await server.run("run.handled-error");
     const [line] = await logsOf(run, "request failed");
