@@ -163,6 +163,7 @@ test("a link leads into another trace, which then belongs to the run", () => {
     span({ id: 1, name: "publish" }),
     span({ id: 2, trace: 7, name: "process", links: [{ id: 1 }] }),
     span({ id: 3, trace: 8, name: "process" }),
+    span({ id: 4, name: "process", links: [{ trace: 7, id: 2 }, { id: 77 }] }),
   ];
   const linked: BareExpectation = {
     signal: "span",
@@ -249,6 +250,12 @@ test("roots name no parent, orphans one that is not there", () => {
   });
 });
 
+test("an orphan may still find its parent, so it decides nothing before the end", () => {
+  const early = evidenceOf({ spans: [span({ id: 3, parent: 99 })], settled: false });
+  expect(verdictOf({ signal: "trace", orphans: 0 }, early)).toBe("pending");
+  expect(verdictOf({ signal: "trace", orphans: { gte: 1 } }, early)).toBe("pending");
+});
+
 test("another run's trace is not looked at, even when it is linked", () => {
   const spans = [
     span({ id: 1, name: "read", attributes: ofRun(), links: [{ trace: 5, id: 2 }] }),
@@ -307,6 +314,19 @@ test("a counter that restarted with its process counts from 0", () => {
   ).toBe("pass");
 });
 
+test("a gauge may fall again, so its change waits for the end; a counter's does not", () => {
+  const metrics = metricEvidence(counted(5), counted(9));
+  const delta = { gte: 3 };
+  const early = evidenceOf({ metrics, settled: false });
+  expect(verdictOf({ signal: "metric", name: "pool", delta }, early)).toBe("pending");
+  expect(verdictOf({ signal: "metric", name: "requests_total", delta }, early)).toBe("pass");
+});
+
+test("a peak from before the run is not the run's", () => {
+  const evidence = evidenceOf({ metrics: metricEvidence(counted(9), counted(4), counted(5)) });
+  expect(verdictOf({ signal: "metric", name: "pool", max: 5 }, evidence)).toBe("pass");
+});
+
 test("without a reading from before the run a metric is inconclusive", () => {
   const expectation: BareExpectation = { signal: "metric", name: "pool", delta: 0 };
   const metrics = { baseline: null, during: [], latest: counted(1) };
@@ -319,12 +339,14 @@ test.each<[Verdict, BareExpectation]>([
   ["pass", { signal: "log", attributes: { ms: { gt: 100 } }, count: 1, correlated: true }],
   ["fail", { signal: "log", body: "uncorrelated", correlated: true }],
   ["pass", { signal: "log", body: "uncorrelated", count: 1 }],
+  ["fail", { signal: "log", body: "half correlated", correlated: true }],
   ["fail", { signal: "log", severity: "error" }],
   ["fail", { signal: "log", service: "lab-web" }],
 ])("log lines: %s for %o", (verdict, expectation) => {
   const logs = [
     log({ severity: "warn", body: "slow query", span: 1, attributes: { ms: 120 } }),
     log({ body: "uncorrelated", trace: null, attributes: ofRun() }),
+    log({ body: "half correlated", span: "unknown" }),
     log({ body: "slow query", severity: "warn", trace: 9, span: 1 }),
   ];
   expect(verdictOf(expectation, { ...settled, logs })).toBe(verdict);
