@@ -1,9 +1,16 @@
 import { type Counts, noTests, sum } from "./closing-line.ts";
 import { type Ended, runTool, type Tool } from "./runner.ts";
 
+// Without a terminal Biome would still print links as escape sequences.
+const colours = process.stdout.isTTY ? "force" : "off";
+
 /** What looks at the source without running it. Each counts as one test. */
 const checks: readonly Tool[] = [
-  { name: "biome", script: "@biomejs/biome/bin/biome", args: ["ci"] },
+  {
+    name: "biome",
+    script: "@biomejs/biome/bin/biome",
+    args: ["ci", "--diagnostic-level=error", `--colors=${colours}`],
+  },
   { name: "tsc", script: "typescript/bin/tsc", args: ["-p", "."] },
   {
     name: "svelte-check",
