@@ -17,6 +17,15 @@ const cases: readonly (readonly [string, Expectation])[] = [
       ...reason,
     },
   ],
+  [
+    'exactly 1 span "a" with an exception',
+    {
+      signal: "span",
+      select: { name: "a", exception: { message: { exists: true } } },
+      count: 1,
+      ...reason,
+    },
+  ],
   ["at least 1 span with status error", { signal: "span", select: { status: "error" }, ...reason }],
   ['no span "COMMIT"', { signal: "span", select: { name: "COMMIT" }, count: 0, ...reason }],
   [

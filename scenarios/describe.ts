@@ -122,9 +122,13 @@ function spanWords(select: SpanSelector): string {
 }
 
 function exceptionWords({ type, message }: NonNullable<SpanSelector["exception"]>): string {
-  const named = type === undefined ? "with an exception" : `with exception ${text(type)}`;
-  return message === undefined ? named : `${named} saying ${text(message)}`;
+  const named = isAny(type) ? "with an exception" : `with exception ${text(type)}`;
+  return isAny(message) ? named : `${named} saying ${text(message)}`;
 }
+
+/** Nothing is asked but that there is one. */
+const isAny = (comparison: Comparison | undefined): comparison is undefined =>
+  comparison === undefined || (typeof comparison === "object" && comparison.exists === true);
 
 function attributeWords(attributes: AttributeComparisons): string {
   return Object.entries(attributes)
