@@ -1,13 +1,15 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { afterAll, beforeAll, expect, test, vi } from "vitest";
 import type { ServiceStatus } from "#lab/api.ts";
 import type { ServiceId } from "#lab/services/ids.ts";
 import { loadSecrets, type Secrets } from "#lab/state/secrets.ts";
 import { inState, rowOf, rowWhen } from "#lab/supervisor/testing/supervise.ts";
 import type { System } from "#lab/system.ts";
 import { openEmbedded } from "./embedded.ts";
+
+vi.setConfig({ testTimeout: 60_000, hookTimeout: 90_000 });
 
 const ids: readonly ServiceId[] = ["postgres", "store", "server"];
 let dir: string;
@@ -30,7 +32,7 @@ beforeAll(async () => {
   lab = openEmbedded({ dir, secrets, origin: "http://localhost:4700", env: process.env });
   await lab.ready();
   console.log(`cold: ${times()}`);
-}, 90_000);
+});
 
 afterAll(async () => {
   await lab.shutdown();

@@ -4,12 +4,14 @@ import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import driver from "postgres";
-import { afterAll, beforeAll, describe, expect, onTestFinished, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, onTestFinished, test, vi } from "vitest";
 import { loadSecrets, type Secrets } from "#lab/state/secrets.ts";
 import { openSupervisor, type Supervisor } from "#lab/supervisor/supervisor.ts";
 import { inState, rowOf, rowWhen } from "#lab/supervisor/testing/supervise.ts";
 import { databaseUrl } from "./postgres/database-url.ts";
 import { postgres } from "./postgres.ts";
+
+vi.setConfig({ testTimeout: 60_000, hookTimeout: 90_000 });
 
 let dir: string;
 let secrets: Secrets;

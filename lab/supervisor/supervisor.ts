@@ -47,7 +47,7 @@ export function openSupervisor(options: SupervisorOptions): Supervisor {
   let stopping: Promise<void> | undefined;
 
   const changed = (row: ServiceStatus) => {
-    for (const listener of listeners) listener(row);
+    for (const listener of listeners) tell(listener, row);
     for (const wake of rowWaiters) wake();
   };
   const ordered = startOrder(options.descriptors);
@@ -166,6 +166,17 @@ export function openSupervisor(options: SupervisorOptions): Supervisor {
   };
 }
 
+/** A listener's mistake must come to light, and must not be taken for a service's crash. */
+function tell(listener: (row: ServiceStatus) => void, row: ServiceStatus): void {
+  try {
+    listener(row);
+  } catch (error) {
+    queueMicrotask(() => {
+      throw error;
+    });
+  }
+}
+
 async function prepareGround(dir: string, options: LeashOptions | undefined): Promise<Leash> {
   await openLabDir(dir);
   await sweepLeftovers(dir);
@@ -178,6 +189,7 @@ function until(holds: () => boolean, wakers: Set<() => void>, signal: AbortSigna
     const look = () => {
       if (!signal.aborted && !holds()) return;
       wakers.delete(look);
+      signal.removeEventListener("abort", look);
       if (signal.aborted) reject(signal.reason);
       else resolve();
     };

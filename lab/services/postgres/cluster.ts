@@ -1,8 +1,8 @@
 import { createHash } from "node:crypto";
-import { mkdir, readFile, rename, rm, writeFile } from "node:fs/promises";
+import { lstat, mkdir, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { LabError } from "#lab/errors.ts";
-import { writeFileAtomic } from "#lab/state/atomic-file.ts";
+import { setAside, writeFileAtomic } from "#lab/state/atomic-file.ts";
 import { storageError } from "#lab/state/storage-error.ts";
 import { commandOf } from "#lab/supervisor/process-identity.ts";
 import type { Command, LaunchContext, Program, RunResult } from "../descriptor.ts";
@@ -65,8 +65,13 @@ export async function prepareCluster(program: Program, context: LaunchContext): 
 
 /** Major version of the server that made a data folder; undefined when there is none. */
 async function majorOf(data: string): Promise<string | undefined> {
-  const text = await readFile(join(data, "PG_VERSION"), "utf8").catch(() => undefined);
-  return text?.trim();
+  try {
+    return (await readFile(join(data, "PG_VERSION"), "utf8")).trim();
+  } catch (error) {
+    // Data that cannot be read is still data.
+    if (error instanceof Error && "code" in error && error.code === "ENOENT") return undefined;
+    throw storageError(error, data);
+  }
 }
 
 function refuseOtherMajor(program: Program, major: string, data: string): void {
@@ -124,7 +129,7 @@ async function createCluster(
     );
     if (result.code !== 0) throw helperFailed("initdb", result, data);
     await rm(passwordFile, { force: true });
-    await rm(data, { recursive: true, force: true });
+    if (await lstat(data).catch(() => undefined)) await setAside(data);
     await rename(unfinished, data);
     await rememberAdmin(context);
   } catch (error) {

@@ -1,5 +1,5 @@
 import { type ChildProcess, execFileSync, spawn, spawnSync } from "node:child_process";
-import { chmodSync, existsSync, lstatSync, mkdirSync, readdirSync } from "node:fs";
+import { chmodSync, existsSync, lstatSync, mkdirSync, readdirSync, writeFileSync } from "node:fs";
 import { mkdtemp, readFile, rm, stat } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
@@ -19,6 +19,8 @@ import { npmPostgres, systemPostgres } from "#lab/providers/postgres-binaries.ts
 import { identify } from "#lab/supervisor/process-identity.ts";
 import { remountDisk, smallDisk } from "#lab/supervisor/testing/small-disk.ts";
 import { eventually, temporaryDir } from "#lab/supervisor/testing/supervise.ts";
+
+vi.setConfig({ testTimeout: 60_000, hookTimeout: 90_000 });
 
 const script = fileURLToPath(new URL("./testing/start-postgres.ts", import.meta.url));
 const nobody = 65_534;
@@ -98,15 +100,18 @@ describe("one cluster, started in every way", () => {
     expect((await stat(data())).uid).toBe(0);
   });
 
-  test("as root without one it runs as nobody, with copies where nobody cannot go", async (context) => {
+  test("as root without one it runs as nobody, with copies of what nobody cannot reach", async (context) => {
     needsRoot(context);
     const found = await npmPostgres({});
     if (!("path" in found)) return context.skip(found.notApplicable);
     const closed = join(dir, "closed");
     mkdirSync(closed, { mode: 0o700 });
     execFileSync("cp", ["-a", dirname(dirname(found.path)), closed]);
+    const refusing = join(dir, "bin");
+    mkdirSync(refusing);
+    writeFileSync(join(refusing, "unshare"), "#!/bin/sh\nexit 1\n", { mode: 0o755 });
     const env = {
-      LAB_POSTGRES_AS: "user",
+      PATH: `${refusing}:${process.env.PATH}`,
       LAB_POSTGRES_BIN: join(closed, "native", "bin", "postgres"),
     };
     const first = await startLab(dir, env);
