@@ -11,18 +11,25 @@ import {
 /** UTF-8 of `lab.run.id`. */
 const runKey = Uint8Array.from(Buffer.from("lab.run.id"));
 
-const run = { offset: 0, length: 0 };
-/**
- * Checks one KeyValue field and tells where the text of `lab.run.id` lies, when it is that; length
- * 0 otherwise. The result is overwritten by the next call.
- */
-export function scanRunAttribute(c: Cursor): Readonly<{ offset: number; length: number }> {
+/** Where a KeyValue lies, and the text of `lab.run.id` in it, when it is that. */
+export interface ScannedAttribute {
+  start: number;
+  end: number;
+  runOffset: number;
+  /** 0 when it is another attribute. */
+  runLength: number;
+}
+
+const scanned: ScannedAttribute = { start: 0, end: 0, runOffset: 0, runLength: 0 };
+/** Checks one KeyValue field. The result is overwritten by the next call. */
+export function scanAttribute(c: Cursor): Readonly<ScannedAttribute> {
   const length = readLength(c);
+  scanned.start = c.pos;
   const end = c.pos + length;
   const outerEnd = c.end;
   c.end = end;
   let isRun = false;
-  run.length = 0;
+  scanned.runLength = 0;
   let textOffset = 0;
   let textLength = 0;
   while (c.pos < end) {
@@ -53,10 +60,11 @@ export function scanRunAttribute(c: Cursor): Readonly<{ offset: number; length: 
   }
   c.end = outerEnd;
   if (isRun && textLength > 0 && textLength <= 128) {
-    run.offset = textOffset;
-    run.length = textLength;
+    scanned.runOffset = textOffset;
+    scanned.runLength = textLength;
   }
-  return run;
+  scanned.end = end;
+  return scanned;
 }
 
 function startsWith(bytes: Uint8Array, at: number, text: Uint8Array): boolean {

@@ -1,6 +1,11 @@
+import { anyHash, attributeHash } from "./attribute-hash.ts";
 import { rowMask } from "./chunked-table.ts";
+import { encodeMessage } from "./otlp-encode.ts";
+import { keyValue } from "./otlp-schema.ts";
 import type { StoreIndex } from "./store.ts";
+import { storedBytes } from "./stored-bytes.ts";
 import {
+  type AttributeScope,
   type FieldExpression,
   type FieldReference,
   kinds,
@@ -77,16 +82,17 @@ function condition(index: StoreIndex, expression: FieldExpression): RowFilter {
 }
 
 function comparison(
-  { spans, names, services }: StoreIndex,
+  index: StoreIndex,
   field: FieldReference,
   operator: string,
   value: string | number | boolean,
 ): RowFilter {
+  const { spans, names, services } = index;
   if (field.node === "attribute") {
+    if (operator !== "=" || field.ofParent) return always;
     const isService = field.scope === "resource" && field.name === "service.name";
-    if (!isService || field.ofParent || operator !== "=" || typeof value !== "string")
-      return always;
-    const service = services.find(value);
+    if (!isService) return attributeFilter(index, field.scope, field.name, value);
+    const service = services.find(String(value));
     if (service === undefined) return () => false;
     return (row) => spans.columnsOf(row).service[row & rowMask] === service;
   }
@@ -133,4 +139,60 @@ function durationFilter(
     default:
       return always;
   }
+}
+
+/** Spans that hold the hash of the attribute, or whose resource holds the attribute. */
+function attributeFilter(
+  index: StoreIndex,
+  scope: AttributeScope,
+  name: string,
+  value: string | number | boolean,
+): RowFilter {
+  const { spans, spanGroups } = index;
+  if (scope !== "any" && scope !== "span") return always;
+  const wanted = new Uint32Array(hashesOf(name, value));
+  const [first = anyHash, second = first] = wanted;
+  const onSpan: RowFilter = (row) => {
+    const last = spans.columnsOf(row).lastHash[row & rowMask] as number;
+    for (let at = spans.firstHash(row); at <= last; at++) {
+      const hash = spans.hashes.columnsOf(at).hash[at & rowMask];
+      if (hash === first || hash === second || hash === anyHash) return true;
+    }
+    return false;
+  };
+  if (scope === "span") return onSpan;
+  // The key alone decides for resources: they are few, and asked once each.
+  const key = Buffer.from(name);
+  const read = storedBytes(index.log);
+  const known = new Map<number, boolean>();
+  const onResource = (group: number): boolean => {
+    const before = known.get(group);
+    if (before !== undefined) return before;
+    const columns = spanGroups.columnsOf(group);
+    const at = group & rowMask;
+    const bytes = read(
+      columns.segment[at] as number,
+      columns.resourceOffset[at] as number,
+      columns.resourceLength[at] as number,
+    );
+    const found = bytes.includes(key);
+    known.set(group, found);
+    return found;
+  };
+  return (row) => onSpan(row) || onResource(spans.columnsOf(row).group[row & rowMask] as number);
+}
+
+/** Hashes under which a value may be stored: a whole number also as a float. */
+function hashesOf(key: string, value: string | number | boolean): readonly number[] {
+  const values: object[] = [];
+  if (typeof value === "string") values.push({ stringValue: value });
+  else if (typeof value === "boolean") values.push({ boolValue: value });
+  else {
+    values.push({ doubleValue: value });
+    if (Number.isSafeInteger(value)) values.push({ intValue: value });
+  }
+  return values.map((each) => {
+    const bytes = encodeMessage({ key, value: each }, keyValue);
+    return attributeHash(bytes, 0, bytes.length);
+  });
 }

@@ -159,6 +159,12 @@ export function openIndex(startedAt: number): Indexing {
       columns.service[at] = spanGroups.columnsOf(group).service[group & rowMask] as number;
       columns.offset[at] = place.offset + (s.offset[i] as number);
       columns.length[at] = s.length[i] as number;
+      const endHash = s.hashStart[i + 1] as number;
+      for (let hash = s.hashStart[i] as number; hash < endHash; hash++) {
+        const hashRow = spans.hashes.push();
+        spans.hashes.columnsOf(hashRow).hash[hashRow & rowMask] = s.hashes[hash] as number;
+      }
+      columns.lastHash[at] = spans.hashes.last();
       const entry = traces.entry();
       columns.previous[at] = entry.lastSpan[trace] as number;
       entry.lastSpan[trace] = row;

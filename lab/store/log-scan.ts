@@ -1,4 +1,4 @@
-import { checkValue, scanRunAttribute } from "./attribute-scan.ts";
+import { checkValue, scanAttribute } from "./attribute-scan.ts";
 import {
   type Cursor,
   readFixed32,
@@ -100,10 +100,10 @@ function scanLog(c: Cursor, stage: LogStage, group: number): void {
       }
       case 0x32: {
         // attributes
-        const run = scanRunAttribute(c);
-        if (run.length === 0) break;
-        stage.runOffset[row] = run.offset;
-        stage.runLength[row] = run.length;
+        const run = scanAttribute(c);
+        if (run.runLength === 0) break;
+        stage.runOffset[row] = run.runOffset;
+        stage.runLength[row] = run.runLength;
         break;
       }
       case 0x4a: // trace_id

@@ -1,4 +1,5 @@
-import { checkAttributesOf, scanRunAttribute } from "./attribute-scan.ts";
+import { attributeHash } from "./attribute-hash.ts";
+import { checkAttributesOf, scanAttribute } from "./attribute-scan.ts";
 import {
   type Cursor,
   cursor,
@@ -39,6 +40,10 @@ export interface SpanStage {
   readonly status: Uint8Array;
   readonly nameOffset: Uint32Array;
   readonly nameLength: Uint32Array;
+  /** Attribute hashes of all spans, one after the other, and where each span's begin. */
+  hashes: Uint32Array;
+  hashCount: number;
+  readonly hashStart: Uint32Array;
   /** Value of the attribute `lab.run.id`; length 0 when there is none. */
   readonly runOffset: Uint32Array;
   readonly runLength: Uint32Array;
@@ -61,6 +66,9 @@ export function spanStage(capacity = maxSpansPerRequest): SpanStage {
     status: new Uint8Array(capacity),
     nameOffset: new Uint32Array(capacity),
     nameLength: new Uint32Array(capacity),
+    hashes: new Uint32Array(capacity * 4),
+    hashCount: 0,
+    hashStart: new Uint32Array(capacity + 1),
     runOffset: new Uint32Array(capacity),
     runLength: new Uint32Array(capacity),
   };
@@ -75,6 +83,7 @@ export class TooManyItems extends Error {
 export function scanSpans(bytes: Uint8Array, stage: SpanStage): void {
   stage.count = 0;
   stage.rejected = 0;
+  stage.hashCount = 0;
   stage.groups.count = 0;
   scanResource(bytes, stage.groups, (c, group) => scanSpan(c, stage, group));
 }
@@ -94,6 +103,7 @@ function scanSpan(c: Cursor, stage: SpanStage, group: number): void {
   stage.nameLength[row] = 0;
   stage.nameOffset[row] = c.pos;
   stage.runLength[row] = 0;
+  stage.hashStart[row] = stage.hashCount;
   let hasTraceId = false;
   let hasSpanId = false;
   let parentIsValid = true;
@@ -129,7 +139,7 @@ function scanSpan(c: Cursor, stage: SpanStage, group: number): void {
         stage.end[row * 2 + 1] = readFixed32(c);
         break;
       case 0x4a: // attributes
-        scanAttribute(c, stage, row);
+        stageAttribute(c, stage, row);
         break;
       case 0x5a: // events
         checkAttributesOf(c, 0x1a);
@@ -144,8 +154,13 @@ function scanSpan(c: Cursor, stage: SpanStage, group: number): void {
         skipField(c, tag);
     }
   }
-  if (hasTraceId && hasSpanId && parentIsValid) stage.count++;
-  else stage.rejected++;
+  if (hasTraceId && hasSpanId && parentIsValid) {
+    stage.count++;
+    stage.hashStart[stage.count] = stage.hashCount;
+  } else {
+    stage.rejected++;
+    stage.hashCount = stage.hashStart[row] as number;
+  }
 }
 
 /** Reads an id of `words` 32-bit words, big-endian; false unless it has that length and is not all zero. */
@@ -199,9 +214,15 @@ function readStatus(c: Cursor): number {
   return code;
 }
 
-function scanAttribute(c: Cursor, stage: SpanStage, row: number): void {
-  const found = scanRunAttribute(c);
-  if (found.length === 0) return;
-  stage.runOffset[row] = found.offset;
-  stage.runLength[row] = found.length;
+function stageAttribute(c: Cursor, stage: SpanStage, row: number): void {
+  const { start, end, runOffset, runLength } = scanAttribute(c);
+  if (stage.hashCount === stage.hashes.length) {
+    const grown = new Uint32Array(stage.hashes.length * 2);
+    grown.set(stage.hashes);
+    stage.hashes = grown;
+  }
+  stage.hashes[stage.hashCount++] = attributeHash(c.bytes, start, end);
+  if (runLength === 0) return;
+  stage.runOffset[row] = runOffset;
+  stage.runLength[row] = runLength;
 }

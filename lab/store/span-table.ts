@@ -20,11 +20,21 @@ export interface SpanColumns {
   /** Where the span's bytes lie in the group's segment. */
   readonly offset: Uint32Array;
   readonly length: Uint32Array;
+  /** Row of the span's last attribute hash; its first follows the last one of the span before. */
+  readonly lastHash: Uint32Array;
+}
+
+/** One row per attribute of a span. */
+export interface HashColumns {
+  readonly hash: Uint32Array;
 }
 
 export interface SpanTable extends ChunkedTable<SpanColumns> {
   /** Row of a span of this trace; 0 when it is not there. */
   readonly find: (trace: number, high: number, low: number) => number;
+  readonly hashes: ChunkedTable<HashColumns>;
+  /** Row of the first hash of a span. */
+  readonly firstHash: (row: number) => number;
   /** Makes a row known to `find`; its columns must be filled. */
   readonly remember: (row: number) => void;
   /** Forgets rows below `row` in both ways. */
@@ -46,7 +56,12 @@ export function spanTable(): SpanTable {
     group: new Uint32Array(size),
     offset: new Uint32Array(size),
     length: new Uint32Array(size),
+    lastHash: new Uint32Array(size),
   }));
+  const hashes = chunkedTable<HashColumns>((size) => ({ hash: new Uint32Array(size) }));
+  const lastHash = (row: number): number => rows.columnsOf(row).lastHash[row & rowMask] as number;
+  const firstHash = (row: number): number =>
+    row > rows.first() ? lastHash(row - 1) + 1 : hashes.first();
   /** Open addressing over span ids; a slot holds a row. */
   let slots = new Uint32Array(1 << 15);
   let used = 0;
@@ -69,6 +84,8 @@ export function spanTable(): SpanTable {
 
   return {
     ...rows,
+    hashes,
+    firstHash,
     find: (trace, high, low) => {
       let slot = slotOf(high, low);
       for (let row = slots[slot] as number; row !== 0; row = slots[slot] as number) {
@@ -91,18 +108,22 @@ export function spanTable(): SpanTable {
       else place(row);
     },
     forgetBelow: (row) => {
+      const kept = row > rows.first() ? lastHash(row - 1) + 1 : hashes.first();
+      hashes.dropBelow(kept);
       rows.dropBelow(row);
       used = rows.last() - rows.first() + 1;
       rebuild(slots.length);
     },
     save: (put) => {
       const table = rows.save(put);
+      const hashed = hashes.save(put);
       put(slots);
-      return { table, slots: slots.length, used };
+      return { table, hashed, slots: slots.length, used };
     },
     load: (json, fill) => {
-      const saved = json as { table: unknown; slots: number; used: number };
+      const saved = json as { table: unknown; hashed: unknown; slots: number; used: number };
       rows.load(saved.table, fill);
+      hashes.load(saved.hashed, fill);
       slots = new Uint32Array(saved.slots);
       fill(slots);
       used = saved.used;
