@@ -102,6 +102,23 @@ test("an id older than the ring is answered with resync", async () => {
   expect(await (await listen(port, "1000002")).until("retry:")).not.toContain("resync");
 });
 
+test("large messages shorten the memory, so that all of it can be sent at once", async () => {
+  const { hub, port } = await openHub();
+  const bulk = "b".repeat(30 * 1024);
+  for (let i = 0; i < 20; i += 1) hub.publish(telemetry(i, bulk));
+  expect(await (await listen(port, "1000013")).until("retry:")).toContain("resync");
+  const seen = await (await listen(port, "1000014")).until("retry:");
+  expect(seen).toContain('"spans":14,');
+  expect(seen).toContain('"spans":19,');
+});
+
+test("a message larger than all memory is not remembered", async () => {
+  const { hub, port } = await openHub();
+  hub.publish(telemetry(1, "b".repeat(200 * 1024)));
+  expect(await (await listen(port, "1000000")).until("retry:")).toContain("resync");
+  expect(await (await listen(port, "1000001")).until("retry:")).not.toContain("resync");
+});
+
 test("clients that do not read are dropped at the cap, and the others get everything", async () => {
   const { hub, port } = await openHub();
   const stuck = await Promise.all(Array.from({ length: 5 }, () => stuckClient(port)));
@@ -110,7 +127,7 @@ test("clients that do not read are dropped at the cap, and the others get everyt
   expect(hub.clients()).toBe(6);
   const bulk = "b".repeat(100_000);
   // The kernel takes some megabytes per connection before anything waits in this process.
-  for (let i = 0; i < 200; i += 1) {
+  for (let i = 0; i < 100; i += 1) {
     hub.publish(telemetry(i, bulk));
     await reader.until(`"spans":${i},`);
   }

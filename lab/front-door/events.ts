@@ -4,10 +4,15 @@ import { headersWith } from "./answer.ts";
 
 /** Recent messages that a returning client can still be given. */
 const ringLength = 1000;
+/** Bytes the ring may hold: all of it, sent at once, has to stay below what may wait for a client. */
+const ringBytes = 192 * 1024;
 /** Bytes that may wait for one slow client; it is dropped beyond and comes back by itself. */
 const clientBufferBytes = 256 * 1024;
 /** Keeps intermediaries from closing a quiet stream, and finds clients that are gone. */
 const usualHeartbeatMs = 15_000;
+
+const beat = Buffer.from(": beat\n\n");
+const resync = Buffer.from(`data: ${JSON.stringify({ type: "resync" } satisfies LabEvent)}\n\n`);
 
 export interface EventHub {
   readonly publish: (event: LabEvent) => void;
@@ -26,37 +31,42 @@ export interface EventHub {
  */
 export function openEventHub(startedAt: number, heartbeatMs = usualHeartbeatMs): EventHub {
   let seq = startedAt * 1000;
-  const ring: { readonly seq: number; readonly text: string }[] = [];
+  const ring: { readonly seq: number; readonly bytes: Buffer }[] = [];
+  let ringFill = 0;
   const clients = new Set<ServerResponse>();
-  const heartbeat = setInterval(() => broadcast(": beat\n\n"), heartbeatMs).unref();
+  const heartbeat = setInterval(() => broadcast(beat), heartbeatMs).unref();
 
-  function broadcast(text: string): void {
-    for (const client of clients) write(client, text);
+  function broadcast(bytes: Buffer): void {
+    for (const client of clients) write(client, bytes);
   }
 
-  function write(client: ServerResponse, text: string): void {
-    client.write(text);
+  function write(client: ServerResponse, bytes: Buffer): void {
+    client.write(bytes);
     if (client.writableLength > clientBufferBytes) client.destroy();
   }
 
   function publish(event: LabEvent): void {
     seq += 1;
-    const text = `id: ${seq}\ndata: ${JSON.stringify(event)}\n\n`;
-    ring.push({ seq, text });
-    if (ring.length > ringLength) ring.shift();
-    broadcast(text);
+    const bytes = Buffer.from(`id: ${seq}\ndata: ${JSON.stringify(event)}\n\n`);
+    ring.push({ seq, bytes });
+    ringFill += bytes.length;
+    while (ring.length > ringLength || ringFill > ringBytes) {
+      ringFill -= ring.shift()?.bytes.length ?? 0;
+    }
+    broadcast(bytes);
   }
 
   /** What this client missed. The bare id at the end gives even a client that saw nothing a place to resume from. */
-  function opening(lastEventId: string | undefined): string {
-    const here = `retry: 500\nid: ${seq}\n\n`;
+  function opening(lastEventId: string | undefined): Buffer {
+    const here = Buffer.from(`retry: 500\nid: ${seq}\n\n`);
     if (lastEventId === undefined) return here;
     const last = Number(lastEventId);
     const oldest = ring[0]?.seq ?? seq + 1;
     if (!Number.isSafeInteger(last) || last < oldest - 1 || last > seq) {
-      return `id: ${seq}\ndata: ${JSON.stringify({ type: "resync" } satisfies LabEvent)}\n\n${here}`;
+      return Buffer.concat([resync, here]);
     }
-    return ring.reduce((text, entry) => (entry.seq > last ? text + entry.text : text), "") + here;
+    const missed = ring.filter((entry) => entry.seq > last).map((entry) => entry.bytes);
+    return Buffer.concat([...missed, here]);
   }
 
   function serve(request: IncomingMessage, response: ServerResponse): void {

@@ -1,3 +1,5 @@
+import { fork } from "node:child_process";
+import { once } from "node:events";
 import { mkdir, mkdtemp, readdir, rm, utimes, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -68,6 +70,20 @@ test("a build that is called off ends with its process and leaves nothing", asyn
   stopping.abort();
   await expect(building).rejects.toMatchObject({ code: "page-build-failed" });
   expect(await pages()).toEqual([]);
+});
+
+test("a build ends at once when the lab that wanted it is gone", async () => {
+  const stuck = "export default { plugins: [{ name: 'stuck', buildStart: () => { for (;;); } }] };";
+  await writeFile(join(root, "vite.config.ts"), stuck);
+  const child = fork(new URL("page-build.ts", import.meta.url), {
+    cwd: root,
+    env: { ...process.env, LAB_PAGE_DIR: join(dir, "out") },
+    execArgv: [],
+    stdio: ["ignore", "ignore", "ignore", "ipc"],
+  });
+  await once(child, "spawn");
+  child.disconnect();
+  expect(await once(child, "exit")).toEqual([null, "SIGKILL"]);
 });
 
 test("old pages and what killed builds left are removed", async () => {
