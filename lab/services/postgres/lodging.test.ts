@@ -13,6 +13,7 @@ import {
   onTestFinished,
   type TestContext,
   test,
+  vi,
 } from "vitest";
 import type { ServiceStatus } from "#lab/api.ts";
 import { npmPostgres, systemPostgres } from "#lab/providers/postgres-binaries.ts";
