@@ -1,4 +1,5 @@
 import { createServer, type Server } from "node:http";
+import { flushCompileCache } from "node:module";
 import type { AddressInfo } from "node:net";
 import type { Catalogue } from "#scenarios/catalogue.ts";
 import { header } from "#scenarios/names.ts";
@@ -7,7 +8,7 @@ import { dieOfUncaughtErrors } from "./crash.ts";
 import { backendKiller } from "./database/backends.ts";
 import { migrate } from "./database/migrate.ts";
 import { openPool } from "./database/pool.ts";
-import { seed } from "./database/seed.ts";
+import { indexingStep, seed } from "./database/seed.ts";
 import { drainOnSignal } from "./drain.ts";
 import type { ServerEnv } from "./env.ts";
 import { log } from "./log.ts";
@@ -23,7 +24,11 @@ export async function startServer(env: ServerEnv, catalogue: Catalogue): Promise
   const pool = openPool(env.databaseUrl, { max: poolSize });
   exposeConnections(pool.counts);
   await migrate(pool.sql);
-  await seed(pool.sql, (step, done) => log.info({ "lab.progress": { step, done } }, step));
+  await seed(pool.sql, (step, done) => {
+    log.info({ "lab.progress": { step, done: Math.round(done * 100) / 100 } }, step);
+    // A thousand modules take a second to write. Left to the exit, that would hold up a crash.
+    if (step === indexingStep) setTimeout(flushCompileCache, 10);
+  });
 
   const app = createApp({
     doorSecret: env.doorSecret,

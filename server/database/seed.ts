@@ -5,6 +5,8 @@ export const seedSize = { customers: 5_000, products: 200, orders: 500_000 } as 
 const ordersPerStep = 50_000;
 /** Part of the whole time that the rows take; the rest is for indexes and statistics. */
 const ordersShare = 0.7;
+/** The step in which the database works alone for a while. */
+export const indexingStep = "indexing orders";
 
 /**
  * Fills the shop with the same rows every time; the database computes them. Each step counts itself
@@ -24,7 +26,7 @@ export async function seed(
     done = await seedOrders(sql, done);
     onProgress("seeding orders", (done / seedSize.orders) * ordersShare);
   }
-  onProgress("indexing orders", ordersShare);
+  onProgress(indexingStep, ordersShare);
   await indexOrders(sql);
   await sql`analyze customers, products, orders`;
   await sql`update seeding set finished = true`;
