@@ -18,12 +18,11 @@ const settings: Readonly<Record<string, string>> = {
   // The data can be made again; what a killed process wrote is still in the kernel's cache.
   fsync: "off",
   shared_buffers: "64MB",
-  max_connections: "60",
   shared_preload_libraries: "pg_stat_statements,auto_explain",
   track_io_timing: "on",
   log_lock_waits: "on",
   deadlock_timeout: "200ms",
-  "auto_explain.log_min_duration": "500ms",
+  "auto_explain.log_min_duration": "200ms",
   "auto_explain.log_format": "json",
   log_line_prefix: "%m [%p] %q%u@%d ",
   log_timezone: "UTC",
@@ -55,12 +54,10 @@ export async function prepareCluster(program: Program, context: LaunchContext): 
     await clearReusedPid(data);
   }
   await letAdminIn(lodging, data, context);
-  return {
-    ...lodging.command(lodging.postgres, [
-      ...["-D", data, "-p", String(context.port())],
-      ...Object.entries(settings).flatMap(([name, value]) => ["-c", `${name}=${value}`]),
-    ]),
-  };
+  return lodging.command(lodging.postgres, [
+    ...["-D", data, "-p", String(context.port())],
+    ...Object.entries(settings).flatMap(([name, value]) => ["-c", `${name}=${value}`]),
+  ]);
 }
 
 /** Major version of the server that made a data folder; undefined when there is none. */

@@ -65,9 +65,9 @@ async function end(lab: ChildProcess): Promise<void> {
   await ended;
 }
 
-/** Real user id of a process. */
-async function userOf(pid: number | null | undefined): Promise<number> {
-  return Number(/^Uid:\s+(\d+)/m.exec(await readFile(`/proc/${pid}/status`, "utf8"))?.[1]);
+/** User id of a process. */
+function userOf(pid: number | null | undefined): number {
+  return Number(execFileSync("ps", ["-o", "uid=", "-p", String(pid)], { encoding: "utf8" }));
 }
 
 async function elsewhereOf(dir: string): Promise<string> {
@@ -97,7 +97,7 @@ describe("one cluster, started in every way", () => {
     needsUserNamespaces(context);
     const { message } = await startLab(dir, { LAB_POSTGRES_AS: "userns" });
     expect(message).toMatchObject({ state: "ready", version: expect.stringContaining("npm") });
-    expect(await userOf(message.pid)).toBe(0);
+    expect(userOf(message.pid)).toBe(0);
     expect((await stat(data())).uid).toBe(0);
   });
 
@@ -117,7 +117,7 @@ describe("one cluster, started in every way", () => {
     };
     const first = await startLab(dir, env);
     expect(first.message.state).toBe("ready");
-    expect(await userOf(first.message.pid)).toBe(nobody);
+    expect(userOf(first.message.pid)).toBe(nobody);
     const elsewhere = await elsewhereOf(dir);
     expect(readdirSync(elsewhere).sort()).toEqual(["data", expect.stringContaining("programs-18")]);
     expect(lstatSync(elsewhere)).toMatchObject({ uid: 0 });
@@ -155,7 +155,7 @@ describe("one cluster, started in every way", () => {
     }
     const { message } = await startLab(dir, {}, isRoot ? { uid: nobody } : {});
     expect(message).toMatchObject({ state: "ready" });
-    expect(await userOf(message.pid)).toBe(isRoot ? nobody : process.getuid?.());
+    expect(userOf(message.pid)).toBe(isRoot ? nobody : process.getuid?.());
   });
 
   test("kill -9 of the lab leaves nothing, and the next start works", async () => {

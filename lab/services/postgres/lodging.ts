@@ -27,6 +27,8 @@ interface Owner {
 }
 
 const variable = "LAB_POSTGRES_AS";
+/** Its words are read: by the progress of initdb, by checks, by whoever recognises a full disk. */
+const surroundings = { cwd: "/", env: { LC_ALL: "C" } } as const;
 const mapped = ["unshare", "--user", "--map-user=65534", "--map-group=65534", "--"] as const;
 
 /**
@@ -37,12 +39,12 @@ export async function lodge(program: Program, context: LaunchContext): Promise<L
   const as = await chooseRunAs(context);
   switch (as) {
     case "self":
-      return lodgeAtHome(program, context, (file, args) => ({ file, args, cwd: "/" }));
+      return lodgeAtHome(program, context, (file, args) => ({ file, args, ...surroundings }));
     case "userns":
       return lodgeAtHome(
         program,
         context,
-        (file, args) => ({ file, args, cwd: "/", through: mapped }),
+        (file, args) => ({ file, args, ...surroundings, through: mapped }),
         { uid: 0, gid: 0 },
       );
     case "user":
@@ -74,7 +76,12 @@ async function lodgeAtHome(
 async function lodgeAsNobody(program: Program, context: LaunchContext): Promise<Lodging> {
   const { serviceDir } = context;
   const owner = await nobody();
-  const command: Lodging["command"] = (file, args) => ({ file, args, cwd: "/", user: owner });
+  const command: Lodging["command"] = (file, args) => ({
+    file,
+    args,
+    ...surroundings,
+    user: owner,
+  });
   const reaches = async (file: string, ...args: string[]) =>
     (await context.run(command(file, args)).catch(() => undefined))?.code === 0;
   const elsewhere = async () =>
@@ -161,7 +168,7 @@ async function chooseRunAs(context: LaunchContext): Promise<RunAs> {
   }
   if (process.getuid?.() !== 0) return "self";
   // Forbidden in many containers, whatever the kernel could do.
-  const probe = { file: "true", args: [], cwd: "/", through: mapped };
+  const probe = { file: "true", args: [], ...surroundings, through: mapped };
   const works = await context.run(probe).catch(() => undefined);
   return works?.code === 0 ? "userns" : "user";
 }
