@@ -82,6 +82,15 @@ describe("a hundred requests at once", () => {
   });
 });
 
+test("a call to another route of the app stays in the trace", async () => {
+  const run = await server.run("run.leak");
+  const spans = await spansUntil(run.traceId, (found) => named(found, /^POST/).length === 1);
+  const [called] = named(spans, "GET /api/orders");
+  const caller = spans.find(({ spanId }) => spanId === called?.parentSpanId);
+  expect([called?.kind, caller?.kind, caller?.name]).toEqual([2, 3, "GET"]);
+  expect(called?.attributes["lab.run.id"]).toBe(run.runId);
+});
+
 describe("secrets", () => {
   test("planted in headers, query, body, SQL and error text come out nowhere", async () => {
     const run = await server.run("run.leak", {
@@ -241,7 +250,8 @@ describe("an outage of the receiver", () => {
         expect(named(spans, "SELECT products")).toHaveLength(1);
       }
       const metrics = await (await fetch(shop.metricsUrl)).text();
-      expect(metrics).not.toMatch(/^lab_telemetry_dropped_total\{.*signal="span"/m);
+      const dropped = [...metrics.matchAll(/^lab_telemetry_dropped_total\{[^}]*\} (\S+)/gm)];
+      expect(dropped.map(([, count]) => count)).toEqual(["0", "0", "0", "0", "0", "0"]);
       await shop.stop();
       await away.close();
     },

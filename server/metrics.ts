@@ -43,6 +43,13 @@ const telemetryDropped = new Counter({
   registers,
 });
 
+// Present from the start: a counter that appears with its first loss shows no increase.
+for (const signal of ["span", "log"]) {
+  for (const reason of ["queue_full", "rejected", "shutdown"]) {
+    telemetryDropped.inc({ signal, reason }, 0);
+  }
+}
+
 const driverFault = new Counter({
   name: metric.driverFault,
   help: "Writes to a lost connection that were kept from the database driver.",
