@@ -3,6 +3,7 @@ import {
   type LogRecord,
   type LogsBody,
   type OtlpTrace,
+  type RunRecord,
   routes,
   type SentryBody,
   type SentryItem,
@@ -55,6 +56,13 @@ export class TelemetryOf {
       for (const end of ends) end();
       this.#abort.abort();
     };
+  }
+
+  /** Reads again whatever the lab counted more of than is shown here. */
+  catchUp({ spans, logs, sentry }: RunRecord["counts"]): void {
+    if (spans > (this.trace?.spans.length ?? 0)) void this.#readTrace();
+    if (logs > this.logs.length) void this.#readLogs();
+    if (sentry > this.sentry.length) void this.#readSentry();
   }
 
   #grow(event: TelemetryEvent): void {
