@@ -1,4 +1,5 @@
 import { type ChildProcess, spawn } from "node:child_process";
+import { constants } from "node:os";
 import type { Command } from "#lab/services/descriptor.ts";
 import type { Env } from "#lab/state/lab-dir.ts";
 import { type Leash, signalGroup } from "./leash.ts";
@@ -93,5 +94,17 @@ export function describeExit(exit: Exit): string {
       return `was ended by ${exit.signal}`;
     case "not-spawned":
       return `could not be started: ${exit.error.message}`;
+  }
+}
+
+/** As a shell tells it: 128 + n when signal n ended the process; null when there was none. */
+export function exitCodeOf(exit: Exit): number | null {
+  switch (exit.kind) {
+    case "code":
+      return exit.code;
+    case "signal":
+      return 128 + constants.signals[exit.signal];
+    case "not-spawned":
+      return null;
   }
 }

@@ -65,7 +65,9 @@ describe("kill -9 of the lab", () => {
     async () => {
       const leash = { watchdog: false };
       const { lab, seen } = await startLab({ dir: await temporaryDir(), leash });
-      const [store, server] = [...seen.pids];
+      const [store, server, child] = [...seen.pids];
+      // It binds a service, and not what that has started.
+      onTestFinished(() => void process.kill(child as number, "SIGKILL"));
       lab.kill("SIGKILL");
       await eventually(() => !identify(store as number) && !identify(server as number), 3_000);
     },

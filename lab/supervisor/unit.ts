@@ -5,7 +5,7 @@ import type { LaunchContext, Program, ServiceDescriptor } from "#lab/services/de
 import type { ServiceId } from "#lab/services/ids.ts";
 import type { Env } from "#lab/state/lab-dir.ts";
 import type { Secrets } from "#lab/state/secrets.ts";
-import type { Child } from "./child.ts";
+import { type Child, exitCodeOf } from "./child.ts";
 import { crashNote, failureOf } from "./failure.ts";
 import { findProgram } from "./find-program.ts";
 import type { Leash } from "./leash.ts";
@@ -69,6 +69,7 @@ export function createUnit(descriptor: ServiceDescriptor, world: UnitWorld): Uni
   let starts = 0;
   let startedAt: number | null = null;
   let startMs: number | null = null;
+  let exitCode: number | null = null;
   let progress: ServiceStatus["progress"] = null;
   let note: string | null = null;
   let failure: LabError | undefined;
@@ -86,6 +87,7 @@ export function createUnit(descriptor: ServiceDescriptor, world: UnitWorld): Uni
     startedAt,
     startMs,
     restarts: Math.max(0, starts - 1),
+    exitCode,
     progress,
     note: life.state === "waiting" ? waitingNote(world.waitsFor()) : note,
   });
@@ -160,6 +162,9 @@ export function createUnit(descriptor: ServiceDescriptor, world: UnitWorld): Uni
             if (!counted) starts++;
             counted = true;
             startedAt = Date.now();
+            void spawned.exited.then((exit) => {
+              exitCode = exitCodeOf(exit);
+            });
             changed();
           },
           answered: () => {
