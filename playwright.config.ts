@@ -1,4 +1,5 @@
 import { defineConfig } from "playwright/test";
+import { browserArguments } from "./lab/testing/browser.ts";
 
 /** Journeys through the page of a real lab, which `lab/testing/journeys-setup.ts` starts. Run: `npm run e2e`. */
 export default defineConfig({
@@ -16,15 +17,7 @@ export default defineConfig({
     trace: "retain-on-failure",
     launchOptions: {
       ...(process.env.LAB_CHROMIUM ? { executablePath: process.env.LAB_CHROMIUM } : {}),
-      args: [
-        // Chromium has no sandbox for root.
-        ...(process.getuid?.() === 0 ? ["--no-sandbox"] : []),
-        // In a closed network its own errands only wait for time-outs.
-        "--disable-background-networking",
-        "--disable-component-update",
-        "--disable-sync",
-        "--no-first-run",
-      ],
+      args: [...browserArguments],
     },
   },
 });

@@ -2,7 +2,7 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { mkdirSync, openSync } from "node:fs";
 import { join } from "node:path";
 import { LabError } from "#lab/errors.ts";
-import { repositoryDir } from "#lab/state/lab-dir.ts";
+import { openLabDir, repositoryDir } from "#lab/state/lab-dir.ts";
 import type { StartOptions } from "./arguments.ts";
 import { backgroundEnv, type StartMessage } from "./background.ts";
 import { type Board, liveBoard, plainBoard } from "./board.ts";
@@ -14,13 +14,14 @@ import { refuseWhatIsMissing } from "./start.ts";
 /**
  * Starts the lab in a session of its own, shows its start, and leaves it running. Ctrl-C during the
  * start stops it.
- * @throws LabError with which the lab failed to start.
+ * @throws LabError `state-unwritable`, `disk-full`, or that with which the lab failed to start.
  */
 export async function detach(
   options: StartOptions & { readonly token: boolean },
   context: Context,
 ): Promise<ExitCode> {
   refuseWhatIsMissing(options);
+  await openLabDir(context.dir);
   const logFile = join(context.dir, "logs", "lab.log");
   const board = context.live ? liveBoard(process.stdout) : plainBoard(context.out);
   const lab = spawnLab(logFile, context);

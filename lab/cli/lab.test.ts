@@ -1,6 +1,5 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
-import { rmSync } from "node:fs";
 import { createServer } from "node:net";
 import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
@@ -14,6 +13,7 @@ import {
   leftBehind,
   newLabDir,
   processesOf,
+  removeLabDir,
   runningIn,
   startLab,
 } from "#lab/testing/lab-under-test.ts";
@@ -25,7 +25,7 @@ let dir: string;
 beforeAll(async () => {
   dir = await newLabDir();
 });
-afterAll(() => rmSync(dir, { recursive: true, force: true }));
+afterAll(() => removeLabDir(dir));
 
 const spawned: ChildProcess[] = [];
 // A test that fails half-way must not leave its lab to the next one.
@@ -82,6 +82,15 @@ describe("a lab in the background", () => {
     expect(code).toBe(0);
   });
 
+  test("drives what happens in the browser by a browser", async () => {
+    const { code, out } = await lab.cli("run", "ui.render-error", "--mode", "control", "--json");
+    const { run } = JSON.parse(out);
+    expect(run).toMatchObject({ driver: "lab-web", mode: "control", state: "settled" });
+    const browserSpan = run.signals.find(({ id }: { id: string }) => id === "browser-span");
+    expect(browserSpan.seenAfterMs).toBeGreaterThan(0);
+    expect(code).toBe(0);
+  }, 60_000);
+
   test("refuses parameters outside their limits, in the words of the lab", async () => {
     const { code, out, err } = await lab.cli("run", "db.n-plus-one", "--param", "n=-1", "--json");
     expect(code).toBe(1);
@@ -112,11 +121,10 @@ describe("a lab in the background", () => {
     const follower = spawnCli(["logs", "server", "--follow"]);
     const output = collect(follower);
     await output.until("listening");
-    const run = lab.cli("run", "db.n-plus-one", "--mode", "control");
-    await output.until("customers listed");
+    const { out } = await lab.cli("run", "db.n-plus-one", "--mode", "control", "--json");
+    await output.until(JSON.parse(out).run.runId);
     follower.kill("SIGINT");
     expect((await once(follower, "close"))[0]).toBe(0);
-    await run;
   });
 
   test("is not reset under its own feet", async () => {
@@ -150,7 +158,7 @@ describe("a lab in the background", () => {
       } finally {
         other.kill("SIGTERM");
         await once(other, "close");
-        rmSync(otherDir, { recursive: true, force: true });
+        await removeLabDir(otherDir);
       }
       expect((await lab.cli("status")).code).toBe(0);
     },

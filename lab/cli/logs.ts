@@ -23,15 +23,18 @@ export async function logs(service: string, follow: boolean, context: Context): 
       })
     : undefined;
   if (file === undefined) throw await noLog(service, folder);
+  const stopped = new AbortController();
+  const dispose = follow ? onStopRequest(() => stopped.abort()) : () => {};
   try {
     const size = (await file.stat()).size;
     const from = Math.max(0, size - shownBytes);
     const text = await read(file, from, size);
     const whole = from === 0 ? text : text.slice(text.indexOf("\n") + 1);
     for (const line of whole.replace(/\n$/, "").split("\n").slice(-shownLines)) context.out(line);
-    if (follow) await followFile(path, size, context);
+    if (follow) await followFile(path, size, context, stopped.signal);
     return 0;
   } finally {
+    dispose();
     await file.close();
   }
 }
@@ -51,9 +54,13 @@ async function read(file: FileHandle, from: number, to: number): Promise<string>
 }
 
 /** A file that became shorter was replaced by a new one: it is read from its start. */
-async function followFile(path: string, from: number, context: Context): Promise<void> {
-  const stopped = new AbortController();
-  const dispose = onStopRequest(() => stopped.abort());
+async function followFile(
+  path: string,
+  from: number,
+  context: Context,
+  stopped: AbortSignal,
+): Promise<void> {
+  if (stopped.aborted) return;
   let position = from;
   let rest = "";
   let reading = Promise.resolve();
@@ -71,10 +78,11 @@ async function followFile(path: string, from: number, context: Context): Promise
       await file.close();
     }
   };
-  const watcher = watch(join(path, ".."), { signal: stopped.signal }, (_event, name) => {
+  const watcher = watch(join(path, ".."), { signal: stopped }, (_event, name) => {
     if (name === basename(path)) reading = reading.then(readOn);
   });
-  await readOn();
-  await new Promise<void>((resolve) => watcher.once("close", resolve));
-  dispose();
+  const closed = new Promise<void>((resolve) => watcher.once("close", resolve));
+  reading = reading.then(readOn);
+  await closed;
+  await reading;
 }

@@ -37,46 +37,53 @@ const answers = (status: AnswerExpectation["status"] & {}): AnswerExpectation =>
   why: "",
   hint: "",
 });
+const served = (...expect: AnswerExpectation[]) => ({ expect, serve: async () => undefined });
 const exitCode = (...args: Parameters<typeof outcomeOf>) => outcomeOf(...args).exitCode;
 
 test("driven as meant, settled, and a trace of driver and server: pass", () => {
-  expect(exitCode(record(), whole, [])).toBe(0);
+  expect(exitCode(record(), whole, served())).toBe(0);
 });
 
 test("a missing part of the trace is inconclusive and named", () => {
-  expect(outcomeOf(record(), traceOf("lab-cli"), [])).toEqual({
+  expect(outcomeOf(record(), traceOf("lab-cli"), served())).toEqual({
     exitCode: 2,
     words: "No span of lab-server arrived in time.",
   });
-  expect(exitCode(record(), undefined, [])).toBe(2);
+  expect(exitCode(record(), undefined, served())).toBe(2);
 });
 
 test("a run that ran out of time is inconclusive", () => {
-  expect(exitCode(record({ state: "expired" }), whole, [])).toBe(2);
+  expect(exitCode(record({ state: "expired" }), whole, served())).toBe(2);
 });
 
 test("an error answer fails the run unless the scenario declares it for this mode", () => {
   const failed = record({ answer: { status: 500, durationMs: 3 } });
-  expect(exitCode(failed, whole, [])).toBe(1);
-  expect(exitCode(failed, whole, [answers(500)])).toBe(0);
-  expect(exitCode(failed, whole, [answers({ gte: 500, lt: 600 })])).toBe(0);
-  expect(exitCode({ ...failed, mode: "control" }, whole, [answers(500)])).toBe(1);
+  expect(exitCode(failed, whole, served())).toBe(1);
+  expect(exitCode(failed, whole, served(answers(500)))).toBe(0);
+  expect(exitCode(failed, whole, served(answers({ gte: 500, lt: 600 })))).toBe(0);
+  expect(exitCode({ ...failed, mode: "control" }, whole, served(answers(500)))).toBe(1);
 });
 
 test("a broken connection is meant where the scenario declares status 0", () => {
   const broken = record({ answer: { status: 0, durationMs: 3, error: "socket hang up" } });
-  expect(outcomeOf(broken, whole, []).words).toContain("socket hang up");
-  expect(exitCode(broken, whole, [answers(0)])).toBe(0);
+  expect(outcomeOf(broken, whole, served()).words).toContain("socket hang up");
+  expect(exitCode(broken, whole, served(answers(0)))).toBe(0);
 });
 
 test("an answer other than the declared one fails the run", () => {
-  expect(exitCode(record(), whole, [answers(500)])).toBe(1);
-  expect(exitCode(record({ answer: null }), whole, [])).toBe(1);
+  expect(exitCode(record(), whole, served(answers(500)))).toBe(1);
+  expect(exitCode(record({ answer: null }), whole, served())).toBe(1);
 });
 
 test("once a run is judged, only its verdict counts", () => {
-  expect(exitCode(record({ verdict: "pass" }), undefined, [])).toBe(0);
-  expect(exitCode(record({ verdict: "fail" }), whole, [])).toBe(1);
-  expect(exitCode(record({ verdict: "inconclusive" }), whole, [])).toBe(2);
-  expect(exitCode(record({ verdict: "pending" }), whole, [])).toBe(2);
+  expect(exitCode(record({ verdict: "pass" }), undefined, served())).toBe(0);
+  expect(exitCode(record({ verdict: "fail" }), whole, served())).toBe(1);
+  expect(exitCode(record({ verdict: "inconclusive" }), whole, served())).toBe(2);
+  expect(exitCode(record({ verdict: "pending" }), whole, served())).toBe(2);
+});
+
+test("what happens in the page alone needs neither an answer nor a span of the server", () => {
+  const inPage = record({ driver: "lab-web", answer: null });
+  expect(exitCode(inPage, traceOf("lab-web"), { expect: [] })).toBe(0);
+  expect(exitCode(inPage, traceOf("lab-cli"), { expect: [] })).toBe(2);
 });

@@ -1,5 +1,5 @@
 import type { OtlpTrace, RunRecord } from "#lab/api.ts";
-import type { Comparison, Expectation, Mode } from "#scenarios/define.ts";
+import type { Comparison, Expectation, Mode, Scenario } from "#scenarios/define.ts";
 import { traceService } from "#scenarios/names.ts";
 
 /**
@@ -14,7 +14,7 @@ export type Outcome =
 export function outcomeOf(
   record: RunRecord,
   trace: OtlpTrace | undefined,
-  expect: readonly Expectation[],
+  scenario: Pick<Scenario, "expect" | "serve">,
 ): Outcome {
   switch (record.verdict) {
     case "pass":
@@ -26,19 +26,21 @@ export function outcomeOf(
     case "not-applicable":
       return { exitCode: 2, words: `The verdict is "${record.verdict}".` };
     case "declared":
-      return unjudged(record, trace, expect);
+      return unjudged(record, trace, scenario);
   }
 }
 
 function unjudged(
   record: RunRecord,
   trace: OtlpTrace | undefined,
-  expect: readonly Expectation[],
+  { expect, serve }: Pick<Scenario, "expect" | "serve">,
 ): Outcome {
-  const unmeant = unmeantAnswer(record, expect);
+  // What happens in the page alone has no answer and reaches no server.
+  const unmeant = serve === undefined ? undefined : unmeantAnswer(record, expect);
   if (unmeant !== undefined) return { exitCode: 1, words: unmeant };
   const services = servicesOf(trace);
-  const missing = [traceService.cli, traceService.server].filter((name) => !services.has(name));
+  const wanted = [record.driver ?? traceService.cli, ...(serve ? [traceService.server] : [])];
+  const missing = wanted.filter((name) => !services.has(name));
   if (missing.length > 0) {
     return { exitCode: 2, words: `No span of ${missing.join(" and ")} arrived in time.` };
   }

@@ -5,8 +5,8 @@ import { ask } from "./running-lab.ts";
 
 /** Follows one run over the lab's event stream. */
 export interface RunWatch {
-  /** The record once it is settled or expired; undefined when that took longer than `limitMs`. */
-  readonly ended: (limitMs: number) => Promise<RunRecord | undefined>;
+  /** The record once it is settled or expired, or as it is after `limitMs`. */
+  readonly ended: (limitMs: number) => Promise<RunRecord>;
   readonly close: () => void;
 }
 
@@ -47,9 +47,7 @@ export async function watchRun(lab: { readonly origin: string }, runId: string):
       const timer = setTimeout(() => over.resolve(undefined), limitMs);
       const record = await over.promise;
       clearTimeout(timer);
-      if (record !== undefined) return record;
-      const last = await ask<RunRecord>(lab, routes.run(runId));
-      return isOver(last) ? last : undefined;
+      return record ?? (await ask<RunRecord>(lab, routes.run(runId)));
     },
     close: () => closing.abort(),
   };

@@ -1,5 +1,6 @@
 import {
   type CreatedRun,
+  type CreateRun,
   type Observation,
   type OtlpTrace,
   type RunRecord,
@@ -11,8 +12,9 @@ import { loadCatalogue } from "#scenarios/catalogue.ts";
 import type { Mode, ParamValue, Scenario } from "#scenarios/define.ts";
 import { type Context, type ExitCode, printJson } from "./context.ts";
 import { type Driven, drive } from "./driver.ts";
+import { driveInPage } from "./page-driver.ts";
 import { type Outcome, outcomeOf } from "./run-outcome.ts";
-import { watchRun } from "./run-watch.ts";
+import { type RunWatch, watchRun } from "./run-watch.ts";
 import { ask, type OpenLab, requireLab } from "./running-lab.ts";
 
 export interface RunRequest {
@@ -28,22 +30,34 @@ const closedAfterMs = 15_000;
 const defaultTimeoutMs = 10_000;
 
 /**
- * Runs a scenario against the running lab and waits for its telemetry. Exit code: see
- * {@link outcomeOf}; 2 for a scenario that needs the page.
- * @throws LabError `unknown-scenario`, or why the lab does not start the run.
+ * Runs a scenario against the running lab and waits for its telemetry. Scenarios with a browser part
+ * are driven in headless Chromium. Exit code: see {@link outcomeOf}.
+ * @throws LabError `unknown-scenario`, `no-browser`, or why the lab does not start the run.
  */
 export async function run(request: RunRequest, context: Context): Promise<ExitCode> {
   const scenario = await scenarioOf(request.scenario);
   const lab = await requireLab(context.dir);
-  if (scenario.stage) return needsPage(scenario, lab, request.json, context);
+  const record = await (scenario.stage
+    ? runInPage(lab, request, scenario, context)
+    : runHere(lab, request, scenario, context));
+  const trace = await readTrace(lab, record.traceIds[0]);
+  const outcome = outcomeOf(record, trace, scenario);
+  const page = `${lab.origin}/runs/${record.runId}`;
+  if (request.json) printJson(context, { ...outcome, page, run: record });
+  else for (const line of lines(record, outcome, page)) context.out(line);
+  return outcome.exitCode;
+}
+
+/** This process drives: it is the service `lab-cli` of the trace. */
+async function runHere(
+  lab: OpenLab,
+  request: RunRequest,
+  scenario: Scenario,
+  context: Context,
+): Promise<RunRecord> {
   const created = await ask<CreatedRun>(lab, routes.runs, {
     method: "POST",
-    body: {
-      scenario: request.scenario,
-      mode: request.mode,
-      params: request.params,
-      ...(request.seed === undefined ? {} : { seed: request.seed }),
-    },
+    body: orderOf(request),
   });
   const watch = await watchRun(lab, created.runId);
   try {
@@ -52,19 +66,41 @@ export async function run(request: RunRequest, context: Context): Promise<ExitCo
       context.say(`The driver's own spans were not taken: ${driven.undelivered}`);
     }
     await observe(lab, created.runId, driven);
-    const limitMs = (scenario.timeoutMs ?? defaultTimeoutMs) + closedAfterMs;
-    const record =
-      (await watch.ended(limitMs)) ?? (await ask<RunRecord>(lab, routes.run(created.runId)));
-    const trace = await readTrace(lab, driven.traceId);
-    const outcome = outcomeOf(record, trace, scenario.expect);
-    const page = `${lab.origin}/runs/${record.runId}`;
-    if (request.json) printJson(context, { ...outcome, page, run: record });
-    else for (const line of lines(record, driven.traceId, outcome, page)) context.out(line);
-    return outcome.exitCode;
+    return await watch.ended(limitOf(scenario));
   } finally {
     watch.close();
   }
 }
+
+/** The page drives, as if somebody had clicked. */
+async function runInPage(
+  lab: OpenLab,
+  request: RunRequest,
+  scenario: Scenario,
+  context: Context,
+): Promise<RunRecord> {
+  let watch: RunWatch | undefined;
+  const inPage = await driveInPage(lab.origin, orderOf(request), context.env, async (runId) => {
+    watch = await watchRun(lab, runId);
+  });
+  try {
+    watch ??= await watchRun(lab, inPage.runId);
+    return await watch.ended(limitOf(scenario));
+  } finally {
+    watch?.close();
+    await inPage.close();
+  }
+}
+
+const orderOf = ({ scenario, mode, params, seed }: RunRequest): CreateRun => ({
+  scenario,
+  mode,
+  params: { ...params },
+  ...(seed === undefined ? {} : { seed }),
+});
+
+const limitOf = ({ timeoutMs }: Scenario): number =>
+  (timeoutMs ?? defaultTimeoutMs) + closedAfterMs;
 
 async function scenarioOf(id: string): Promise<Scenario> {
   const catalogue = await loadCatalogue();
@@ -73,14 +109,6 @@ async function scenarioOf(id: string): Promise<Scenario> {
   throw new LabError("unknown-scenario", `There is no scenario "${id}".`, {
     hint: `There are: ${[...catalogue.keys()].join(", ")}.`,
   });
-}
-
-function needsPage(scenario: Scenario, lab: OpenLab, json: boolean, context: Context): ExitCode {
-  const page = `${lab.origin}/scenarios/${scenario.id}`;
-  const words = `${scenario.id} happens in the browser, so it needs the page: ${page}`;
-  if (json) printJson(context, { exitCode: 2, words, page });
-  else context.out(words);
-  return 2;
 }
 
 async function observe(lab: OpenLab, runId: string, driven: Driven): Promise<void> {
@@ -94,19 +122,23 @@ async function observe(lab: OpenLab, runId: string, driven: Driven): Promise<voi
 }
 
 /** Undefined while nothing of the trace has arrived. */
-async function readTrace(lab: OpenLab, traceId: string): Promise<OtlpTrace | undefined> {
+async function readTrace(
+  lab: OpenLab,
+  traceId: string | undefined,
+): Promise<OtlpTrace | undefined> {
+  if (traceId === undefined) return undefined;
   return ask<OtlpTrace>(lab, routes.trace(traceId)).catch(() => undefined);
 }
 
-function lines(record: RunRecord, traceId: string, outcome: Outcome, page: string): string[] {
-  const { scenario, mode, params, answer, counts, signals, checks, restarts } = record;
+function lines(record: RunRecord, outcome: Outcome, page: string): string[] {
+  const { scenario, mode, params, answer, counts, signals, checks, restarts, driver } = record;
   const words = Object.entries(params).map(([name, value]) => `${name}=${value}`);
   const restarted = Object.entries(restarts).map(([id, times]) => `${id} restarted ${times}×`);
-  // This driver is no browser.
-  const ownSignals = signals.filter(({ id }) => id !== "browser-span");
+  // The command line as the driver is no browser.
+  const ownSignals = signals.filter(({ id }) => id !== "browser-span" || driver === "lab-web");
   return [
     `${scenario}  ${[mode, ...words].join(", ")}`,
-    `  trace    ${traceId}`,
+    `  trace    ${record.traceIds[0] ?? "none"}`,
     `  answer   ${answerWords(answer)}`,
     `  seen     ${[`${counts.spans} spans`, `${counts.logs} log lines`, `${counts.sentry} Sentry items`, ...restarted].join(", ")}`,
     `  visible  ${ownSignals.map(signalWords).join(", ")}`,

@@ -37,6 +37,17 @@ export async function findBrowser(env: Env): Promise<string | undefined> {
   return existsSync(downloaded) && starts(downloaded) ? downloaded : undefined;
 }
 
+/** Arguments for a browser that only looks at the lab. */
+export const browserArguments: readonly string[] = [
+  // Chromium has no sandbox for root.
+  ...(process.getuid?.() === 0 ? ["--no-sandbox"] : []),
+  // In a closed network its own errands only wait for time-outs.
+  "--disable-background-networking",
+  "--disable-component-update",
+  "--disable-sync",
+  "--no-first-run",
+];
+
 /** Ubuntu puts a script in the browser's place that only asks to install a snap: being there is not enough. */
 const starts = (path: string): boolean =>
   spawnSync(path, ["--version"], { stdio: "ignore", timeout: 20_000 }).status === 0;

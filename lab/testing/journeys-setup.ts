@@ -5,5 +5,7 @@ export default async function startLabForJourneys(): Promise<() => Promise<void>
   const lab = await startLab();
   // Workers inherit the environment, and the configuration is read again in each of them.
   process.env.LAB_E2E_ORIGIN = lab.origin;
+  // For the search for secrets in what the lab keeps.
+  process.env.LAB_E2E_DIR = lab.dir;
   return () => lab.stop();
 }

@@ -1,9 +1,10 @@
 import { execFile } from "node:child_process";
-import { readdirSync, readFileSync, rmSync } from "node:fs";
-import { mkdtemp } from "node:fs/promises";
+import { readdirSync, readFileSync } from "node:fs";
+import { mkdtemp, rm } from "node:fs/promises";
 import { connect } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { removeElsewhere } from "#lab/state/elsewhere.ts";
 import { repositoryDir } from "#lab/state/lab-dir.ts";
 import { type Running, readRunning } from "#lab/state/lock.ts";
 import { identify, isAlive, type ProcessIdentity } from "#lab/supervisor/process-identity.ts";
@@ -26,6 +27,12 @@ export interface Ended {
 }
 
 export const newLabDir = (): Promise<string> => mkdtemp(join(tmpdir(), "lab-test-"));
+
+/** Removes a state folder with all that its labs put elsewhere. */
+export async function removeLabDir(dir: string): Promise<void> {
+  await removeElsewhere(join(dir, "postgres"));
+  await rm(dir, { recursive: true, force: true });
+}
 
 /** What a lab of a test gets instead of what the user set: its own folder, any port, no terminal. */
 export function labEnvironment(dir: string, more: NodeJS.ProcessEnv = {}): NodeJS.ProcessEnv {
@@ -65,7 +72,7 @@ export async function startLab(dir?: string): Promise<LabUnderTest> {
       const processes = processesOf(own, running);
       const stopped = await cli(own, ["down"]);
       const left = await leftBehind(processes, running.origin);
-      if (dir === undefined) rmSync(own, { recursive: true, force: true });
+      if (dir === undefined) await removeLabDir(own);
       if (stopped.code !== 0) throw new Error(`down failed: ${stopped.err}`);
       if (left.length > 0) throw new Error(`the lab left behind: ${left.join(", ")}`);
     },

@@ -1,0 +1,82 @@
+import type { Browser, Page } from "playwright";
+import { type CreatedRun, type CreateRun, routes } from "#lab/api.ts";
+import { LabError } from "#lab/errors.ts";
+import type { Env } from "#lab/state/lab-dir.ts";
+import { browserArguments, findBrowser } from "#lab/testing/browser.ts";
+
+const pageTimeoutMs = 15_000;
+
+/** A run that a page in a headless browser drives. */
+export interface PageRun {
+  readonly runId: string;
+  readonly close: () => Promise<void>;
+}
+
+/**
+ * Opens the lab's page in a headless browser and clicks Run on the scenario's card. Whatever the
+ * card says, the run gets `order`: its request is rewritten on the way. `onCreated` is awaited
+ * before the page learns that the run exists.
+ * @throws LabError `no-browser`, `page-did-not-run`, or the lab's refusal as the page got it.
+ */
+export async function driveInPage(
+  origin: string,
+  order: CreateRun,
+  env: Env,
+  onCreated: (runId: string) => Promise<void>,
+): Promise<PageRun> {
+  const executablePath = await findBrowser(env);
+  if (executablePath === undefined) {
+    throw new LabError("no-browser", `${order.scenario} happens in the browser; none was found.`, {
+      hint: "Install Chromium or Chrome, or set LAB_CHROMIUM to the path of one; npm run e2e tries to fetch one.",
+    });
+  }
+  const { chromium } = await import("playwright");
+  const browser = await chromium.launch({ executablePath, args: [...browserArguments] });
+  try {
+    const page = await browser.newPage({ baseURL: origin });
+    const runId = await clickRun(page, order, onCreated);
+    return { runId, close: () => browser.close() };
+  } catch (error) {
+    await closeQuietly(browser);
+    if (error instanceof LabError) throw error;
+    throw new LabError("page-did-not-run", `The page did not start ${order.scenario}.`, {
+      hint: `Open ${origin} and run it there; npm run lab -- status shows how the lab is.`,
+      cause: error,
+    });
+  }
+}
+
+async function clickRun(
+  page: Page,
+  order: CreateRun,
+  onCreated: (runId: string) => Promise<void>,
+): Promise<string> {
+  const { promise: created, resolve, reject } = Promise.withResolvers<string>();
+  await page.route(`**${routes.runs}`, async (route) => {
+    if (route.request().method() !== "POST") return route.continue();
+    const response = await route.fetch({ postData: JSON.stringify(order) });
+    const text = await response.text();
+    if (response.ok()) {
+      const { runId } = JSON.parse(text) as CreatedRun;
+      await onCreated(runId);
+      resolve(runId);
+    } else {
+      const { code, message, hint } = JSON.parse(text).error;
+      reject(new LabError(code, message, { hint }));
+    }
+    await route.fulfill({ response });
+  });
+  // A refusal may come before anybody waits for it.
+  created.catch(() => {});
+  await page.goto("/", { timeout: pageTimeoutMs });
+  const card = page
+    .getByRole("article")
+    .filter({ has: page.getByText(order.scenario, { exact: true }) });
+  await card.getByText(order.mode ?? "fault", { exact: true }).click({ timeout: pageTimeoutMs });
+  await card.getByRole("button", { name: /^Run / }).click({ timeout: pageTimeoutMs });
+  return created;
+}
+
+async function closeQuietly(browser: Browser): Promise<void> {
+  await browser.close().catch(() => {});
+}
