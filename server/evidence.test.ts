@@ -223,11 +223,10 @@ describe("SIGTERM", () => {
 });
 
 describe("an outage of the receiver", () => {
-  test.each(["refused", "unavailable", "hang"] as const)(
-    "%s: the app answers as before, and nothing is lost",
-    async (kind) => {
-      const away = await openTap(store.url);
-      const shop = await startServer({ postgres, telemetryUrl: away.url });
+  test("refused, answered 503 or hanging: the app answers as before, and nothing is lost", async () => {
+    const away = await openTap(store.url);
+    const shop = await startServer({ postgres, telemetryUrl: away.url });
+    for (const kind of ["refused", "unavailable", "hang"] as const) {
       if (kind === "refused") await away.refuse();
       else away.behave(kind);
       const traceIds = await Promise.all(
@@ -249,13 +248,13 @@ describe("an outage of the receiver", () => {
         );
         expect(named(spans, "SELECT products")).toHaveLength(1);
       }
-      const metrics = await (await fetch(shop.metricsUrl)).text();
-      const dropped = [...metrics.matchAll(/^lab_telemetry_dropped_total\{[^}]*\} (\S+)/gm)];
-      expect(dropped.map(([, count]) => count)).toEqual(["0", "0", "0", "0", "0", "0"]);
-      await shop.stop();
-      await away.close();
-    },
-  );
+    }
+    const metrics = await (await fetch(shop.metricsUrl)).text();
+    const dropped = [...metrics.matchAll(/^lab_telemetry_dropped_total\{[^}]*\} (\S+)/gm)];
+    expect(dropped.map(([, count]) => count)).toEqual(["0", "0", "0", "0", "0", "0"]);
+    await shop.stop();
+    await away.close();
+  }, 40_000);
 });
 
 test("a Sentry envelope is read item by item", () => {

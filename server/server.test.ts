@@ -119,7 +119,7 @@ describe("db.n-plus-one", () => {
     expect(new Set(orders.map(({ attributes }) => attributes["db.query.text"])).size).toBe(1);
     expect(orders[0]?.attributes).toMatchObject({
       "db.system.name": "postgresql",
-      "db.namespace": "lab",
+      "db.namespace": "lab|shop",
       "db.collection.name": "orders",
       "db.operation.name": "SELECT",
       "db.response.returned_rows": 1,

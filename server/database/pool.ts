@@ -14,6 +14,9 @@ export interface Pool {
   readonly end: (timeoutMs: number) => Promise<void>;
 }
 
+/** Where the app's tables are; no other schema is searched. */
+const schema = "shop";
+
 /** The connections between two losses. After a loss new queries go to fresh ones. */
 interface Generation {
   readonly sql: Sql;
@@ -41,7 +44,7 @@ export function openPool(url: string, options: { readonly max: number }): Pool {
       idle_timeout: 0,
       max_lifetime: null,
       backoff: () => 0.1,
-      connection: { application_name: "lab-server" },
+      connection: { application_name: "lab-server", search_path: schema },
       onnotice() {},
       onclose(connectionId) {
         transactions.lost(connectionId);
@@ -54,7 +57,11 @@ export function openPool(url: string, options: { readonly max: number }): Pool {
       running: new Set(),
       seen: new Set(),
       transactions,
-      peer: { address: host[0] ?? "127.0.0.1", port: Number(port[0] ?? 5432), database },
+      peer: {
+        address: host[0] ?? "127.0.0.1",
+        port: Number(port[0] ?? 5432),
+        namespace: `${database}|${schema}`,
+      },
       retired: false,
     };
     const probe = unsentQuery(sql);

@@ -23,7 +23,8 @@ const tracer = trace.getTracer("lab-server/postgres.js");
 export interface Peer {
   readonly address: string;
   readonly port: number;
-  readonly database: string;
+  /** `database|schema` (https://opentelemetry.io/docs/specs/semconv/database/postgresql/). */
+  readonly namespace: string;
 }
 
 /**
@@ -77,7 +78,7 @@ function open(statement: Statement, collection: string | undefined, peer: Peer):
     kind: SpanKind.CLIENT,
     attributes: {
       [ATTR_DB_SYSTEM_NAME]: "postgresql",
-      [ATTR_DB_NAMESPACE]: peer.database,
+      [ATTR_DB_NAMESPACE]: peer.namespace,
       [ATTR_DB_OPERATION_NAME]: statement.operation,
       [ATTR_DB_QUERY_SUMMARY]: statement.summary,
       [ATTR_DB_QUERY_TEXT]: statement.text,
