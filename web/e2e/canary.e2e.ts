@@ -51,7 +51,6 @@ test("secrets that come in with requests are in no file of the lab", async ({ re
     await request.post(`${path}?${query}`, { headers: { ...writing, ...secret }, data: bad });
   }
   await request.get("/", { headers: { ...secret, host: canary("host") } });
-  await request.get(`/api/orders/${canary("path")}`, { headers: secret });
 
   // The search does find what the lab keeps of this very run, once it is written.
   const kept = new RegExp(created.runId, "g");
