@@ -1,4 +1,5 @@
 import { type ChunkedTable, chunkedTable, rowMask } from "./chunked-table.ts";
+import { hash64, newSeed } from "./id-hash.ts";
 
 /** Columns of the stored spans; a span's place in them is `row & rowMask`. About 70 bytes per span. */
 export interface SpanColumns {
@@ -65,11 +66,10 @@ export function spanTable(): SpanTable {
   /** Open addressing over span ids; a slot holds a row. */
   let slots = new Uint32Array(1 << 15);
   let used = 0;
+  let seed = newSeed();
 
-  const slotOf = (high: number, low: number): number => {
-    const h = Math.imul(high ^ Math.imul(low, 0x85ebca6b), 0xc2b2ae35);
-    return (h ^ (h >>> 15)) & (slots.length - 1);
-  };
+  const slotOf = (high: number, low: number): number =>
+    hash64(seed, high, low) & (slots.length - 1);
   const place = (row: number): void => {
     const columns = rows.columnsOf(row);
     const at = row & rowMask;
@@ -118,15 +118,21 @@ export function spanTable(): SpanTable {
       const table = rows.save(put);
       const hashed = hashes.save(put);
       put(slots);
-      return { table, hashed, slots: slots.length, used };
+      return { table, hashed, slots: slots.length, used, seed };
     },
     load: (json, fill) => {
-      const saved = json as { table: unknown; hashed: unknown; slots: number; used: number };
+      const saved = json as {
+        readonly table: unknown;
+        readonly hashed: unknown;
+        readonly slots: number;
+        readonly used: number;
+        readonly seed: number;
+      };
       rows.load(saved.table, fill);
       hashes.load(saved.hashed, fill);
       slots = new Uint32Array(saved.slots);
       fill(slots);
-      used = saved.used;
+      ({ used, seed } = saved);
     },
   };
 }

@@ -1,4 +1,5 @@
 import type { LoadArrays, SaveArrays } from "./checkpoint.ts";
+import { hash128, newSeed } from "./id-hash.ts";
 
 /**
  * One entry per trace, found by its 16-byte id: open addressing over typed arrays, because a
@@ -38,13 +39,11 @@ export function traceTable(): TraceTable {
   let slots = new Int32Array(capacity * 2);
   let next = 1;
   let used = 0;
+  let seed = newSeed();
   const free: number[] = [];
 
-  const slotOf = (a: number, b: number, c: number, d: number): number => {
-    let h = Math.imul(a ^ Math.imul(b, 0x85ebca6b), 0xc2b2ae35) ^ Math.imul(c, 0x27d4eb2f) ^ d;
-    h = Math.imul(h ^ (h >>> 15), 0x2c1b3c6d);
-    return (h ^ (h >>> 13)) & (slots.length - 1);
-  };
+  const slotOf = (a: number, b: number, c: number, d: number): number =>
+    hash128(seed, a, b, c, d) & (slots.length - 1);
   const isAt = (trace: number, a: number, b: number, c: number, d: number): boolean => {
     const at = trace * 4;
     return ids[at] === a && ids[at + 1] === b && ids[at + 2] === c && ids[at + 3] === d;
@@ -131,11 +130,17 @@ export function traceTable(): TraceTable {
     },
     save: (put) => {
       for (const array of [ids, slots, ...Object.values(entries)]) put(array);
-      return { capacity, next, used, free };
+      return { capacity, next, used, seed, free };
     },
     load: (json, fill) => {
-      const saved = json as { capacity: number; next: number; used: number; free: number[] };
-      ({ capacity, next, used } = saved);
+      const saved = json as {
+        readonly capacity: number;
+        readonly next: number;
+        readonly used: number;
+        readonly seed: number;
+        readonly free: readonly number[];
+      };
+      ({ capacity, next, used, seed } = saved);
       for (const trace of saved.free) free.push(trace);
       ids = new Uint32Array(capacity * 4);
       slots = new Int32Array(capacity * 2);
