@@ -3,7 +3,7 @@ import type { OtlpTrace, RunRecord } from "#lab/api.ts";
 import type { AnswerExpectation } from "#scenarios/define.ts";
 import { outcomeOf } from "./run-outcome.ts";
 
-const record = (changes: Partial<RunRecord> = {}): RunRecord => ({
+const settled = {
   runId: "0mwry9lcy000wu6xxfdmeym5l9",
   scenario: "db.n-plus-one",
   mode: "fault",
@@ -19,11 +19,12 @@ const record = (changes: Partial<RunRecord> = {}): RunRecord => ({
   counts: { spans: 2, logs: 0, sentry: 0 },
   signals: [],
   restarts: {},
+  exitCodes: {},
   verdict: "declared",
   checks: [],
   links: [],
-  ...changes,
-});
+} as const;
+const record = (changes: Partial<RunRecord> = {}): RunRecord => ({ ...settled, ...changes });
 const traceOf = (...services: string[]): OtlpTrace => ({
   resourceSpans: services.map((name) => ({
     resource: { attributes: [{ key: "service.name", value: { stringValue: name } }] },
