@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { brotliDecompressSync, gunzipSync } from "node:zlib";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { loadAssets } from "./assets.ts";
-import { type Ask, ask, openDoorUnderTest } from "./door-under-test.ts";
+import { type Ask, ask, openDoorUnderTest } from "./testing/door-under-test.ts";
 
 const script = `export const page = ${"1 + ".repeat(2000)} 1;\n`;
 let dir: string;

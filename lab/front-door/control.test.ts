@@ -9,7 +9,7 @@ import {
   type ScenariosBody,
   type StatusBody,
 } from "../api.ts";
-import { type Ask, ask, openDoorUnderTest, scenario, writing } from "./door-under-test.ts";
+import { type Ask, ask, openDoorUnderTest, scenario, writing } from "./testing/door-under-test.ts";
 
 const traceId = "a".repeat(32);
 const post = (body: unknown): Ask => ({

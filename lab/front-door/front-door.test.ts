@@ -3,9 +3,9 @@ import { createServer } from "node:net";
 import { networkInterfaces } from "node:os";
 import { expect, test } from "vitest";
 import { LabError } from "../errors.ts";
-import { openDoorUnderTest, secrets, sendRaw, writing } from "./door-under-test.ts";
 import { openFrontDoor } from "./front-door.ts";
 import type { BuildPage } from "./page-host.ts";
+import { openDoorUnderTest, secrets, sendRaw, writing } from "./testing/door-under-test.ts";
 
 const hasIpv6 = Object.values(networkInterfaces())
   .flat()

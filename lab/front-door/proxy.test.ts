@@ -2,7 +2,7 @@ import { once } from "node:events";
 import { request as httpRequest, type IncomingMessage, type ServerResponse } from "node:http";
 import { connect } from "node:net";
 import { expect, test } from "vitest";
-import { openDoorUnderTest, secrets, writing } from "./door-under-test.ts";
+import { openDoorUnderTest, secrets, writing } from "./testing/door-under-test.ts";
 
 /** The app answers with what it got. */
 async function echo(request: IncomingMessage, response: ServerResponse): Promise<void> {

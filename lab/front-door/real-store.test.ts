@@ -12,7 +12,7 @@ import {
   traces,
 } from "../store/testing/payload.ts";
 import { startStoreProcess } from "../store/testing/process.ts";
-import { type DoorUnderTest, openDoorUnderTest, writing } from "./door-under-test.ts";
+import { type DoorUnderTest, openDoorUnderTest, writing } from "./testing/door-under-test.ts";
 
 async function createRun(lab: DoorUnderTest): Promise<string> {
   const request = { method: "POST", headers: writing, body: '{"scenario":"db.test"}' };

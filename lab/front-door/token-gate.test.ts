@@ -1,6 +1,6 @@
 import type { IncomingHttpHeaders } from "node:http";
 import { expect, test } from "vitest";
-import { openDoorUnderTest, writing } from "./door-under-test.ts";
+import { openDoorUnderTest, writing } from "./testing/door-under-test.ts";
 
 const token = "k3Jd8s0PqLmZx71Tn4VwYg";
 

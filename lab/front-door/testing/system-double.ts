@@ -2,10 +2,10 @@
 import { once } from "node:events";
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
-import type { LogRecord, OtlpSpan, OtlpTrace, SentryItem, ServiceStatus } from "../api.ts";
-import type { ServiceId } from "../services/ids.ts";
-import type { FeedMessage, TraceGrowth } from "../store/contract.ts";
-import type { System } from "../system.ts";
+import type { LogRecord, OtlpSpan, OtlpTrace, SentryItem, ServiceStatus } from "../../api.ts";
+import type { ServiceId } from "../../services/ids.ts";
+import type { FeedMessage, TraceGrowth } from "../../store/contract.ts";
+import type { System } from "../../system.ts";
 
 export interface SystemDouble {
   readonly system: System;
@@ -205,7 +205,7 @@ const sentryEvent = (seq: number, traceId: string): SentryItem => ({
 
 export const readyRow = (id: ServiceId): ServiceStatus => ({
   ...{ id, title: id, role: "a double", state: "ready", kind: "real", version: "1" },
-  ...{ url: null, port: null, pid: null, startedAt: 1, startMs: 1, restarts: 0 },
+  ...{ url: null, port: null, pid: null, startedAt: 1, startMs: 1, restarts: 0, exitCode: null },
   ...{ progress: null, note: null },
 });
 

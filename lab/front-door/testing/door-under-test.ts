@@ -7,7 +7,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Catalogue } from "#scenarios/catalogue.ts";
 import { defineScenario, integer, type Scenario } from "#scenarios/define.ts";
-import { type FrontDoor, type FrontDoorOptions, openFrontDoor } from "./front-door.ts";
+import { type FrontDoor, type FrontDoorOptions, openFrontDoor } from "../front-door.ts";
 import { type AppHandler, openSystemDouble, type SystemDouble } from "./system-double.ts";
 
 export interface DoorUnderTest extends AsyncDisposable {
