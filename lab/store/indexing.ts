@@ -102,8 +102,23 @@ export function openIndex(startedAt: number): Indexing {
       groups.serviceLength[group] as number,
     );
 
-  const runOf = (bytes: Buffer, offset: number, length: number): number =>
-    length === 0 ? 0 : runs.number(bytes.toString("utf8", offset, offset + length));
+  let lastRun = { bytes: Buffer.alloc(0), run: 0 };
+  function runOf(bytes: Buffer, offset: number, length: number): number {
+    if (length === 0) return 0;
+    // Neighbours mostly belong to one run: comparing costs less than making a string.
+    if (lastRun.bytes.length === length) {
+      const { bytes: known } = lastRun;
+      let same = 0;
+      while (same < length && known[same] === bytes[offset + same]) same++;
+      if (same === length) return lastRun.run;
+    }
+    const text = bytes.toString("utf8", offset, offset + length);
+    lastRun = {
+      bytes: Buffer.from(bytes.subarray(offset, offset + length)),
+      run: runs.number(text),
+    };
+    return lastRun.run;
+  }
 
   function joinRun(trace: number, run: number): void {
     if (run === 0 || trace === 0) return;

@@ -96,8 +96,10 @@ function scanSpan(c: Cursor, stage: SpanStage, group: number): void {
   stage.length[row] = c.end - c.pos;
   stage.parentId[row * 2] = 0;
   stage.parentId[row * 2 + 1] = 0;
-  stage.start.fill(0, row * 2, row * 2 + 2);
-  stage.end.fill(0, row * 2, row * 2 + 2);
+  stage.start[row * 2] = 0;
+  stage.start[row * 2 + 1] = 0;
+  stage.end[row * 2] = 0;
+  stage.end[row * 2 + 1] = 0;
   stage.kind[row] = 0;
   stage.status[row] = 0;
   stage.nameLength[row] = 0;
