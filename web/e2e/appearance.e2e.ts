@@ -28,7 +28,7 @@ for (const width of [390, 1280]) {
     const run = runPage(page);
     await scenarios.open();
     await scenarios.card("run.handled-error").run.click();
-    await expect(run.sentence).toContainText("Finished");
+    await run.finished();
     await run.tab("Sentry").click();
     await run.waterfall.roots.click();
     await expect(run.waterfall.span).toBeVisible();
@@ -67,7 +67,7 @@ test("nothing is loaded from elsewhere, and nothing is refused by the page's own
   const run = runPage(page);
   await scenarios.open();
   await scenarios.card("ui.render-error").run.click();
-  await expect(run.sentence).toContainText("Finished");
+  await run.finished();
   await page.goto("/services");
   await expect(page.getByRole("heading", { name: "Services" })).toBeVisible();
   expect(foreign).toEqual([]);

@@ -15,7 +15,7 @@ test("a crash of the app leaves its evidence, the dashboard alive and the app ru
 
   await scenarios.open();
   await scenarios.card("run.uncaught-crash").run.click();
-  await expect(run.sentence).toContainText("Finished", { timeout: 15_000 });
+  await run.finished();
   const broken = run.waterfall.row("scenario run.uncaught-crash");
   await expect(broken.getByRole("img", { name: "failed" })).toBeVisible();
 
@@ -33,7 +33,7 @@ test("a crash of the app leaves its evidence, the dashboard alive and the app ru
   await expect(services.service("Shop server").row).toContainText("Ready");
   await scenarios.open();
   await scenarios.card("db.n-plus-one").run.click();
-  await expect(run.sentence).toContainText("Finished");
+  await run.finished();
   await expect(run.waterfall.row("SELECT customers")).toBeVisible();
   expect(errors).toEqual([]);
 });
@@ -61,7 +61,7 @@ test("the page stays usable while the app restarts", async ({ page }) => {
   await expect(page.getByText("Not ready:")).toBeHidden();
   await page.getByRole("link", { name: "Scenarios" }).click();
   await scenarios.card("db.n-plus-one").run.click();
-  await expect(runPage(page).sentence).toContainText("Finished");
+  await runPage(page).finished();
 });
 
 test("a service's log can be read where it runs", async ({ page }) => {

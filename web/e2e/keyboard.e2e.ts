@@ -40,7 +40,7 @@ test("a trace is read without a mouse, and the address follows", async ({ page }
   const { tree, row, rows, span, search } = run.waterfall;
   await scenarios.open();
   await scenarios.card("db.n-plus-one").run.click();
-  await expect(run.sentence).toContainText("Finished");
+  await run.finished();
 
   await tree.focus();
   const cursor = tree.getByRole("row", { selected: true });
@@ -81,10 +81,10 @@ test("r runs the shown run again, with the same parameters", async ({ page }) =>
   await scenarios.open();
   await scenarios.card("db.n-plus-one").param("Customers").fill("20");
   await scenarios.card("db.n-plus-one").run.click();
-  await expect(run.sentence).toContainText("Finished");
+  await run.finished();
   const first = run.runId();
   await page.keyboard.press("r");
   await expect.poll(run.runId).not.toBe(first);
-  await expect(run.sentence).toContainText("Finished");
+  await run.finished();
   await expect(run.fact("Customers")).toHaveText("20");
 });

@@ -37,7 +37,7 @@ for (const id of ids) {
     await scenarios.open();
     await scenarios.card(id).run.click();
     await expect(page).toHaveURL(/\/runs\/[0-9a-z]{26}$/);
-    await expect(run.sentence).toContainText("Finished", { timeout: 15_000 });
+    await run.finished();
 
     await expect(run.waterfall.roots).toHaveCount(1);
     await expect(run.waterfall.roots).toContainText(rootSpanName(id));
@@ -47,6 +47,7 @@ for (const id of ids) {
 
     const record = await recordOf(request, run.runId());
     expect(record.traceIds).toHaveLength(1);
+    expect(record.checks.filter(({ state }) => state === "fail")).toEqual([]);
     const spans = await spansOf(request, record.traceIds[0] ?? "");
     expect(spans.filter(({ parentSpanId }) => !parentSpanId)).toHaveLength(1);
     expect(spans.map(({ service }) => service)).toContain(traceService.server);
@@ -78,7 +79,7 @@ test("a parameter of the form is what the app does", async ({ page, request }) =
   const card = scenarios.card("db.n-plus-one");
   await card.param("Customers").fill("30");
   await card.run.click();
-  await expect(run.sentence).toContainText("Finished");
+  await run.finished();
   const { traceIds } = await recordOf(request, run.runId());
   const spans = await spansOf(request, traceIds[0] ?? "");
   expect(spans.filter(({ name }) => name === "SELECT orders")).toHaveLength(30);
@@ -105,7 +106,7 @@ test("an error that no boundary holds reaches Sentry on the click's trace, and t
   const card = scenarios.card("ui.render-error");
   await card.param("Boundary around the component").selectOption("unguarded");
   await card.run.click();
-  await expect(run.sentence).toContainText("Finished");
+  await run.finished();
   await expect(run.stage).not.toContainText("cannot be shown");
   await run.tab("Sentry").click();
   await expect(run.evidence).toContainText(
@@ -113,7 +114,7 @@ test("an error that no boundary holds reaches Sentry on the click's trace, and t
   );
   expect((await recordOf(request, run.runId())).page).toEqual({ boundary: "unguarded" });
   await run.runAgain.click();
-  await expect(run.sentence).toContainText("Finished");
+  await run.finished();
 });
 
 test("the story opens from the card, has a URL of its own and closes with Escape", async ({

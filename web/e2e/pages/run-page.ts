@@ -1,8 +1,10 @@
-import type { Locator, Page } from "playwright/test";
+import { expect, type Locator, type Page } from "playwright/test";
 
 /** One run with its evidence. */
 export interface RunPage {
   readonly sentence: Locator;
+  /** Waits until the run has a verdict. */
+  readonly finished: () => Promise<void>;
   readonly runId: () => string;
   readonly runAgain: Locator;
   /** Value of a fact in the head, by its label. */
@@ -28,6 +30,11 @@ export interface Waterfall {
 export function runPage(page: Page): RunPage {
   return {
     sentence: page.getByRole("heading", { level: 1 }),
+    finished: () =>
+      expect(page.getByRole("heading", { level: 1 })).toHaveText(
+        /^\s*(Pass|Fail|Declared|Inconclusive|Not applicable)/,
+        { timeout: 15_000 },
+      ),
     runId: () => new URL(page.url()).pathname.split("/").at(-1) ?? "",
     runAgain: page.getByRole("button", { name: "Run again" }),
     fact: (label) => page.getByText(label, { exact: true }).locator("xpath=following-sibling::dd"),

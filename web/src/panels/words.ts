@@ -79,7 +79,7 @@ function verdictSentence(verdict: CheckState, checks: RunRecord["checks"]): stri
     case "not-applicable":
       return "Nothing of what it declares can be seen in this runtime.";
     case "declared":
-      return `Finished. ${many(checks.length)} declared; nothing judges them yet, so look for yourself.`;
+      return `Finished. ${many(checks.length)} declared and not judged: look for yourself.`;
   }
 }
 

@@ -12,7 +12,7 @@ export const isChord = ({ ctrlKey, altKey, metaKey }: KeyboardEvent): boolean =>
 
 /** Every shortcut, as the help shows it. */
 export const shortcuts: readonly (readonly [keys: string, effect: string])[] = [
-  ["1 … 5", "Scenarios, Runs, Traces, Services; 2 goes to the newest run"],
+  ["1 … 5", "Scenarios, the last run, Runs, Traces, Services"],
   ["g s, g r, g t, g v", "The same by letter: scenarios, runs, traces, services"],
   ["/", "Search on this page"],
   ["r", "Run the shown run again"],

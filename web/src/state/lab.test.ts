@@ -11,11 +11,10 @@ import {
 } from "#lab/api.ts";
 import { Lab, replaceBy, withRun } from "./lab.svelte.ts";
 
-const service = (state: ServiceStatus["state"]): ServiceStatus => ({
+const idle = {
   id: "server",
   title: "Shop server",
   role: "The app",
-  state,
   kind: "real",
   version: null,
   url: null,
@@ -26,7 +25,9 @@ const service = (state: ServiceStatus["state"]): ServiceStatus => ({
   restarts: 0,
   progress: null,
   note: null,
-});
+  exitCode: null,
+} as const;
+const service = (state: ServiceStatus["state"]): ServiceStatus => ({ ...idle, state });
 
 const card = (disabled: string | null): ScenarioCard => ({
   id: "db.example",
@@ -43,16 +44,13 @@ const card = (disabled: string | null): ScenarioCard => ({
   lastRuns: [],
 });
 
-const run = (runId: string, startedAt: number): RunRecord => ({
-  runId,
+const settled = {
   scenario: "db.example",
   mode: "fault",
   params: {},
   seed: 1,
   state: "settled",
   driver: "lab-web",
-  startedAt,
-  endedAt: startedAt + 5,
   traceIds: [],
   answer: null,
   page: {},
@@ -62,6 +60,13 @@ const run = (runId: string, startedAt: number): RunRecord => ({
   verdict: "declared",
   checks: [],
   links: [],
+  exitCodes: {},
+} as const;
+const run = (runId: string, startedAt: number): RunRecord => ({
+  ...settled,
+  runId,
+  startedAt,
+  endedAt: startedAt + 5,
 });
 
 /** A front door that answers with what `world` holds, and streams what it is told. */
