@@ -1,5 +1,6 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
+import { mkdirSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
@@ -273,6 +274,14 @@ test("without a lab, talking to it says how to start one", async () => {
   expect(JSON.parse((await cli(dir, ["status", "--json"])).out)).toEqual({ running: false });
   expect((await cli(dir, ["down"])).code).toBe(0);
   expect((await cli(dir, ["list"])).out).toContain("db.n-plus-one");
+});
+
+test("the doctor sees what a killed lab could not clear away", async () => {
+  mkdirSync(join(dir, "groups"), { recursive: true });
+  writeFileSync(join(dir, "groups", "4194305"), "owner 4194305 1 another-boot\n");
+  const { code, out } = await cli(dir, ["doctor"]);
+  expect(out).toMatch(/leftovers +of labs that were killed: pid 4194305/);
+  expect(code).toBe(0);
 });
 
 test("reset throws the data away and says what it was", async () => {
