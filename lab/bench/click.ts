@@ -54,28 +54,28 @@ async function wholeWaterfall(page: Page, origin: string): Promise<number> {
   await page.goto(origin);
   await runButton(page).click();
   await page.getByText(/^Finished/).waitFor();
-  return spansOf(await facts(page).innerText());
+  return spansOf((await facts(page).textContent()) ?? "");
 }
 
 async function clickToPaint(page: Page, origin: string, whole: number): Promise<number> {
   await page.goto(origin);
   await runButton(page).waitFor();
-  // Both ends are read inside the page: the driver's own round trips are not the user's.
-  await page.evaluate((count) => {
-    const shown = new RegExp(`(^|\\D)${count} spans`);
-    const state = window as unknown as { painted?: Promise<number> };
-    state.painted = new Promise((resolve) => {
-      let clickedAt = 0;
-      addEventListener("click", (event) => (clickedAt ||= event.timeStamp), { capture: true });
-      const observer = new MutationObserver(() => {
-        const text = document.querySelector('[aria-label="Waterfall"] p')?.textContent ?? "";
-        if (clickedAt === 0 || !shown.test(text)) return;
-        observer.disconnect();
-        requestAnimationFrame(() => setTimeout(() => resolve(performance.now() - clickedAt)));
-      });
-      observer.observe(document, { subtree: true, childList: true, characterData: true });
-    });
-  }, whole);
+  await page.evaluate(watchForPaint(whole));
   await runButton(page).click();
-  return page.evaluate(() => (window as unknown as { painted: Promise<number> }).painted);
+  return page.evaluate<number>("globalThis.painted");
 }
+
+/** Runs in the page, where both ends are read: the driver's own round trips are not the user's. */
+const watchForPaint = (spans: number): string => `
+  globalThis.painted = new Promise((resolve) => {
+    let clickedAt = 0;
+    addEventListener("click", (event) => { clickedAt ||= event.timeStamp; }, { capture: true });
+    const observer = new MutationObserver(() => {
+      const text = document.querySelector('[aria-label="Waterfall"] p')?.textContent ?? "";
+      if (clickedAt === 0 || !/(^|\\D)${spans} spans/.test(text)) return;
+      observer.disconnect();
+      requestAnimationFrame(() => setTimeout(() => resolve(performance.now() - clickedAt)));
+    });
+    observer.observe(document, { subtree: true, childList: true, characterData: true });
+  });
+  undefined`;
