@@ -9,7 +9,10 @@ export const anyHash = 0;
 /** Place of the next byte while a KeyValue is looked over. */
 let pos = 0;
 
-/** Hash of the KeyValue between `start` and `end`, which is known to be well-formed. */
+/**
+ * Hash of the KeyValue between `start` and `end`. Any other result than {@link anyHash} also says that
+ * it is well-formed: nothing else need look at it.
+ */
 export function attributeHash(bytes: Uint8Array, start: number, end: number): number {
   if (!isUsual(bytes, start, end)) return anyHash;
   let hash = 0x811c9dc5;
@@ -35,9 +38,11 @@ function isUsual(bytes: Uint8Array, start: number, end: number): boolean {
     case 0x10:
       return pos + 1 === end && (bytes[pos] as number) <= 1;
     case 0x18: {
+      if (end - pos > 10) return false;
       for (let at = pos; at < end - 1; at++) if ((bytes[at] as number) < 0x80) return false;
+      const last = bytes[end - 1] as number;
       // The last byte of a shortest varint is not 0, unless it is the only one.
-      return end - pos === 1 || bytes[end - 1] !== 0;
+      return last < 0x80 && (last !== 0 || end - pos === 1);
     }
     case 0x21:
       return pos + 8 === end;

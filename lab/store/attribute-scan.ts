@@ -1,3 +1,4 @@
+import { anyHash, attributeHash } from "./attribute-hash.ts";
 import {
   type Cursor,
   malformed,
@@ -11,25 +12,35 @@ import {
 /** UTF-8 of `lab.run.id`. */
 const runKey = Uint8Array.from(Buffer.from("lab.run.id"));
 
-/** Where a KeyValue lies, and the text of `lab.run.id` in it, when it is that. */
+/** What one attribute is: its hash, and where the text of `lab.run.id` lies when it is that. */
 export interface ScannedAttribute {
-  start: number;
-  end: number;
+  hash: number;
   runOffset: number;
   /** 0 when it is another attribute. */
   runLength: number;
 }
 
-const scanned: ScannedAttribute = { start: 0, end: 0, runOffset: 0, runLength: 0 };
+const scanned: ScannedAttribute = { hash: anyHash, runOffset: 0, runLength: 0 };
+
 /** Checks one KeyValue field. The result is overwritten by the next call. */
 export function scanAttribute(c: Cursor): Readonly<ScannedAttribute> {
   const length = readLength(c);
-  scanned.start = c.pos;
-  const end = c.pos + length;
+  const start = c.pos;
+  const end = start + length;
+  scanned.runLength = 0;
+  scanned.hash = attributeHash(c.bytes, start, end);
+  if (scanned.hash === anyHash) walkAttribute(c, end);
+  else if (c.bytes[start + 1] === runKey.length && startsWith(c.bytes, start + 2, runKey))
+    walkAttribute(c, end);
+  else c.pos = end;
+  return scanned;
+}
+
+/** Walks what is not encoded as usual, and what may be the run's id. */
+function walkAttribute(c: Cursor, end: number): void {
   const outerEnd = c.end;
   c.end = end;
   let isRun = false;
-  scanned.runLength = 0;
   let textOffset = 0;
   let textLength = 0;
   while (c.pos < end) {
@@ -63,8 +74,6 @@ export function scanAttribute(c: Cursor): Readonly<ScannedAttribute> {
     scanned.runOffset = textOffset;
     scanned.runLength = textLength;
   }
-  scanned.end = end;
-  return scanned;
 }
 
 function startsWith(bytes: Uint8Array, at: number, text: Uint8Array): boolean {

@@ -1,4 +1,3 @@
-import { attributeHash } from "./attribute-hash.ts";
 import { checkAttributesOf, scanAttribute } from "./attribute-scan.ts";
 import {
   type Cursor,
@@ -217,13 +216,13 @@ function readStatus(c: Cursor): number {
 }
 
 function stageAttribute(c: Cursor, stage: SpanStage, row: number): void {
-  const { start, end, runOffset, runLength } = scanAttribute(c);
+  const { hash, runOffset, runLength } = scanAttribute(c);
   if (stage.hashCount === stage.hashes.length) {
     const grown = new Uint32Array(stage.hashes.length * 2);
     grown.set(stage.hashes);
     stage.hashes = grown;
   }
-  stage.hashes[stage.hashCount++] = attributeHash(c.bytes, start, end);
+  stage.hashes[stage.hashCount++] = hash;
   if (runLength === 0) return;
   stage.runOffset[row] = runOffset;
   stage.runLength[row] = runLength;
