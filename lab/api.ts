@@ -14,6 +14,7 @@ export const routes = {
   scenarios: "/lab/api/scenarios",
   runs: "/lab/api/runs",
   run: (runId: string) => `/lab/api/runs/${runId}`,
+  evidence: (runId: string) => `/lab/api/runs/${runId}/evidence`,
   observations: (runId: string) => `/lab/api/runs/${runId}/observations`,
   trace: (traceId: string) => `/lab/api/traces/${traceId}`,
   logs: "/lab/api/logs",
@@ -78,6 +79,8 @@ export const serviceStatusSchema = v.object({
   /** From spawn (or preparation) to ready. */
   startMs: v.nullable(v.number()),
   restarts: v.number(),
+  /** How its last process ended, 128 + n for signal n; null while none has ended. */
+  exitCode: v.nullable(v.number()),
   /** Long step under way, e.g. `seeding orders`, with its share done from 0 to 1. */
   progress: v.nullable(v.object({ step: v.string(), done: v.number() })),
   /** Why it is not ready, or what to know about it. */
@@ -96,8 +99,33 @@ export interface StatusBody {
 
 export const verdicts = ["pass", "fail", "pending", "inconclusive", "not-applicable"] as const;
 export type Verdict = (typeof verdicts)[number];
-/** `declared`: written down, and nothing judges it yet. */
+/** `declared`: of a run from before checks were judged. */
 export type CheckState = Verdict | "declared";
+
+/** One predicate held against what came nearest. */
+export interface Tick {
+  /** Field it looks at, e.g. `name` or `attributes.db.query.text`. */
+  readonly predicate: string;
+  readonly expected: string;
+  readonly seen: string;
+  readonly ok: boolean;
+}
+
+/** What came closest to what was expected, or stands in its way. */
+export interface NearestMiss {
+  readonly kind: "span" | "log" | "sentry" | "metric";
+  readonly title: string;
+  /** For a link; null where the thing belongs to no trace. */
+  readonly traceId: string | null;
+  readonly spanId: string | null;
+  readonly ticks: readonly Tick[];
+}
+
+/** Shows what a check looked at, when it is put to the backend by hand. */
+export interface EvidenceQuery {
+  readonly language: "traceql" | "promql" | "http";
+  readonly text: string;
+}
 
 export interface Check {
   /** Position among the scenario's expectations. */
@@ -107,6 +135,13 @@ export interface Check {
   readonly state: CheckState;
   readonly why: string;
   readonly hint: string;
+  /** What was asked for, with the run's parameters filled in. From here on: absent until it was judged. */
+  readonly expected?: string;
+  /** What the evidence shows. */
+  readonly seen?: string;
+  /** Null on a pass, and where nothing at all comes near. */
+  readonly nearest?: NearestMiss | null;
+  readonly query?: EvidenceQuery;
 }
 
 /** One light of the signal strip. */
@@ -184,6 +219,8 @@ export interface RunRecord {
   readonly signals: readonly SignalSeen[];
   /** Restarts per component while the run lasted. */
   readonly restarts: Readonly<Record<string, number>>;
+  /** Exit codes per component while the run lasted, in order; 128 + n when signal n ended it. */
+  readonly exitCodes: Readonly<Record<string, readonly number[]>>;
   readonly verdict: CheckState;
   readonly checks: readonly Check[];
   readonly links: readonly { readonly label: string; readonly href: string }[];

@@ -1,16 +1,23 @@
 import { readdir } from "node:fs/promises";
+import { resolve } from "node:path";
 import { pathToFileURL } from "node:url";
 import { groups, type Scenario } from "./define.ts";
 
 /** Every scenario by id, in the order of the groups, then by name. */
 export type Catalogue = ReadonlyMap<string, Scenario>;
 
+/** Where scenarios are: `LAB_SCENARIOS`, a folder of groups, else those of this clone. */
+export const scenariosFolder = (env: Readonly<Record<string, string | undefined>>): URL =>
+  env.LAB_SCENARIOS
+    ? pathToFileURL(`${resolve(env.LAB_SCENARIOS)}/`)
+    : new URL("./", import.meta.url);
+
 /**
  * Loads every `scenarios/<group>/<name>.ts`. Adding a file is all it takes to add a scenario.
  * @throws Error that names the file when its default export is missing or its id differs from its path.
  */
 export async function loadCatalogue(
-  folder: URL = new URL("./", import.meta.url),
+  folder: URL = scenariosFolder(process.env),
 ): Promise<Catalogue> {
   const found = await Promise.all(groups.map((group) => scenariosOf(folder, group)));
   return new Map(found.flat().map((scenario) => [scenario.id, scenario]));

@@ -1,6 +1,7 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Catalogue } from "#scenarios/catalogue.ts";
 import type { StatusBody } from "../api.ts";
+import type { Unfit } from "../runs/admission.ts";
 import { openRecords } from "../runs/records.ts";
 import { openRuns } from "../runs/runs.ts";
 import { openStoreSource } from "../sources/store.ts";
@@ -24,6 +25,7 @@ export interface Attachment {
 export interface AttachmentOptions {
   readonly system: System;
   readonly catalogue: Catalogue;
+  readonly unfit: Unfit;
   readonly hub: EventHub;
   readonly dir: string;
   readonly ticketKey: string;
@@ -34,12 +36,12 @@ export interface AttachmentOptions {
 }
 
 export function attachSystem(options: AttachmentOptions): Attachment {
-  const { system, catalogue, hub, about, fromStore } = options;
+  const { system, catalogue, unfit, hub, about, fromStore } = options;
   const records = openRecords(options.dir, options.onNotice);
   const source = openStoreSource(() => system.url("store"));
   const following = new AbortController();
   const runs = openRuns({
-    ...{ catalogue, system, source, records },
+    ...{ catalogue, unfit, system, source, records },
     ticketKey: options.ticketKey,
     onChange: (run) => hub.publish({ type: "run", run }),
   });
@@ -49,7 +51,7 @@ export function attachSystem(options: AttachmentOptions): Attachment {
     for (const growth of message.traces) hub.publish({ type: "telemetry", ...growth });
   }, following.signal);
   const unsubscribe = system.subscribe((service) => hub.publish({ type: "service", service }));
-  const parts = { system, runs, catalogue, hub, about, fromStore };
+  const parts = { system, runs, catalogue, unfit, hub, about, fromStore };
   return {
     system,
     serve: (route, query, request, response) =>

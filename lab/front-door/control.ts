@@ -18,12 +18,12 @@ import {
   traceIdSchema,
 } from "../api.ts";
 import { LabError } from "../errors.ts";
-import { disabledReason } from "../runs/admission.ts";
+import { disabledReason, type Unfit } from "../runs/admission.ts";
 import type { Runs } from "../runs/runs.ts";
 import { type ServiceId, serviceIds } from "../services/ids.ts";
 import { storeRoutes } from "../store/contract.ts";
 import type { System } from "../system.ts";
-import { answerError, answerJson, drain } from "./answer.ts";
+import { answer, answerError, answerJson, drain } from "./answer.ts";
 import type { EventHub } from "./events.ts";
 import { parse, readJson } from "./json-body.ts";
 import type { ControlRoute } from "./routing.ts";
@@ -33,6 +33,7 @@ export interface ControlParts {
   readonly system: System;
   readonly runs: Runs;
   readonly catalogue: Catalogue;
+  readonly unfit: Unfit;
   readonly hub: EventHub;
   readonly about: Pick<StatusBody, "version" | "origin" | "startedAt">;
   /** Streams the answer of the store for this path. */
@@ -97,7 +98,7 @@ async function dispatch(
       return answerJson(response, 200, scenariosOf(parts));
     case "runs": {
       if (request.method === "POST") {
-        const created = runs.create(await readJson(request, createRunSchema));
+        const created = await runs.create(await readJson(request, createRunSchema));
         return answerJson(response, 201, created);
       }
       const by = parse(runsQuery, asObject(query));
@@ -111,6 +112,11 @@ async function dispatch(
     case "observations": {
       const observation = await readJson(request, observationSchema);
       return answerJson(response, 200, runs.observe(route.runId, observation));
+    }
+    case "evidence": {
+      const evidence = runs.evidence(route.runId);
+      if (evidence === undefined) throw evidenceGone(route.runId);
+      return answer(response, 200, [["content-type", "application/json; charset=utf-8"]], evidence);
     }
     case "trace":
       return parts.fromStore(request, response, storeRoutes.trace(route.traceId));
@@ -146,13 +152,18 @@ const statusOf = ({ system, about }: ControlParts): StatusBody => ({
   services: system.services(),
 });
 
-function scenariosOf({ catalogue, system, runs }: ControlParts): ScenariosBody {
+function scenariosOf({ catalogue, unfit, system, runs }: ControlParts): ScenariosBody {
   const services = system.services();
-  const cards = catalogue.values().map((scenario) => cardOf(scenario, services, runs));
+  const cards = catalogue.values().map((scenario) => cardOf(scenario, services, runs, unfit));
   return { scenarios: [...cards] };
 }
 
-function cardOf(scenario: Scenario, services: readonly ServiceStatus[], runs: Runs): ScenarioCard {
+function cardOf(
+  scenario: Scenario,
+  services: readonly ServiceStatus[],
+  runs: Runs,
+  unfit: Unfit,
+): ScenarioCard {
   const { id, title, summary, story, params, modes, expect } = scenario;
   const lastRuns = runs.list({ scenario: id, limit: lastRunsShown });
   return {
@@ -160,7 +171,7 @@ function cardOf(scenario: Scenario, services: readonly ServiceStatus[], runs: Ru
     requires: scenario.requires ?? [],
     stage: scenario.stage ?? false,
     expectTitles: expect.map(describeExpectation),
-    disabled: disabledReason(scenario, services),
+    disabled: disabledReason(scenario, services, unfit),
     lastRuns: lastRuns.map(({ runId, mode, state, verdict, startedAt, endedAt }) => ({
       ...{ runId, mode, state, verdict, startedAt, endedAt },
     })),
@@ -197,6 +208,11 @@ const notFound = (code: string, message: string): LabError =>
     hint: "GET /lab/api/status and /lab/api/scenarios list what is here.",
   });
 
+const evidenceGone = (runId: string): LabError =>
+  new LabError("evidence-gone", `The evidence of run ${runId} is not kept.`, {
+    hint: "The lab keeps that of the last 50 runs until it stops; run the scenario again.",
+  });
+
 const statuses: Readonly<Record<string, number>> = {
   "bad-request": 400,
   "bad-json": 400,
@@ -204,6 +220,7 @@ const statuses: Readonly<Record<string, number>> = {
   "bad-params": 400,
   "unknown-scenario": 404,
   "unknown-run": 404,
+  "evidence-gone": 404,
   "unknown-service": 404,
   "body-too-large": 413,
   "too-many-runs": 429,

@@ -1,7 +1,8 @@
 import { readFileSync } from "node:fs";
 import type { IncomingMessage, Server, ServerResponse } from "node:http";
-import { type Catalogue, loadCatalogue } from "#scenarios/catalogue.ts";
+import { type Catalogue, loadCatalogue, scenariosFolder } from "#scenarios/catalogue.ts";
 import { header } from "#scenarios/names.ts";
+import { unfitScenarios } from "../runs/unfit.ts";
 import type { System } from "../system.ts";
 import {
   answer,
@@ -94,7 +95,9 @@ export async function openFrontDoor(options: FrontDoorOptions): Promise<FrontDoo
   const { port, servers } = await bindLoopback(options.port, onRequest);
   const origin = `http://localhost:${port}`;
   const page = host.open();
-  const catalogue = options.catalogue ?? (await loadCatalogue());
+  const scenarios = scenariosFolder(options.env);
+  const catalogue = options.catalogue ?? (await loadCatalogue(scenarios));
+  const unfit = await unfitScenarios(catalogue, scenarios);
 
   function onRequest(request: IncomingMessage, response: ServerResponse): void {
     const judgement = judge(factsOf(request), request.socket.localPort ?? 0);
@@ -170,6 +173,7 @@ export async function openFrontDoor(options: FrontDoorOptions): Promise<FrontDoo
       case "runs":
       case "run":
       case "observations":
+      case "evidence":
       case "trace":
       case "logs":
       case "sentry":
@@ -239,7 +243,7 @@ export async function openFrontDoor(options: FrontDoorOptions): Promise<FrontDoo
   function attach(system: System): void {
     if (attachment) throw new Error("a system is attached already");
     attachment = attachSystem({
-      ...{ system, catalogue, hub },
+      ...{ system, catalogue, unfit, hub },
       dir: options.dir,
       ticketKey: options.secrets.ticketKey,
       about: { version: labVersion(), origin, startedAt },

@@ -1,7 +1,7 @@
 /** A route of the control API. */
 export type ControlRoute =
   | { readonly name: "status" | "scenarios" | "runs" | "logs" | "sentry" | "events" }
-  | { readonly name: "run" | "observations"; readonly runId: string }
+  | { readonly name: "run" | "observations" | "evidence"; readonly runId: string }
   | { readonly name: "trace"; readonly traceId: string }
   | { readonly name: "service-log"; readonly id: string }
   | {
@@ -55,6 +55,10 @@ const patterns: readonly (readonly [RegExp, (match: readonly string[]) => Route]
     ([, runId = ""]) => ({ name: "observations", runId }),
   ],
   [
+    /^\/lab\/api\/runs\/([0-9a-z]{26})\/evidence$/,
+    ([, runId = ""]) => ({ name: "evidence", runId }),
+  ],
+  [
     /^\/lab\/api\/traces\/((?!0{32})[0-9a-f]{32})$/,
     ([, traceId = ""]) => ({ name: "trace", traceId }),
   ],
@@ -101,6 +105,7 @@ export function classOf(route: Route): RouteClass {
     case "runs":
     case "run":
     case "observations":
+    case "evidence":
     case "trace":
     case "logs":
     case "sentry":
@@ -141,6 +146,7 @@ export function methodsOf(route: Route): readonly string[] {
     case "status":
     case "scenarios":
     case "run":
+    case "evidence":
     case "trace":
     case "logs":
     case "sentry":

@@ -1,29 +1,6 @@
-import type { Verdict } from "#lab/api.ts";
+import type { EvidenceQuery, NearestMiss, Tick, Verdict } from "#lab/api.ts";
 
-/** One predicate held against one span, log record, Sentry item or series. */
-export interface Tick {
-  /** Field it looks at, e.g. `name` or `attributes.db.query.text`. */
-  readonly predicate: string;
-  readonly expected: string;
-  readonly seen: string;
-  readonly ok: boolean;
-}
-
-/** What came closest to what was expected, or stands in its way. */
-export interface NearestMiss {
-  readonly kind: "span" | "log" | "sentry" | "metric";
-  readonly title: string;
-  /** For a link; null where the thing belongs to no trace. */
-  readonly traceId: string | null;
-  readonly spanId: string | null;
-  readonly ticks: readonly Tick[];
-}
-
-/** Shows what the check looked at, when it is put to the backend by hand. */
-export interface EvidenceQuery {
-  readonly language: "traceql" | "promql" | "http";
-  readonly text: string;
-}
+export type { EvidenceQuery, NearestMiss, Tick };
 
 /** What the judge of one signal found out. */
 export interface Finding {

@@ -11,6 +11,9 @@ export interface Admitted {
   readonly params: ParamValues;
 }
 
+/** Why a scenario cannot be judged as it is written, by its id. */
+export type Unfit = ReadonlyMap<string, string>;
+
 /**
  * Checks a request against the catalogue and the services as they are now.
  * @throws LabError `unknown-scenario`, `bad-mode`, `bad-params` or `requirement-missing`.
@@ -19,6 +22,7 @@ export function admit(
   request: CreateRun,
   catalogue: Catalogue,
   services: readonly ServiceStatus[],
+  unfit?: Unfit,
 ): Admitted {
   const scenario = catalogue.get(request.scenario);
   if (scenario === undefined) {
@@ -38,7 +42,7 @@ export function admit(
       hint: "Its card and npm run lab -- list show the limits.",
     });
   }
-  const reason = disabledReason(scenario, services);
+  const reason = disabledReason(scenario, services, unfit);
   if (reason !== null) {
     throw new LabError("requirement-missing", `${scenario.id} cannot run now: ${reason}`, {
       hint: "The Services page shows the state of each service and can start it.",
@@ -47,11 +51,14 @@ export function admit(
   return { scenario, mode, params: params.values };
 }
 
-/** Why the scenario cannot run with the services as they are; null when it can. */
+/** Why the scenario cannot run as it is written and with the services as they are; null when it can. */
 export function disabledReason(
   scenario: Scenario,
   services: readonly ServiceStatus[],
+  unfit?: Unfit,
 ): string | null {
+  const problem = unfit?.get(scenario.id);
+  if (problem !== undefined) return problem;
   const needed = new Set<string>(scenario.leases?.filter((lease) => lease !== "metrics"));
   if (scenario.serve !== undefined) needed.add("server");
   for (const id of needed) {

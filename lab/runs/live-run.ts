@@ -1,18 +1,33 @@
 import { isDeepStrictEqual } from "node:util";
+import type { Expectation } from "#scenarios/define.ts";
 import type { Observation, RunRecord } from "../api.ts";
+import type { Evidence } from "../judge/evidence.ts";
 import type { StoreSource } from "../sources/store.ts";
 import type { TraceGrowth } from "../store/contract.ts";
-import { type Evidence, noEvidence, readEvidence, type Stale, signalsSeen } from "./evidence.ts";
+import { closeJudgement, evidenceOf, type Judgement, judgeRun, mayImprove } from "./judgement.ts";
 import { linksOf } from "./links.ts";
+import type { MetricWatch } from "./metric-watch.ts";
+import {
+  isRootSeen,
+  noTelemetry,
+  readTelemetry,
+  type Stale,
+  signalsSeen,
+  spanCount,
+  type Telemetry,
+} from "./telemetry.ts";
 
 export interface LiveRun {
   readonly record: () => RunRecord;
+  /** Everything gathered so far, as the judge reads it. */
+  readonly evidence: () => Evidence;
   readonly observe: (observation: Observation) => void;
   /** A trace grew that may be this run's. */
   readonly grew: (growth: TraceGrowth) => void;
   /** Messages may have been missed: read everything anew. */
   readonly reread: () => void;
-  readonly restarted: (component: string, times: number) => void;
+  /** @param exitCode of the process that is replaced; null where it is not known. */
+  readonly restarted: (component: string, times: number, exitCode: number | null) => void;
   /** Tells that a service changed, so that a run that waits for its recovery can end. */
   readonly servicesChanged: () => void;
   /** Ends all timers; the run stays as it is. */
@@ -24,6 +39,10 @@ export interface LiveRunOptions {
   /** When the run is closed as it is, in milliseconds since the epoch. */
   readonly deadline: number;
   readonly source: StoreSource;
+  /** What the scenario declares, for all its modes. */
+  readonly expect: readonly Expectation[];
+  /** Only where the scenario expects something of a metric. */
+  readonly metrics: MetricWatch | undefined;
   /** Are the services that the run holds leases on ready again? */
   readonly recovered: () => boolean;
   readonly onChange: (record: RunRecord) => void;
@@ -40,10 +59,20 @@ export interface Patience {
   readonly quietMs: number;
   /** How long the driver's own root span may take to arrive before the run ends without it. */
   readonly rootWithinMs: number;
+  /** How long a run that is quiet still waits for what its checks miss, before they fail. */
+  readonly missingWithinMs: number;
   /** After its end a run still takes late telemetry into its counts. */
   readonly tailMs: number;
 }
-const usualPatience: Patience = { quietMs: 500, rootWithinMs: 5_000, tailMs: 30_000 };
+const usualPatience: Patience = {
+  quietMs: 500,
+  rootWithinMs: 5_000,
+  missingWithinMs: 2_500,
+  tailMs: 30_000,
+};
+
+/** Traces with more spans are judged at the end only: it takes too long to do on every change. */
+const judgedLiveSpans = 5_000;
 
 const nothingStale: Stale = { traces: new Set(), logs: false, sentry: false };
 
@@ -51,29 +80,37 @@ const nothingStale: Stale = { traces: new Set(), logs: false, sentry: false };
  * The life of one run: `driving` until the driver says it ended, `settling` until its telemetry has
  * come and is still, then `settled`; or `expired` at the deadline. Moved by events only: what the
  * driver reports, what the store's feed says, services that change; timers are deadlines.
+ *
+ * Its checks are judged on every change, for the last time when it settles. What comes later is
+ * counted and shown, and does not change the verdict.
  */
 export function openLiveRun(options: LiveRunOptions): LiveRun {
-  const { source, recovered, onChange, onEnd, onGone } = options;
-  const { quietMs, rootWithinMs, tailMs } = options.patience ?? usualPatience;
+  const { source, expect, metrics, recovered, onChange, onEnd, onGone } = options;
+  const { quietMs, rootWithinMs, missingWithinMs, tailMs } = options.patience ?? usualPatience;
   let record = options.record;
-  let evidence: Evidence = noEvidence;
+  let telemetry: Telemetry = noTelemetry;
   let stale = nothingStale;
   let allStale = false;
   let reading = false;
   let unread = false;
   let isQuiet = false;
+  let metricsRead: "no" | "under way" | "yes" = metrics === undefined ? "yes" : "no";
+  let missingUntil: number | undefined;
   let closed = false;
   let quiet: NodeJS.Timeout | undefined;
   let end = setTimeout(expire, Math.max(0, options.deadline - Date.now())).unref();
 
   const isOpen = (): boolean => record.state === "driving" || record.state === "settling";
-  const rootSeen = (): boolean => evidence.traces.values().some((trace) => trace.rootSeen);
+  const evidence = (settled: boolean): Evidence =>
+    evidenceOf(record, telemetry, metrics, { settled, storeReachable: !unread });
 
   function change(part: Partial<RunRecord>): void {
-    const changed = { ...record, ...part };
-    if (isDeepStrictEqual(changed, record)) return;
-    record = changed;
-    onChange(record);
+    const before = record;
+    record = { ...record, ...part };
+    if (isOpen() && spanCount(telemetry, record.traceIds) <= judgedLiveSpans) {
+      record = { ...record, ...judgeRun(expect, evidence(false)) };
+    }
+    if (!isDeepStrictEqual(before, record)) onChange(record);
   }
 
   /** The driver's trace comes first whenever it is told. */
@@ -143,14 +180,18 @@ export function openLiveRun(options: LiveRunOptions): LiveRun {
       change(withTraces([...record.traceIds, ...(await source.tracesOf(record.runId))]));
       now = { traces: new Set(record.traceIds), logs: true, sentry: true };
     }
-    const found = await readEvidence(source, record, now, evidence);
+    const found = await readTelemetry(source, record, now, telemetry);
     if (closed) return;
-    evidence = found;
-    const spans = evidence.traces.values().reduce((sum, trace) => sum + trace.spans, 0);
-    const seen = signalsSeen(evidence);
+    telemetry = found;
+    unread = false;
+    const seen = signalsSeen(telemetry);
     const seenAfterMs = Date.now() - record.startedAt;
     change({
-      counts: { spans, logs: evidence.logs, sentry: evidence.sentry },
+      counts: {
+        spans: spanCount(telemetry, record.traceIds),
+        logs: telemetry.logs.length,
+        sentry: telemetry.sentry.length,
+      },
       // A light keeps the time it was first seen.
       signals: record.signals.map((signal) =>
         signal.seenAfterMs === null && seen.has(signal.id) ? { ...signal, seenAfterMs } : signal,
@@ -162,8 +203,10 @@ export function openLiveRun(options: LiveRunOptions): LiveRun {
   function waitForQuiet(): void {
     if (record.state !== "settling") return;
     isQuiet = false;
+    // What was told late was also counted late.
+    if (metricsRead === "yes" && metrics !== undefined) metricsRead = "no";
     clearTimeout(quiet);
-    const since = rootSeen() ? quietMs : rootWithinMs;
+    const since = isRootSeen(telemetry) ? quietMs : rootWithinMs;
     quiet = setTimeout(quieted, since).unref();
   }
 
@@ -174,23 +217,49 @@ export function openLiveRun(options: LiveRunOptions): LiveRun {
 
   function settleIfStill(): void {
     const still = isQuiet && !reading && !unread;
-    if (record.state === "settling" && still && recovered()) finish("settled");
+    if (closed || record.state !== "settling" || !still || !recovered()) return;
+    if (metricsRead !== "yes") {
+      if (metricsRead === "no") void readMetrics();
+      return;
+    }
+    const judgement = judgeRun(expect, evidence(true));
+    missingUntil ??= Date.now() + missingWithinMs;
+    const left = missingUntil - Date.now();
+    if (left > 0 && mayImprove(judgeRun(expect, evidence(false)), judgement)) {
+      clearTimeout(quiet);
+      quiet = setTimeout(quieted, left).unref();
+      change({});
+      return;
+    }
+    finish("settled", judgement);
+  }
+
+  async function readMetrics(): Promise<void> {
+    metricsRead = "under way";
+    await metrics?.readAfterEnd();
+    metricsRead = isQuiet ? "yes" : "no";
+    settleIfStill();
   }
 
   function expire(): void {
-    if (isOpen()) finish(record.state === "settling" ? "settled" : "expired");
+    if (record.state === "settling") finish("settled", judgeRun(expect, evidence(true)));
+    else if (record.state === "driving") {
+      finish("expired", closeJudgement(judgeRun(expect, evidence(false))));
+    }
   }
 
-  function finish(state: "settled" | "expired"): void {
+  function finish(state: "settled" | "expired", judgement: Judgement): void {
     clearTimeout(quiet);
     clearTimeout(end);
+    metrics?.close();
     end = setTimeout(gone, tailMs).unref();
     onEnd();
-    change({ state, endedAt: record.endedAt ?? Date.now() });
+    change({ ...judgement, state, endedAt: record.endedAt ?? Date.now() });
   }
 
   function close(): void {
     closed = true;
+    metrics?.close();
     clearTimeout(quiet);
     clearTimeout(end);
   }
@@ -200,15 +269,21 @@ export function openLiveRun(options: LiveRunOptions): LiveRun {
     onGone();
   }
 
+  record = { ...record, ...judgeRun(expect, evidence(false)) };
   return {
     record: () => record,
+    evidence: () => evidence(record.state === "settled"),
     observe,
     grew,
     reread,
-    restarted: (component, times) => {
-      const { restarts } = record;
-      if (isOpen())
-        change({ restarts: { ...restarts, [component]: (restarts[component] ?? 0) + times } });
+    restarted: (component, times, exitCode) => {
+      if (!isOpen()) return;
+      const { restarts, exitCodes } = record;
+      const codes = [...(exitCodes[component] ?? []), ...(exitCode === null ? [] : [exitCode])];
+      change({
+        restarts: { ...restarts, [component]: (restarts[component] ?? 0) + times },
+        exitCodes: { ...exitCodes, [component]: codes },
+      });
     },
     servicesChanged: settleIfStill,
     close,

@@ -22,7 +22,7 @@ const record = (part: Partial<RunRecord> = {}): RunRecord => ({
   ...{ runId: mint(), scenario: "db.test", mode: "fault", params: { n: 5 }, seed: 1 },
   ...{ state: "settled", driver: "lab-web", startedAt: 1, endedAt: 2, traceIds: [] },
   ...{ answer: null, page: {}, counts: { spans: 0, logs: 0, sentry: 0 }, signals: [] },
-  ...{ restarts: {}, verdict: "declared", checks: [], links: [] },
+  ...{ restarts: {}, exitCodes: {}, verdict: "declared", checks: [], links: [] },
   ...part,
 });
 

@@ -2,6 +2,7 @@ import { existsSync, renameSync } from "node:fs";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import type { RunRecord } from "../api.ts";
+import { closeJudgement } from "./judgement.ts";
 
 /** Run records on disk, in `<dir>/runs.db`. */
 export interface Records {
@@ -88,7 +89,11 @@ function openSomeDatabase(file: string, onNotice: (text: string) => void): Datab
 const messageOf = (error: unknown): string => (error as Error).message;
 
 const parsed = (row: Readonly<Record<string, unknown>>): RunRecord =>
-  JSON.parse(String(row.record)) as RunRecord;
+  upgraded(JSON.parse(String(row.record)) as RunRecord);
+
+/** Records of earlier labs lack what was added since. */
+const upgraded = (record: RunRecord): RunRecord =>
+  record.exitCodes === undefined ? { ...record, exitCodes: {} } : record;
 
 function openDatabase(file: string): DatabaseSync {
   const db = new DatabaseSync(file);
@@ -127,7 +132,12 @@ function closeAbandoned(db: DatabaseSync): void {
   const open = db.prepare("SELECT record FROM runs WHERE state IN ('driving', 'settling')").all();
   const close = db.prepare("UPDATE runs SET state = 'expired', record = ? WHERE run_id = ?");
   for (const record of open.map(parsed)) {
-    const ended = { ...record, state: "expired", endedAt: record.endedAt ?? Date.now() };
+    const ended = {
+      ...record,
+      ...closeJudgement(record),
+      state: "expired",
+      endedAt: record.endedAt ?? Date.now(),
+    };
     close.run(JSON.stringify(ended), record.runId);
   }
 }

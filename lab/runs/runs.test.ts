@@ -26,7 +26,7 @@ const root = { service: "lab-web" };
 
 async function open(
   scenarios: readonly Scenario[] = [scenario()],
-  patience: Patience = { quietMs: 30, rootWithinMs: 150, tailMs: 60_000 },
+  patience: Patience = { quietMs: 30, rootWithinMs: 150, missingWithinMs: 60, tailMs: 60_000 },
 ) {
   const dir = await mkdtemp(join(tmpdir(), "lab-runs-"));
   const double = await openSystemDouble((_request, response) => response.end());
@@ -70,9 +70,9 @@ async function open(
     },
   };
 }
-const thrown = (call: () => unknown): unknown => {
+const thrown = async (call: () => unknown): Promise<unknown> => {
   try {
-    call();
+    await call();
   } catch (error) {
     return error;
   }
@@ -81,7 +81,7 @@ const thrown = (call: () => unknown): unknown => {
 
 test("a run gets an id, a ticket that the app can check, and what its mode declares", async () => {
   await using lab = await open();
-  const created = lab.runs.create({
+  const created = await lab.runs.create({
     scenario: "db.test",
     mode: "control",
     params: { n: 7 },
@@ -103,8 +103,8 @@ test("a run gets an id, a ticket that the app can check, and what its mode decla
   });
   expect(verifyTicket(created.ticket, ticketKey, Date.now() + 12_001)).toMatchObject({ ok: false });
   expect(lab.runs.get(created.runId)).toMatchObject({
-    ...{ state: "driving", verdict: "declared", answer: null, endedAt: null },
-    checks: [{ index: 1, signal: "log", state: "declared", why: "It is told." }],
+    ...{ state: "driving", verdict: "pending", answer: null, endedAt: null },
+    checks: [{ index: 1, signal: "log", state: "pending", why: "It is told." }],
   });
 });
 
@@ -117,13 +117,18 @@ test.each([
   [{ scenario: "db.test", params: { n: "5; DROP TABLE runs" } }, "bad-params"],
 ] as const)("%j is refused as %s", async (request, code) => {
   await using lab = await open();
-  expect(thrown(() => lab.runs.create(request))).toMatchObject({ code, hint: expect.any(String) });
+  expect(await thrown(() => lab.runs.create(request))).toMatchObject({
+    code,
+    hint: expect.any(String),
+  });
   expect(lab.runs.list({ limit: 10 })).toEqual([]);
 });
 
 test("every problem with the parameters is told at once", async () => {
   await using lab = await open();
-  const error = thrown(() => lab.runs.create({ scenario: "db.test", params: { n: 0, m: 1 } }));
+  const error = await thrown(() =>
+    lab.runs.create({ scenario: "db.test", params: { n: 0, m: 1 } }),
+  );
   expect(error).toMatchObject({
     message: expect.stringMatching(/unknown parameter "m".*n must be/),
   });
@@ -135,12 +140,12 @@ test("while a needed service is away the run is refused with the reason", async 
     scenario({ id: "db.real", requires: ["real valkey"] }),
   ]);
   lab.double.setRow("server", { state: "backing-off" });
-  expect(thrown(() => lab.runs.create({ scenario: "db.test" }))).toMatchObject({
+  expect(await thrown(() => lab.runs.create({ scenario: "db.test" }))).toMatchObject({
     code: "requirement-missing",
     message: expect.stringContaining("server is backing-off"),
   });
   lab.double.setRow("server", { state: "ready" });
-  expect(thrown(() => lab.runs.create({ scenario: "db.real" }))).toMatchObject({
+  expect(await thrown(() => lab.runs.create({ scenario: "db.real" }))).toMatchObject({
     code: "requirement-missing",
     message: expect.stringContaining("Valkey"),
   });
@@ -148,7 +153,7 @@ test("while a needed service is away the run is refused with the reason", async 
 
 test("a run settles when its driver has ended and its telemetry is there and still", async () => {
   await using lab = await open();
-  const { runId } = lab.runs.create({ scenario: "db.test" });
+  const { runId } = await lab.runs.create({ scenario: "db.test" });
   lab.store.add({ traceId, runId, spans: [{ service: "lab-server", kind: 2 }], logs: 2 });
   await lab.until((run) => run.counts.spans === 1);
   lab.runs.observe(runId, ended);
@@ -176,7 +181,7 @@ test("a run settles when its driver has ended and its telemetry is there and sti
 
 test("a call to a database lights the data-store span", async () => {
   await using lab = await open();
-  const { runId } = lab.runs.create({ scenario: "db.test" });
+  const { runId } = await lab.runs.create({ scenario: "db.test" });
   const attributes = [{ key: "db.system.name", value: { stringValue: "postgresql" } }];
   lab.store.add({ traceId, runId, spans: [{ service: "lab-server", kind: 3, attributes }] });
   const run = await lab.until(({ counts }) => counts.spans === 1);
@@ -186,7 +191,7 @@ test("a call to a database lights the data-store span", async () => {
 
 test("the driver's trace comes first, also when another one came before it was told", async () => {
   await using lab = await open();
-  const { runId } = lab.runs.create({ scenario: "db.test" });
+  const { runId } = await lab.runs.create({ scenario: "db.test" });
   lab.store.add({ traceId: otherTrace, runId, spans: [{ service: "lab-server" }] });
   await lab.until(({ traceIds }) => traceIds.length === 1);
   expect(lab.runs.observe(runId, ended).traceIds).toEqual([traceId, otherTrace]);
@@ -194,17 +199,18 @@ test("the driver's trace comes first, also when another one came before it was t
 
 test("telemetry of other runs and of nobody is not counted", async () => {
   await using lab = await open();
-  const [one, two] = [0, 1].map(() => lab.runs.create({ scenario: "db.test" }).runId);
-  lab.store.add({ traceId: otherTrace, runId: two ?? "", spans: [root, root], logs: 3 });
+  const one = (await lab.runs.create({ scenario: "db.test" })).runId;
+  const two = (await lab.runs.create({ scenario: "db.test" })).runId;
+  lab.store.add({ traceId: otherTrace, runId: two, spans: [root, root], logs: 3 });
   lab.store.add({ traceId: "c".repeat(32), spans: [root] });
-  lab.store.add({ traceId, runId: one ?? "", spans: [root] });
+  lab.store.add({ traceId, runId: one, spans: [root] });
   const first = await lab.until(({ runId, counts }) => runId === one && counts.spans > 0);
   expect(first).toMatchObject({ counts: { spans: 1, logs: 0 }, traceIds: [traceId] });
 });
 
 test("telemetry that comes after the run has settled still counts", async () => {
   await using lab = await open();
-  const { runId } = lab.runs.create({ scenario: "db.test" });
+  const { runId } = await lab.runs.create({ scenario: "db.test" });
   lab.runs.observe(runId, ended);
   lab.store.add({ traceId, runId, spans: [root] });
   await lab.until(({ state }) => state === "settled");
@@ -215,7 +221,7 @@ test("telemetry that comes after the run has settled still counts", async () => 
 
 test("a run whose root never arrives settles all the same, later", async () => {
   await using lab = await open();
-  const { runId } = lab.runs.create({ scenario: "db.test" });
+  const { runId } = await lab.runs.create({ scenario: "db.test" });
   const start = performance.now();
   lab.runs.observe(runId, ended);
   await lab.until(({ state }) => state === "settled");
@@ -224,11 +230,11 @@ test("a run whose root never arrives settles all the same, later", async () => {
 
 test("a run that nobody ends expires at its deadline", async () => {
   await using lab = await open([scenario({ timeoutMs: -9_900, leases: ["server"] })]);
-  const { runId } = lab.runs.create({ scenario: "db.test" });
+  const { runId } = await lab.runs.create({ scenario: "db.test" });
   const run = await lab.until(({ state }) => state === "expired");
   expect(run).toMatchObject({ runId, endedAt: expect.any(Number) });
   expect(lab.double.calls).toEqual(["lease server", "unlease server"]);
-  lab.runs.create({ scenario: "db.test" });
+  await lab.runs.create({ scenario: "db.test" });
 });
 
 test("a lease is held by one run at a time, and the other is told by whom", async () => {
@@ -237,19 +243,19 @@ test("a lease is held by one run at a time, and the other is told by whom", asyn
     scenario({ id: "db.shared", leases: ["metrics"] }),
     scenario({ id: "db.free" }),
   ]);
-  const { runId } = lab.runs.create({ scenario: "db.test" });
-  const error = thrown(() => lab.runs.create({ scenario: "db.shared" }));
+  const { runId } = await lab.runs.create({ scenario: "db.test" });
+  const error = await thrown(() => lab.runs.create({ scenario: "db.shared" }));
   expect(error).toMatchObject({ code: "lease-held", message: expect.stringContaining(runId) });
-  lab.runs.create({ scenario: "db.free" });
+  await lab.runs.create({ scenario: "db.free" });
   lab.runs.observe(runId, ended);
   await lab.until(({ state }) => state === "settled");
-  lab.runs.create({ scenario: "db.shared" });
+  await lab.runs.create({ scenario: "db.shared" });
 });
 
 test("restarts count while the run lasts, and it waits until what it broke is back", async () => {
   await using lab = await open([scenario({ leases: ["server"] })]);
   lab.double.setRow("server", { restarts: 3 });
-  const { runId } = lab.runs.create({ scenario: "db.test" });
+  const { runId } = await lab.runs.create({ scenario: "db.test" });
   expect(lab.double.calls).toEqual(["lease server"]);
   lab.double.setRow("server", { state: "backing-off" });
   lab.runs.observe(runId, { ...ended, answer: { status: 502, durationMs: 3 } });
@@ -267,7 +273,7 @@ test("restarts count while the run lasts, and it waits until what it broke is ba
 
 test("a run ended while the store was away settles when the store can be read again", async () => {
   await using lab = await open();
-  const { runId } = lab.runs.create({ scenario: "db.test" });
+  const { runId } = await lab.runs.create({ scenario: "db.test" });
   const url = lab.double.system.url("store");
   lab.double.setUrl("store", undefined);
   lab.store.dropFeeds();
@@ -280,31 +286,35 @@ test("a run ended while the store was away settles when the store can be read ag
 
 test("what a stage saw is kept, by name, the newest wins", async () => {
   await using lab = await open();
-  const { runId } = lab.runs.create({ scenario: "db.test" });
+  const { runId } = await lab.runs.create({ scenario: "db.test" });
   lab.runs.observe(runId, { driver: "lab-web", page: { fallback: "none", clicks: 1 } });
   const run = lab.runs.observe(runId, { driver: "lab-web", page: { fallback: "shown" } });
   expect(run).toMatchObject({ state: "driving", page: { fallback: "shown", clicks: 1 } });
 });
 
 test("observations of unknown and of long gone runs are refused", async () => {
-  await using lab = await open(undefined, { quietMs: 5, rootWithinMs: 5, tailMs: 5 });
-  expect(thrown(() => lab.runs.observe("0".repeat(26), ended))).toMatchObject({
+  await using lab = await open(undefined, {
+    ...{ quietMs: 5, rootWithinMs: 5, missingWithinMs: 5, tailMs: 5 },
+  });
+  expect(await thrown(() => lab.runs.observe("0".repeat(26), ended))).toMatchObject({
     code: "unknown-run",
   });
-  const { runId } = lab.runs.create({ scenario: "db.test" });
+  const { runId } = await lab.runs.create({ scenario: "db.test" });
   lab.runs.observe(runId, ended);
   await lab.until(({ state }) => state === "settled");
-  while (thrown(() => lab.runs.observe(runId, ended)) === undefined) await nextTurn();
-  expect(thrown(() => lab.runs.observe(runId, ended))).toMatchObject({ code: "run-closed" });
+  while ((await thrown(() => lab.runs.observe(runId, ended))) === undefined) await nextTurn();
+  expect(await thrown(() => lab.runs.observe(runId, ended))).toMatchObject({ code: "run-closed" });
   expect(lab.runs.get(runId)?.state).toBe("settled");
 });
 
 test("of a thousand at once as many are driven as may be, and the rest is told so", async () => {
   await using lab = await open();
-  const results = Array.from({ length: 1000 }, () => {
-    const error = thrown(() => lab.runs.create({ scenario: "db.test" }));
-    return error === undefined ? "created" : (error as { code: string }).code;
-  });
+  const results = await Promise.all(
+    Array.from({ length: 1000 }, async () => {
+      const error = await thrown(() => lab.runs.create({ scenario: "db.test" }));
+      return error === undefined ? "created" : (error as { code: string }).code;
+    }),
+  );
   expect(results.filter((result) => result === "created")).toHaveLength(drivingLimit);
   expect(results.filter((result) => result === "too-many-runs")).toHaveLength(1000 - drivingLimit);
 });

@@ -1,10 +1,8 @@
 import { randomInt } from "node:crypto";
 import type { Catalogue } from "#scenarios/catalogue.ts";
-import type { Lease, Mode, Scenario } from "#scenarios/define.ts";
-import { describeExpectation } from "#scenarios/describe.ts";
+import type { Lease, Scenario } from "#scenarios/define.ts";
 import { signTicket } from "#scenarios/ticket.ts";
 import {
-  type Check,
   type CreatedRun,
   type CreateRun,
   type Observation,
@@ -12,26 +10,30 @@ import {
   signalIds,
 } from "../api.ts";
 import { LabError } from "../errors.ts";
-import { resolve } from "../judge/placeholders.ts";
 import { type ServiceId, serviceIds } from "../services/ids.ts";
+import { readMetrics } from "../sources/metrics.ts";
 import type { StoreSource } from "../sources/store.ts";
 import type { FeedMessage } from "../store/contract.ts";
 import type { System } from "../system.ts";
-import { admit } from "./admission.ts";
+import { admit, type Unfit } from "./admission.ts";
+import { keepEvidence } from "./kept-evidence.ts";
 import { openLeases } from "./leases.ts";
 import { type LiveRun, openLiveRun, type Patience } from "./live-run.ts";
+import { type MetricWatch, watchMetrics } from "./metric-watch.ts";
 import type { Records } from "./records.ts";
 import { runIdMint } from "./run-id.ts";
 
 export interface Runs {
   /**
-   * Mints a run, takes its leases and signs its ticket.
+   * Mints a run, takes its leases, reads the metrics as they are before it, and signs its ticket.
    * @throws LabError of `admit`, `lease-held`, or `too-many-runs`.
    */
-  readonly create: (request: CreateRun) => CreatedRun;
+  readonly create: (request: CreateRun) => Promise<CreatedRun>;
   /** @throws LabError `unknown-run`, or `run-closed` for one that takes no more observations. */
   readonly observe: (runId: string, observation: Observation) => RunRecord;
   readonly get: (runId: string) => RunRecord | undefined;
+  /** JSON of the `Evidence` of a run, as long as it is kept: see {@link keepEvidence}. */
+  readonly evidence: (runId: string) => string | undefined;
   /** Newest first. */
   readonly list: Records["list"];
   /** Takes in what the store's feed says. */
@@ -46,6 +48,8 @@ export interface RunsOptions {
   readonly records: Records;
   readonly ticketKey: string;
   readonly onChange: (record: RunRecord) => void;
+  /** Scenarios that cannot be judged as they are written. */
+  readonly unfit?: Unfit;
   readonly patience?: Patience;
 }
 
@@ -60,6 +64,9 @@ const deadlineMarginMs = 10_000;
 export function openRuns(options: RunsOptions): Runs {
   const { catalogue, system, source, records, ticketKey } = options;
   const live = new Map<string, LiveRun>();
+  const kept = keepEvidence();
+  /** Runs whose baseline is being read: nobody has their ticket yet. */
+  let arming = 0;
   const leases = openLeases();
   const mint = runIdMint();
   const restartsSeen = new Map(system.services().map((row) => [row.id, row.restarts]));
@@ -68,7 +75,7 @@ export function openRuns(options: RunsOptions): Runs {
     const more = row.restarts - (restartsSeen.get(row.id) ?? 0);
     restartsSeen.set(row.id, row.restarts);
     for (const run of live.values()) {
-      if (more > 0) run.restarted(row.id, more);
+      if (more > 0) run.restarted(row.id, more, row.exitCode);
       run.servicesChanged();
     }
   });
@@ -76,15 +83,30 @@ export function openRuns(options: RunsOptions): Runs {
   const isReady = (id: ServiceId): boolean =>
     system.services().find((row) => row.id === id)?.state === "ready";
 
-  function create(request: CreateRun): CreatedRun {
-    const { scenario, mode, params } = admit(request, catalogue, system.services());
+  /** Undefined where the scenario says nothing of metrics: reading them would only cost time. */
+  async function metricsOf({ expect }: Scenario): Promise<MetricWatch | undefined> {
+    const names = expect.flatMap((one) => (one.signal === "metric" ? [one.name] : []));
+    if (names.length === 0) return undefined;
+    return watchMetrics(async () => {
+      const base = system.url("server", "metrics");
+      if (base === undefined) throw new Error("the server has no metrics port");
+      return readMetrics(new URL("/metrics", base).href);
+    }, names);
+  }
+
+  async function create(request: CreateRun): Promise<CreatedRun> {
+    const { scenario, mode, params } = admit(request, catalogue, system.services(), options.unfit);
     const driving = live
       .values()
-      .reduce((n, run) => n + Number(run.record().state === "driving"), 0);
+      .reduce((n, run) => n + Number(run.record().state === "driving"), arming);
     if (driving >= drivingLimit) throw tooMany();
     const runId = mint();
     const held = leases.take(runId, scenario.leases ?? []);
     if (held !== undefined) throw leaseHeld(scenario, held.lease, held.heldBy);
+    arming += 1;
+    const metrics = await metricsOf(scenario).finally(() => {
+      arming -= 1;
+    });
 
     const startedAt = Date.now();
     const timeoutMs = scenario.timeoutMs ?? defaultTimeoutMs;
@@ -92,23 +114,24 @@ export function openRuns(options: RunsOptions): Runs {
     const record = newRecord(scenario, { runId, mode, params, seed, startedAt });
     const disrupted = (scenario.leases ?? []).filter(isService);
     const endLeases = disrupted.map((id) => system.leaseCrashes(id));
-    live.set(
-      runId,
-      openLiveRun({
-        record,
-        deadline: startedAt + timeoutMs + deadlineMarginMs,
-        source,
-        recovered: () => disrupted.every(isReady),
-        onChange,
-        onEnd: () => {
-          for (const endLease of endLeases) endLease();
-          leases.release(runId);
-        },
-        onGone: () => live.delete(runId),
-        ...(options.patience ? { patience: options.patience } : {}),
-      }),
-    );
-    onChange(record);
+    const run = openLiveRun({
+      record,
+      deadline: startedAt + timeoutMs + deadlineMarginMs,
+      expect: scenario.expect,
+      ...{ source, metrics, onChange },
+      recovered: () => disrupted.every(isReady),
+      onEnd: () => {
+        for (const endLease of endLeases) endLease();
+        leases.release(runId);
+      },
+      onGone: () => {
+        kept.add(runId, run.evidence());
+        live.delete(runId);
+      },
+      ...(options.patience ? { patience: options.patience } : {}),
+    });
+    live.set(runId, run);
+    onChange(run.record());
     const expiresAt = startedAt + timeoutMs + ticketMarginMs;
     return {
       runId,
@@ -151,6 +174,10 @@ export function openRuns(options: RunsOptions): Runs {
       run.observe(observation);
       return run.record();
     },
+    evidence: (runId) => {
+      const run = live.get(runId);
+      return run === undefined ? kept.get(runId) : JSON.stringify(run.evidence());
+    },
     list: records.list,
     feed,
     close: () => {
@@ -177,26 +204,11 @@ function newRecord(
     counts: { spans: 0, logs: 0, sentry: 0 },
     signals: signalIds.map((id) => ({ id, seenAfterMs: null })),
     restarts: {},
-    verdict: "declared",
-    checks: checksOf(scenario, own.mode, own.params),
+    exitCodes: {},
+    verdict: "pending",
+    checks: [],
     links: [],
   };
-}
-
-/** What the scenario declared for this mode, with the run's parameters filled in. */
-function checksOf(scenario: Scenario, mode: Mode, params: RunRecord["params"]): readonly Check[] {
-  return scenario.expect.flatMap((expectation, index) =>
-    (expectation.modes ?? ["fault"]).includes(mode)
-      ? {
-          index,
-          title: describeExpectation(resolve(expectation, params)),
-          signal: expectation.signal,
-          state: "declared",
-          why: expectation.why,
-          hint: expectation.hint,
-        }
-      : [],
-  );
 }
 
 const isService = (lease: Lease): lease is Lease & ServiceId =>

@@ -2,12 +2,17 @@ import { traceService } from "#scenarios/names.ts";
 import type { LogRecord, OtlpKeyValue, OtlpSpan, OtlpTrace, SentryItem, SignalId } from "../api.ts";
 import type { EvidenceKey, StoreSource } from "../sources/store.ts";
 
-/** What the lab knows of a run's telemetry, without keeping the telemetry. */
-export interface Evidence {
-  readonly traces: ReadonlyMap<string, TraceSummary>;
-  readonly logs: number;
-  readonly sentry: number;
-  readonly sentryEvents: number;
+/** A run's telemetry as the store has it, and what was found in it. */
+export interface Telemetry {
+  /** By trace id: those that carry the run id, and those that they link to. */
+  readonly traces: ReadonlyMap<string, ReadTrace>;
+  readonly logs: readonly LogRecord[];
+  readonly sentry: readonly SentryItem[];
+}
+
+export interface ReadTrace {
+  readonly trace: OtlpTrace;
+  readonly summary: TraceSummary;
 }
 
 export interface TraceSummary {
@@ -16,11 +21,16 @@ export interface TraceSummary {
   readonly signals: ReadonlySet<SignalId>;
   /** The driver's root span is there: the trace has its top. */
   readonly rootSeen: boolean;
+  /** Other traces that its spans link to. */
+  readonly linked: ReadonlySet<string>;
 }
 
-export const noEvidence: Evidence = { traces: new Map(), logs: 0, sentry: 0, sentryEvents: 0 };
+export const noTelemetry: Telemetry = { traces: new Map(), logs: [], sentry: [] };
 
-/** Which part of the evidence grew since it was read. */
+/** Linked traces read for one run at most. */
+const linkedLimit = 20;
+
+/** Which part of the telemetry grew since it was read. */
 export interface Stale {
   readonly traces: ReadonlySet<string>;
   readonly logs: boolean;
@@ -28,30 +38,38 @@ export interface Stale {
 }
 
 /** Reads what is stale and keeps the rest. Rejects while the store is away. */
-export async function readEvidence(
+export async function readTelemetry(
   source: StoreSource,
   run: { readonly runId: string; readonly traceIds: readonly string[] },
   stale: Stale,
-  known: Evidence,
-): Promise<Evidence> {
+  known: Telemetry,
+): Promise<Telemetry> {
   // By trace as well: a record may have come before any span told the store which run it is of.
   const keys = [{ run: run.runId }, ...run.traceIds.map((trace) => ({ trace }))];
   const [traces, logs, sentry] = await Promise.all([
-    Promise.all([...stale.traces].map((id) => readTrace(source, id))),
-    stale.logs ? readAll(source.logs, keys) : undefined,
-    stale.sentry ? readAll(source.sentry, keys) : undefined,
+    readTraces(source, stale.traces, known.traces),
+    stale.logs ? readAll(source.logs, keys) : known.logs,
+    stale.sentry ? readAll(source.sentry, keys) : known.sentry,
   ]);
-  return {
-    traces: new Map([...known.traces, ...traces.flat()]),
-    logs: logs?.length ?? known.logs,
-    sentry: sentry?.length ?? known.sentry,
-    sentryEvents: sentry?.filter((item) => item.kind === "event").length ?? known.sentryEvents,
-  };
+  return { traces, logs, sentry };
 }
 
-async function readTrace(source: StoreSource, id: string): Promise<[string, TraceSummary][]> {
-  const trace = await source.trace(id);
-  return trace === undefined ? [] : [[id, summarizeTrace(trace)]];
+/** The wanted ones anew, and whatever they link to. */
+async function readTraces(
+  source: StoreSource,
+  wanted: ReadonlySet<string>,
+  known: Telemetry["traces"],
+): Promise<Telemetry["traces"]> {
+  const traces = new Map(known);
+  const read = async (id: string): Promise<void> => {
+    const trace = await source.trace(id);
+    if (trace !== undefined) traces.set(id, { trace, summary: summarizeTrace(trace) });
+  };
+  await Promise.all([...wanted].map(read));
+  const linked = new Set([...traces.values()].flatMap(({ summary }) => [...summary.linked]));
+  const unread = [...linked].filter((id) => !traces.has(id)).slice(0, linkedLimit);
+  await Promise.all(unread.map(read));
+  return traces;
 }
 
 /** The same record is found by run and by trace: it counts once. */
@@ -63,13 +81,19 @@ async function readAll<T extends LogRecord | SentryItem>(
   return [...new Map(lists.flat().map((item) => [item.seq, item])).values()];
 }
 
-/** The lights of the signal strip that this evidence switches on. */
-export function signalsSeen(evidence: Evidence): ReadonlySet<SignalId> {
+/** Spans of these traces. */
+export const spanCount = ({ traces }: Telemetry, traceIds: readonly string[]): number =>
+  traceIds.reduce((sum, id) => sum + (traces.get(id)?.summary.spans ?? 0), 0);
+
+export const isRootSeen = ({ traces }: Telemetry): boolean =>
+  traces.values().some(({ summary }) => summary.rootSeen);
+
+/** The lights of the signal strip that this telemetry switches on. */
+export function signalsSeen({ traces, logs, sentry }: Telemetry): ReadonlySet<SignalId> {
   const seen = new Set<SignalId>();
-  for (const { signals } of evidence.traces.values())
-    for (const signal of signals) seen.add(signal);
-  if (evidence.logs > 0) seen.add("log");
-  if (evidence.sentryEvents > 0) seen.add("sentry-event");
+  for (const { summary } of traces.values()) for (const id of summary.signals) seen.add(id);
+  if (logs.length > 0) seen.add("log");
+  if (sentry.some(({ kind }) => kind === "event")) seen.add("sentry-event");
   return seen;
 }
 
@@ -80,6 +104,7 @@ const drivers: ReadonlySet<string> = new Set([traceService.web, traceService.cli
 export function summarizeTrace({ resourceSpans }: OtlpTrace): TraceSummary {
   const ids = new Set<string>();
   const signals = new Set<SignalId>();
+  const linked = new Set<string>();
   let rootSeen = false;
   for (const { resource, scopeSpans } of resourceSpans) {
     const service = textOf(resource?.attributes, "service.name");
@@ -88,9 +113,10 @@ export function summarizeTrace({ resourceSpans }: OtlpTrace): TraceSummary {
       const signal = signalOf(service, span);
       if (signal !== undefined) signals.add(signal);
       rootSeen ||= drivers.has(service) && !span.parentSpanId;
+      for (const { traceId } of span.links ?? []) if (traceId !== span.traceId) linked.add(traceId);
     }
   }
-  return { spans: ids.size, signals, rootSeen };
+  return { spans: ids.size, signals, rootSeen, linked };
 }
 
 function signalOf(service: string, span: OtlpSpan): SignalId | undefined {

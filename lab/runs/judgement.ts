@@ -1,0 +1,85 @@
+import type { Expectation } from "#scenarios/define.ts";
+import type { Check, RunRecord, Verdict } from "../api.ts";
+import type { Evidence, SourceState } from "../judge/evidence.ts";
+import { worst } from "../judge/finding.ts";
+import { holdsIn, type JudgedCheck, judgeOne } from "../judge/judge.ts";
+import { prepare } from "../judge/prepare.ts";
+import type { MetricWatch } from "./metric-watch.ts";
+import type { Telemetry } from "./telemetry.ts";
+
+/** What a run's record says of its checks. */
+export type Judgement = Pick<RunRecord, "verdict" | "checks">;
+
+/** Everything known of a run, as the judge reads it. */
+export function evidenceOf(
+  record: RunRecord,
+  telemetry: Telemetry,
+  metrics: MetricWatch | undefined,
+  state: { readonly settled: boolean; readonly storeReachable: boolean },
+): Evidence {
+  const store: SourceState = state.storeReachable ? "ok" : "unreachable";
+  return {
+    runId: record.runId,
+    mode: record.mode,
+    params: record.params,
+    traceIds: record.traceIds,
+    traces: [...telemetry.traces.values()].map(({ trace }) => trace),
+    logs: telemetry.logs,
+    sentry: telemetry.sentry,
+    metrics: metrics?.evidence() ?? null,
+    answer: record.answer,
+    page: record.page,
+    restarts: record.restarts,
+    exitCodes: record.exitCodes,
+    settled: state.settled,
+    sources: {
+      traces: store,
+      logs: store,
+      sentry: store,
+      metrics: metrics === undefined || metrics.reachable() ? "ok" : "unreachable",
+    },
+  };
+}
+
+/** Judges what is declared for the run's mode. */
+export function judgeRun(expectations: readonly Expectation[], evidence: Evidence): Judgement {
+  const prepared = prepare(evidence);
+  const checks = expectations.flatMap((expectation, index) =>
+    holdsIn(expectation, evidence.mode) ? [checkOf(judgeOne(expectation, prepared, index))] : [],
+  );
+  return { checks, verdict: worst(checks.map(({ state }) => state as Verdict)) };
+}
+
+const checkOf = ({ expected, verdict, ...judged }: JudgedCheck): Check => ({
+  ...judged,
+  title: expected,
+  expected,
+  state: verdict,
+});
+
+/** What of the evidence is missing may still come: nothing that has failed by now has failed for good. */
+export function mayImprove(now: Judgement, ifSettled: Judgement): boolean {
+  return ifSettled.checks.some(
+    (check, position) => check.state === "fail" && now.checks[position]?.state === "pending",
+  );
+}
+
+/** For a run that was closed before it settled: what still waits will never be known. */
+export function closeJudgement({ checks }: Pick<Judgement, "checks">): Judgement {
+  const closed = checks.map(
+    (check): Check =>
+      check.state === "pending"
+        ? {
+            ...check,
+            state: "inconclusive",
+            seen: `${check.seen ?? "nothing"}; then the run was closed`,
+          }
+        : check,
+  );
+  return {
+    checks: closed,
+    verdict: closed.some(({ state }) => state === "declared")
+      ? "declared"
+      : worst(closed.map(({ state }) => state as Verdict)),
+  };
+}
