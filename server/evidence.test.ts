@@ -1,9 +1,10 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { header } from "#scenarios/names.ts";
 import { canary, canaryPattern } from "./testing/canaries.ts";
+import { eventsOf, named, spansUntil } from "./testing/evidence.ts";
 import { startPostgres, type TestPostgres } from "./testing/postgres.ts";
 import { doorSecret, hex, startServer, type TestServer, ticketKey } from "./testing/server.ts";
-import { type StoredSpan, startStore, type TestStore } from "./testing/store.ts";
+import { startStore, type TestStore } from "./testing/store.ts";
 import { envelopeItems, openTap, type Tap } from "./testing/tap.ts";
 
 let postgres: TestPostgres;
@@ -33,18 +34,6 @@ afterAll(async () => {
   await Promise.all([postgres?.stop(), store?.stop()]);
 });
 
-const named = (spans: readonly StoredSpan[], name: string | RegExp) =>
-  spans.filter((span) => (typeof name === "string" ? span.name === name : name.test(span.name)));
-const spansUntil = (traceId: string, isThere: (spans: readonly StoredSpan[]) => boolean) =>
-  store.until(() => store.spans(traceId), isThere);
-const eventsUntil = async (traceId: string, count: number) => {
-  const items = await store.until(
-    () => store.sentry(traceId),
-    (found) => found.filter(({ kind }) => kind === "event").length >= count,
-  );
-  return items.filter(({ kind }) => kind === "event");
-};
-
 describe("a hundred requests at once", () => {
   test("never see each other's user, tags, breadcrumbs, log lines or trace", async () => {
     const visitors = 100;
@@ -55,7 +44,7 @@ describe("a hundred requests at once", () => {
     );
     for (const [who, { traceId, runId }] of runs.entries()) {
       const name = `visitor-${who}`;
-      const [event, ...more] = await eventsUntil(traceId, 1);
+      const [event, ...more] = await eventsOf(store, traceId, 1);
       expect(more).toEqual([]);
       const { user, tags, breadcrumbs, exception } = (event?.payload ?? {}) as {
         readonly user?: unknown;
@@ -73,7 +62,7 @@ describe("a hundred requests at once", () => {
         (lines) => lines.length > 0,
       );
       expect(logs.map(({ attributes }) => attributes.visitor)).toEqual([name]);
-      const spans = await spansUntil(traceId, (found) => named(found, /^POST/).length === 1);
+      const spans = await spansUntil(store, traceId, (found) => named(found, /^POST/).length === 1);
       expect(named(spans, /^SELECT/)).toHaveLength(2);
       expect(new Set(spans.map(({ attributes }) => attributes["lab.run.id"]))).toEqual(
         new Set([runId]),
@@ -84,7 +73,7 @@ describe("a hundred requests at once", () => {
 
 test("a call to another route of the app stays in the trace", async () => {
   const run = await server.run("run.leak");
-  const spans = await spansUntil(run.traceId, (found) => named(found, /^POST/).length === 1);
+  const spans = await spansUntil(store, run.traceId, (found) => named(found, /^POST/).length === 1);
   const [called] = named(spans, "GET /api/orders");
   const caller = spans.find(({ spanId }) => spanId === called?.parentSpanId);
   expect([called?.kind, caller?.kind, caller?.name]).toEqual([2, 3, "GET"]);
@@ -119,8 +108,8 @@ describe("secrets", () => {
     answers.push(await forged.text());
     answers.push(await (await fetch(server.metricsUrl)).text());
 
-    await eventsUntil(run.traceId, 5);
-    await spansUntil(run.traceId, (spans) => named(spans, /^POST/).length === 1);
+    await eventsOf(store, run.traceId, 5);
+    await spansUntil(store, run.traceId, (spans) => named(spans, /^POST/).length === 1);
     await store.until(
       () => store.logs(run.traceId),
       (lines) => lines.some(({ body }) => body === "request failed"),
@@ -167,7 +156,7 @@ describe("a crash", () => {
     const other = await bystander;
     expect(await dying.exited).toBe(70);
 
-    const [event, ...more] = await eventsUntil(run.traceId, 1);
+    const [event, ...more] = await eventsOf(store, run.traceId, 1);
     expect(more).toEqual([]);
     expect(event?.level).toBe("fatal");
     const spans = await store.spans(run.traceId);
@@ -243,6 +232,7 @@ describe("an outage of the receiver", () => {
       else away.behave("answer");
       for (const traceId of traceIds) {
         const spans = await spansUntil(
+          store,
           traceId,
           (found) => named(found, "GET /api/products").length === 1,
         );

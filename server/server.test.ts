@@ -1,9 +1,10 @@
-import { connect } from "node:net";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { header } from "#scenarios/names.ts";
+import { eventsOf, logsOf, named, traceOf } from "./testing/evidence.ts";
 import { startPostgres, type TestPostgres } from "./testing/postgres.ts";
-import { hex, type Run, startServer, type TestServer } from "./testing/server.ts";
-import { type StoredSpan, startStore, type TestStore } from "./testing/store.ts";
+import { rawRequest } from "./testing/raw-request.ts";
+import { doorSecret, hex, startServer, type TestServer } from "./testing/server.ts";
+import { startStore, type TestStore } from "./testing/store.ts";
 
 let postgres: TestPostgres;
 let store: TestStore;
@@ -18,28 +19,6 @@ afterAll(async () => {
   await Promise.all([postgres?.stop(), store?.stop()]);
 });
 
-/** The trace once the request's own span is in it: that one is sent last. */
-const traceOf = (run: Pick<Run, "traceId">, serverSpans = 1): Promise<readonly StoredSpan[]> =>
-  store.until(
-    () => store.spans(run.traceId),
-    (spans) => spans.filter(({ kind }) => kind === 2).length >= serverSpans,
-  );
-const eventsOf = async (run: Pick<Run, "traceId">, count: number) =>
-  store
-    .until(
-      () => store.sentry(run.traceId),
-      (items) => items.filter(({ kind }) => kind === "event").length >= count,
-    )
-    .then((items) => items.filter(({ kind }) => kind === "event"));
-const logsOf = (run: Pick<Run, "traceId">, body: string) =>
-  store
-    .until(
-      () => store.logs(run.traceId),
-      (lines) => lines.some((line) => line.body === body),
-    )
-    .then((lines) => lines.filter((line) => line.body === body));
-const named = (spans: readonly StoredSpan[], name: string) =>
-  spans.filter((span) => span.name === name);
 const mechanism = (payload: Readonly<Record<string, unknown>>) =>
   (
     payload.exception as {
@@ -55,7 +34,7 @@ describe("a request", () => {
   test("is one tree from the caller's span down to the database", async () => {
     const run = await server.run("db.n-plus-one", { params: { n: 20 } });
     expect(run.response?.status).toBe(200);
-    const spans = await traceOf(run);
+    const spans = await traceOf(store, run.traceId);
     const ids = new Set(spans.map(({ spanId }) => spanId));
     const outside = spans.filter(({ parentSpanId }) => !ids.has(parentSpanId ?? ""));
     expect(outside.map(({ name, parentSpanId }) => [name, parentSpanId])).toEqual([
@@ -67,7 +46,10 @@ describe("a request", () => {
   });
 
   test("names the middleware it passed, so the loader hook came before Koa", async () => {
-    const spans = await traceOf(await server.run("db.n-plus-one", { params: { n: 10 } }));
+    const spans = await traceOf(
+      store,
+      (await server.run("db.n-plus-one", { params: { n: 10 } })).traceId,
+    );
     expect(spans.map(({ name }) => name)).toEqual(
       expect.arrayContaining(["middleware - answerErrors", "router - /api/scenarios/:id"]),
     );
@@ -78,7 +60,7 @@ describe("a request", () => {
 
   test("tells its own span in the traceresponse header", async () => {
     const run = await server.run("db.n-plus-one", { params: { n: 10 } });
-    const spans = await traceOf(run);
+    const spans = await traceOf(store, run.traceId);
     expect(run.response?.headers.get(header.traceResponse)).toBe(
       `00-${run.traceId}-${named(spans, "POST /api/scenarios/:id")[0]?.spanId}-01`,
     );
@@ -90,7 +72,7 @@ describe("a request", () => {
       headers: { "sentry-trace": `${traceId}-${spanId}-1` },
     });
     expect(response.status).toBe(200);
-    const spans = await traceOf({ traceId });
+    const spans = await traceOf(store, traceId);
     expect(named(spans, "GET /api/products")[0]?.parentSpanId).toBe(spanId);
   });
 
@@ -102,7 +84,7 @@ describe("a request", () => {
         "sentry-trace": `${other}-${hex(8)}-1`,
       },
     });
-    await traceOf({ traceId });
+    await traceOf(store, traceId);
     expect(await store.spans(other)).toEqual([]);
   });
 });
@@ -110,7 +92,7 @@ describe("a request", () => {
 describe("db.n-plus-one", () => {
   test("leaves one query for the list and exactly one per row", async () => {
     const run = await server.run("db.n-plus-one", { params: { n: 30 } });
-    const spans = await traceOf(run);
+    const spans = await traceOf(store, run.traceId);
     const parent = named(spans, "scenario db.n-plus-one")[0]?.spanId;
     const orders = named(spans, "SELECT orders");
     expect(named(spans, "SELECT customers")).toHaveLength(1);
@@ -125,12 +107,15 @@ describe("db.n-plus-one", () => {
       "db.response.returned_rows": 1,
       "server.address": "127.0.0.1",
     });
-    const [line] = await logsOf(run, "customers listed");
+    const [line] = await logsOf(store, run.traceId, "customers listed");
     expect(line).toMatchObject({ spanId: parent, attributes: { queries: 31 } });
   });
 
   test("asks once when it is fixed", async () => {
-    const spans = await traceOf(await server.run("db.n-plus-one", { mode: "fix" }));
+    const spans = await traceOf(
+      store,
+      (await server.run("db.n-plus-one", { mode: "fix" })).traceId,
+    );
     expect(named(spans, "SELECT customers orders")).toHaveLength(1);
     expect(named(spans, "SELECT orders")).toHaveLength(0);
   });
@@ -139,18 +124,18 @@ describe("db.n-plus-one", () => {
 describe("db.missing-index", () => {
   test("shows the plan that reads the whole table, and warns", async () => {
     const run = await server.run("db.missing-index", { params: { repeats: 2 } });
-    const spans = await traceOf(run);
+    const spans = await traceOf(store, run.traceId);
     expect(named(spans, "SELECT orders")).toHaveLength(2);
     expect(named(spans, "query plan")[0]?.attributes).toMatchObject({
       "lab.pg.plan.node": "Seq Scan",
       "lab.pg.rows_removed": expect.toSatisfy((rows: number) => rows > 400_000),
     });
-    expect(await logsOf(run, "slow query")).toHaveLength(1);
+    expect(await logsOf(store, run.traceId, "slow query")).toHaveLength(1);
   });
 
   test("is cured by an index, which is gone afterwards", async () => {
     const run = await server.run("db.missing-index", { mode: "fix", params: { repeats: 2 } });
-    const spans = await traceOf(run);
+    const spans = await traceOf(store, run.traceId);
     expect(named(spans, "query plan")[0]?.attributes).toMatchObject({
       "lab.pg.plan.node": expect.stringMatching(/Index/),
       "lab.pg.rows_removed": 0,
@@ -168,7 +153,7 @@ describe("db.connection-reset", () => {
     async (where) => {
       const run = await server.run("db.connection-reset", { params: { where } });
       expect(run.response?.status).toBe(200);
-      const spans = await traceOf(run);
+      const spans = await traceOf(store, run.traceId);
       const attempts = named(spans, "read report");
       expect(attempts.map(({ attributes }) => attributes["lab.retry.attempt"])).toEqual([1, 2]);
       const selects = named(spans, "SELECT orders");
@@ -178,7 +163,7 @@ describe("db.connection-reset", () => {
           ["unset", undefined],
         ]),
       );
-      const events = await eventsOf(run, 1);
+      const events = await eventsOf(store, run.traceId, 1);
       expect(events).toHaveLength(1);
       expect(mechanism(events[0]?.payload ?? {})?.mechanism).toEqual({
         type: "generic",
@@ -203,7 +188,7 @@ describe("run.handled-error", () => {
         traceId: run.traceId,
       },
     });
-    const spans = await traceOf(run);
+    const spans = await traceOf(store, run.traceId);
     const [request] = named(spans, "POST /api/scenarios/:id");
     expect(request).toMatchObject({
       status: "error",
@@ -211,7 +196,7 @@ describe("run.handled-error", () => {
     });
     const [inner] = named(spans, "scenario run.handled-error");
     expect(inner).toMatchObject({ status: "error", events: ["exception"] });
-    const events = await eventsOf(run, 1);
+    const events = await eventsOf(store, run.traceId, 1);
     expect(events).toHaveLength(1);
     expect(events[0]).toMatchObject({ level: "error" });
     expect(spans.map(({ spanId }) => spanId)).toContain(events[0]?.spanId);
@@ -219,25 +204,25 @@ describe("run.handled-error", () => {
       value: "order step 2 failed",
       mechanism: { type: "generic", handled: true },
     });
-    expect(await logsOf(run, "request failed")).toHaveLength(1);
+    expect(await logsOf(store, run.traceId, "request failed")).toHaveLength(1);
   });
 
   test.each(["TypeError", "AggregateError", "not an error"])("%s too", async (kind) => {
     const run = await server.run("run.handled-error", { params: { kind } });
     expect(run.response?.status).toBe(500);
-    expect(await eventsOf(run, 1)).toHaveLength(1);
+    expect(await eventsOf(store, run.traceId, 1)).toHaveLength(1);
   });
 
   test("again and again makes an event each time: people repeat a fault to look at it", async () => {
     for (let round = 0; round < 3; round++) {
       const run = await server.run("run.handled-error");
-      expect(await eventsOf(run, 1)).toHaveLength(1);
+      expect(await eventsOf(store, run.traceId, 1)).toHaveLength(1);
     }
   });
 
   test("a log line of the run is a Sentry log of the same span", async () => {
     const run = await server.run("run.handled-error");
-    const [line] = await logsOf(run, "request failed");
+    const [line] = await logsOf(store, run.traceId, "request failed");
     const items = await store.until(
       () => store.sentry(run.traceId),
       (found) => found.some(({ kind }) => kind === "log"),
@@ -254,7 +239,10 @@ describe("what is refused", () => {
 
   test("methods outside the route table, TRACE among them", async () => {
     expect((await server.fetch("/api/products", { method: "DELETE" })).status).toBe(405);
-    const answer = await raw(server, "TRACE /api/products");
+    const answer = await rawRequest(
+      Number(new URL(server.url).port),
+      `TRACE /api/products HTTP/1.1\r\nHost: 127.0.0.1\r\n${header.doorSecret}: ${doorSecret}\r\n`,
+    );
     expect(answer).toMatch(/^HTTP\/1.1 405 /);
     expect(answer).toMatch(/\r\nallow: HEAD, GET\r\n/i);
   });
@@ -333,28 +321,8 @@ describe("/metrics", () => {
   test("answers loopback names only", async () => {
     const { port } = new URL(server.metricsUrl);
     for (const host of ["evil.example", `127.0.0.1.nip.io:${port}`, `localhost:1@evil.example`]) {
-      const answer = await rawTo(Number(port), `GET /metrics HTTP/1.1\r\nHost: ${host}\r\n`);
+      const answer = await rawRequest(Number(port), `GET /metrics HTTP/1.1\r\nHost: ${host}\r\n`);
       expect(answer).toMatch(/^HTTP\/1.1 421 /);
     }
   });
 });
-
-const raw = ({ url }: TestServer, start: string): Promise<string> =>
-  rawTo(
-    Number(new URL(url).port),
-    `${start} HTTP/1.1\r\nHost: 127.0.0.1\r\nx-lab-door: door-secret-of-this-test-start\r\n`,
-  );
-
-function rawTo(port: number, head: string): Promise<string> {
-  return new Promise((resolve, reject) => {
-    const socket = connect(port, "127.0.0.1", () => {
-      socket.write(`${head}Connection: close\r\n\r\n`);
-    });
-    let answer = "";
-    socket.on("data", (chunk) => {
-      answer += chunk;
-    });
-    socket.on("end", () => resolve(answer));
-    socket.on("error", reject);
-  });
-}

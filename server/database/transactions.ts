@@ -11,7 +11,7 @@ import { connectionClosed, type DriverHandler, type DriverQuery, unsentQuery } f
  * before the driver sees it.
  */
 export interface Transactions {
-  /** Replaces `sql.begin` and the `savepoint`s inside. */
+  /** Replaces `sql.begin` and the `savepoint`s inside, and takes `sql.reserve` away. */
   readonly guard: (sql: Sql) => void;
   /**
    * To be called for every query, before it is handed to the driver. False: it was refused, since
@@ -95,7 +95,10 @@ export function trackTransactions(onScope: (handler: DriverHandler) => void): Tr
           scopes.delete(scope);
         }
       };
-      Object.assign(sql, { begin: guarded });
+      const reserve = () => {
+        throw new Error("reserve() is not guarded against a lost connection: use begin()");
+      };
+      Object.assign(sql, { begin: guarded, reserve });
     },
     watch(query) {
       const scope = opening;
