@@ -1,10 +1,31 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { clampWindow, shareOf, ticks, wholeOf, zoom } from "./time-scale.ts";
+import { clampWindow, placeOf, shareOf, ticks, wholeOf, zoom } from "./time-scale.ts";
 
 test("a moment's share is 0 at the window's start and 1 at its end", () => {
   const window = { fromMs: 10, toMs: 30 };
   expect([0, 10, 20, 30, 40].map((at) => shareOf(window, at))).toEqual([-0.5, 0, 0.5, 1, 1.5]);
+});
+
+test("a stretch is cut at the edges of the window, and has no place outside of it", () => {
+  const window = { fromMs: 10, toMs: 30 };
+  expect(placeOf(window, { fromMs: 15, toMs: 20 })).toEqual({
+    left: "25%",
+    width: "25%",
+    right: "50%",
+  });
+  expect(placeOf(window, { fromMs: 0, toMs: 90 })).toEqual({
+    left: "0%",
+    width: "100%",
+    right: "100%",
+  });
+  expect(placeOf(window, { fromMs: 30, toMs: 30 })).toEqual({
+    left: "100%",
+    width: "0%",
+    right: "100%",
+  });
+  expect(placeOf(window, { fromMs: 0, toMs: 9 })).toBeUndefined();
+  expect(placeOf(window, { fromMs: 31, toMs: 40 })).toBeUndefined();
 });
 
 test("a trace without length still has a window", () => {

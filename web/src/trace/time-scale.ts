@@ -16,6 +16,21 @@ export const wholeOf = (durationMs: number): Window => ({
 export const shareOf = ({ fromMs, toMs }: Window, atMs: number): number =>
   (atMs - fromMs) / (toMs - fromMs);
 
+/** A stretch as CSS lengths within the window, cut at its edges; undefined when it lies outside. */
+export function placeOf(
+  window: Window,
+  stretch: Window,
+): { readonly left: string; readonly width: string; readonly right: string } | undefined {
+  const from = shareOf(window, stretch.fromMs);
+  const to = shareOf(window, stretch.toMs);
+  if (to < 0 || from > 1) return undefined;
+  const left = Math.max(from, 0);
+  const right = Math.min(to, 1);
+  return { left: percent(left), width: percent(right - left), right: percent(right) };
+}
+
+const percent = (share: number): string => `${share * 100}%`;
+
 /** `window` moved and cut so that it lies within the trace. */
 export function clampWindow({ fromMs, toMs }: Window, durationMs: number): Window {
   const whole = wholeOf(durationMs);
