@@ -151,7 +151,7 @@ test.each([tracesRequest, logsRequest, metricsRequest])(
         const read = messageInJson(oracleDecode(message, bytes), message);
         expect(withoutZeros(read, message)).toEqual(withoutZeros(json, message));
       }),
-      { numRuns: 150 },
+      { numRuns: 80 },
     );
   },
 );
@@ -163,7 +163,7 @@ test.each([tracesRequest, logsRequest, metricsRequest])(
       fc.property(anyMessage(message, 8), (json) => {
         expect(decodeMessage(encodeMessage(json, message), message)).toEqual(json);
       }),
-      { numRuns: 150 },
+      { numRuns: 80 },
     );
   },
 );
@@ -174,13 +174,19 @@ const anyTraces = anyMessage(tracesRequest, 6).map((json) => encodeMessage(json,
 const mutated = fc
   .tuple(
     anyTraces.filter((bytes) => bytes.length > 0),
-    fc.array(fc.tuple(fc.nat(), fc.nat({ max: 255 })), { minLength: 1, maxLength: 3 }),
-    fc.constantFrom("keep", "cut", "repeat"),
+    fc.array(fc.tuple(fc.nat(), fc.constantFrom(1, 2, 4, 8, 0x10, 0x20, 0x80, 0xff)), {
+      minLength: 1,
+      maxLength: 2,
+    }),
+    fc.constantFrom("keep", "keep", "keep", "cut", "repeat"),
     fc.nat(),
   )
   .map(([bytes, flips, tail, at]) => {
     const copy = Buffer.from(bytes);
-    for (const [position, value] of flips) copy[position % copy.length] = value;
+    for (const [position, bits] of flips) {
+      const place = position % copy.length;
+      copy[place] = (copy[place] as number) ^ bits;
+    }
     if (tail === "cut") return copy.subarray(0, at % copy.length);
     if (tail === "repeat") return Buffer.concat([copy, copy.subarray(at % copy.length)]);
     return copy;
@@ -255,11 +261,13 @@ test("the scanner sees the spans that a protobuf library sees, nanoseconds inclu
     fc.property(anyTraces, (bytes) => {
       expect(scannedSpans(bytes)).toEqual(oracleSpans(bytes));
     }),
-    { numRuns: 300 },
+    { numRuns: 150 },
   );
 });
 
-test("on mutated bytes the scanner refuses, or sees what a protobuf library sees", () => {
+test("on mutated bytes the scanner refuses, or sees what a protobuf library sees", {
+  timeout: 60_000,
+}, () => {
   let accepted = 0;
   fc.assert(
     fc.property(mutated, (bytes) => {
@@ -279,8 +287,9 @@ test("on mutated bytes the scanner refuses, or sees what a protobuf library sees
       accepted++;
       expect(scanned).toEqual(expected);
     }),
-    { numRuns: 700 },
+    { numRuns: 400 },
   );
+  // The test would be worth nothing if all were refused.
   expect(accepted).toBeGreaterThan(50);
 });
 
@@ -299,6 +308,6 @@ test("whatever the scanner accepts can be decoded later", () => {
       }
       expect(groups.count).toBeGreaterThanOrEqual(0);
     }),
-    { numRuns: 700 },
+    { numRuns: 300 },
   );
 });
