@@ -1,3 +1,5 @@
+import type { EventEmitter } from "node:events";
+
 const signals = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
 export type StopSignal = (typeof signals)[number];
 
@@ -17,7 +19,13 @@ export function onStopRequest(
   {
     outlivesStarter = false,
     now = () => performance.now(),
-  }: { readonly outlivesStarter?: boolean; readonly now?: () => number } = {},
+    source = process,
+  }: {
+    readonly outlivesStarter?: boolean;
+    readonly now?: () => number;
+    /** Whose signals are meant: this process. */
+    readonly source?: EventEmitter;
+  } = {},
 ): () => void {
   let requests = 0;
   let countedAt = Number.NEGATIVE_INFINITY;
@@ -28,12 +36,12 @@ export function onStopRequest(
     callback(requests, signal);
   };
   const orphaned = (): void => request("SIGHUP");
-  for (const signal of signals) process.on(signal, request);
-  if (!outlivesStarter) process.on("disconnect", orphaned);
+  for (const signal of signals) source.on(signal, request);
+  if (!outlivesStarter) source.on("disconnect", orphaned);
   // An open channel would keep the process alive.
   process.channel?.unref();
   return () => {
-    for (const signal of signals) process.off(signal, request);
-    process.off("disconnect", orphaned);
+    for (const signal of signals) source.off(signal, request);
+    source.off("disconnect", orphaned);
   };
 }
