@@ -68,7 +68,7 @@ test("the app's answer comes back with its cookies, without its door header", as
     app: (_request, response) => {
       response.writeHead(418, "Short and stout", [
         ...["set-cookie", "a=1", "set-cookie", "b=2", "traceresponse", "00-a-b-01"],
-        ...["x-lab-door", secrets.doorSecret, "connection", "close"],
+        ...["x-lab-door", secrets.doorSecret, "connection", "close, x-hop", "x-hop", "1"],
       ]);
       response.end("tea");
     },
@@ -80,6 +80,7 @@ test("the app's answer comes back with its cookies, without its door header", as
     traceresponse: "00-a-b-01",
   });
   expect(answer.headers).not.toHaveProperty("x-lab-door");
+  expect(answer.headers).not.toHaveProperty("x-hop");
 });
 
 test("bodies stream both ways: the first part arrives before the last is sent", async () => {
