@@ -12,6 +12,8 @@ export interface ChunkedTable<Columns extends object> {
   readonly first: () => number;
   /** Makes the next row and returns its number. */
   readonly push: () => number;
+  /** Makes `count` rows and returns the number of the first. */
+  readonly pushMany: (count: number) => number;
   /** Columns that hold the row; its place in them is `row & rowMask`. */
   readonly columnsOf: (row: number) => Columns;
   readonly dropBelow: (row: number) => void;
@@ -37,6 +39,13 @@ export function chunkedTable<Columns extends object>(
       const chunk = last >>> chunkShift;
       if (chunks[chunk] === undefined) chunks[chunk] = makeColumns(rowsPerChunk);
       return last;
+    },
+    pushMany: (count) => {
+      const begin = last + 1;
+      last += count;
+      for (let chunk = begin >>> chunkShift; chunk <= last >>> chunkShift; chunk++)
+        chunks[chunk] ??= makeColumns(rowsPerChunk);
+      return begin;
     },
     columnsOf: (row) => chunks[row >>> chunkShift] as Columns,
     dropBelow: (row) => {

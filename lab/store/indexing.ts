@@ -136,6 +136,18 @@ export function openIndex(startedAt: number): Indexing {
     return fresh;
   }
 
+  function addHashes(s: SpanStage, i: number): void {
+    const end = s.hashStart[i + 1] as number;
+    let from = s.hashStart[i] as number;
+    let row = spans.hashes.pushMany(end - from);
+    while (from < end) {
+      const { hash } = spans.hashes.columnsOf(row);
+      // Up to the end of this chunk at most.
+      const until = Math.min(end, from + hash.length - (row & rowMask));
+      for (; from < until; from++, row++) hash[row & rowMask] = s.hashes[from] as number;
+    }
+  }
+
   function addSpans(bytes: Buffer, s: SpanStage, place: RecordPlace): void {
     const firstRow = spans.last() + 1;
     const firstGroup = addGroups(spanGroups, s.groups, place, firstRow, serviceOf(bytes, s.groups));
@@ -174,11 +186,7 @@ export function openIndex(startedAt: number): Indexing {
       columns.service[at] = spanGroups.columnsOf(group).service[group & rowMask] as number;
       columns.offset[at] = place.offset + (s.offset[i] as number);
       columns.length[at] = s.length[i] as number;
-      const endHash = s.hashStart[i + 1] as number;
-      for (let hash = s.hashStart[i] as number; hash < endHash; hash++) {
-        const hashRow = spans.hashes.push();
-        spans.hashes.columnsOf(hashRow).hash[hashRow & rowMask] = s.hashes[hash] as number;
-      }
+      addHashes(s, i);
       columns.lastHash[at] = spans.hashes.last();
       const entry = traces.entry();
       columns.previous[at] = entry.lastSpan[trace] as number;
