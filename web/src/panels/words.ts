@@ -71,7 +71,7 @@ function verdictSentence(verdict: CheckState, checks: RunRecord["checks"]): stri
     case "pass":
       return `The telemetry is right: ${many(checks.length)} passed.`;
     case "fail":
-      return `The telemetry is not right: ${many(failed.length)} failed. ${failed[0]?.title ?? ""}`;
+      return `The telemetry is not right: ${failed.length} of ${many(checks.length)} failed: ${failed[0]?.seen ?? failed[0]?.title ?? "see below"}.`;
     case "pending":
       return "Some telemetry is still expected.";
     case "inconclusive":

@@ -1,0 +1,36 @@
+import { expect, test } from "vitest";
+import type { Check } from "#lab/api.ts";
+import { sentenceOf } from "./words.ts";
+
+const check = (index: number, changes: Partial<Check> = {}): Check => ({
+  index,
+  title: `check ${index}`,
+  signal: "span",
+  state: "pass",
+  why: "",
+  hint: "",
+  ...changes,
+});
+
+test("a failed run says how many checks failed and what the first one saw", () => {
+  const checks = [
+    check(0),
+    check(1, { state: "fail", seen: "21 spans" }),
+    check(2, { state: "fail" }),
+  ];
+  expect(sentenceOf({ state: "settled", verdict: "fail", checks })).toBe(
+    "The telemetry is not right: 2 of 3 checks failed: 21 spans.",
+  );
+});
+
+test("a run that is under way promises nothing", () => {
+  const run = { verdict: "fail", checks: [check(0, { state: "fail" })] } as const;
+  expect(sentenceOf({ state: "driving", ...run })).toContain("Running");
+  expect(sentenceOf({ state: "settling", ...run })).toContain("may still arrive");
+});
+
+test("a run whose driver vanished says so before its verdict", () => {
+  expect(sentenceOf({ state: "expired", verdict: "pass", checks: [check(0)] })).toBe(
+    "Its time ran out before the driver reported the end. The telemetry is right: 1 check passed.",
+  );
+});
