@@ -25,6 +25,7 @@ const refused = 3;
 const scripts = {
   lab: ["lab/main.ts"],
   dev: ["lab/main.ts", "dev"],
+  verify: ["lab/main.ts", "verify"],
   test: ["lab/testing/main.ts", "test"],
   e2e: ["lab/testing/main.ts", "e2e"],
   check: ["lab/testing/main.ts", "check"],

@@ -50,6 +50,8 @@ async function carryOut(command: Command, context: Context): Promise<ExitCode> {
       return (await import("./cli/list.ts")).list(command.json, context);
     case "run":
       return (await import("./cli/run.ts")).run(command, context);
+    case "verify":
+      return (await import("./cli/verify.ts")).verify(command, context);
     case "restart":
       return (await import("./cli/restart.ts")).restart(command.service, command.json, context);
     case "reset":

@@ -33,6 +33,14 @@ export type Command =
       readonly seed: number | undefined;
       readonly json: boolean;
     }
+  | {
+      readonly verb: "verify";
+      /** All of them when empty. */
+      readonly scenarios: readonly string[];
+      readonly selfTest: boolean;
+      readonly junit: string | undefined;
+      readonly json: boolean;
+    }
   | { readonly verb: "restart"; readonly service: string; readonly json: boolean }
   | { readonly verb: "reset"; readonly json: boolean };
 
@@ -52,6 +60,8 @@ const options = {
   mode: { type: "string" },
   param: { type: "string", multiple: true },
   seed: { type: "string" },
+  "self-test": { type: "boolean" },
+  junit: { type: "string" },
 } as const;
 type Option = keyof typeof options;
 
@@ -59,6 +69,8 @@ interface VerbSyntax {
   readonly options: readonly Option[];
   /** Name of the one positional argument, where it takes one. */
   readonly argument?: string;
+  /** It takes as many as there are. */
+  readonly list?: true;
 }
 const starting = ["runtime", "no-open", "token"] as const;
 
@@ -73,6 +85,7 @@ const verbs: Readonly<Record<string, VerbSyntax>> = {
   logs: { options: ["follow"], argument: "service" },
   list: { options: ["json"] },
   run: { options: ["mode", "param", "seed", "json"], argument: "scenario" },
+  verify: { options: ["self-test", "junit", "json"], list: true },
   restart: { options: ["json"], argument: "service" },
   reset: { options: ["json"] },
 };
@@ -94,6 +107,7 @@ export function parseCommand(argv: readonly string[]): Parsed {
   const named = verb === "" ? "a start" : `"${verb}"`;
   const stray = Object.keys(values).find((name) => !syntax.options.includes(name as Option));
   if (stray !== undefined) return problem(`--${stray} does not go with ${named}.`);
+  if (syntax.list) return verifyCommand(rest, values);
   const wanted = syntax.argument === undefined ? 0 : 1;
   if (rest.length > wanted) return problem(`${named} does not take "${rest[wanted]}".`);
   if (rest.length < wanted) return problem(`"${verb}" needs a ${syntax.argument}.`);
@@ -155,6 +169,17 @@ function startCommand(verb: string, values: Values): Parsed {
   }
   return { ok: true, command: { verb: "detach", token, ...start } };
 }
+
+const verifyCommand = (scenarios: readonly string[], values: Values): Parsed => ({
+  ok: true,
+  command: {
+    verb: "verify",
+    scenarios,
+    selfTest: values["self-test"] === true,
+    junit: typeof values.junit === "string" ? values.junit : undefined,
+    json: values.json === true,
+  },
+});
 
 function runCommand(scenario: string, values: Values, json: boolean): Parsed {
   const mode = modes.find((name) => name === (values.mode ?? "fault"));

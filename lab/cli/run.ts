@@ -1,21 +1,12 @@
-import {
-  type CreatedRun,
-  type CreateRun,
-  type Observation,
-  type OtlpTrace,
-  type RunRecord,
-  routes,
-  type SignalSeen,
-} from "#lab/api.ts";
+import type { Check, CreateRun, RunRecord, SignalSeen } from "#lab/api.ts";
 import { LabError } from "#lab/errors.ts";
+import { missLines } from "#lab/verify/check-lines.ts";
 import { loadCatalogue } from "#scenarios/catalogue.ts";
 import type { Mode, ParamValue, Scenario } from "#scenarios/define.ts";
 import { type Context, type ExitCode, printJson } from "./context.ts";
-import { type Driven, drive } from "./driver.ts";
-import { driveInPage } from "./page-driver.ts";
+import { performRun } from "./perform-run.ts";
 import { type Outcome, outcomeOf } from "./run-outcome.ts";
-import { type RunWatch, watchRun } from "./run-watch.ts";
-import { ask, type OpenLab, requireLab } from "./running-lab.ts";
+import { requireLab } from "./running-lab.ts";
 
 export interface RunRequest {
   readonly scenario: string;
@@ -25,71 +16,20 @@ export interface RunRequest {
   readonly json: boolean;
 }
 
-/** The lab closes a run by itself this long after the scenario's own time; then some for the way. */
-const closedAfterMs = 15_000;
-const defaultTimeoutMs = 10_000;
-
 /**
- * Runs a scenario against the running lab and waits for its telemetry. Scenarios with a browser part
+ * Runs a scenario against the running lab and waits for its verdict. Scenarios with a browser part
  * are driven in headless Chromium. Exit code: see {@link outcomeOf}.
  * @throws LabError `unknown-scenario`, `no-browser`, or why the lab does not start the run.
  */
 export async function run(request: RunRequest, context: Context): Promise<ExitCode> {
   const scenario = await scenarioOf(request.scenario);
   const lab = await requireLab(context.dir);
-  const record = await (scenario.stage
-    ? runInPage(lab, request, scenario, context)
-    : runHere(lab, request, scenario, context));
-  const trace = await readTrace(lab, record.traceIds[0]);
-  const outcome = outcomeOf(record, trace, scenario);
+  const record = await performRun(lab, orderOf(request), scenario, context);
+  const outcome = outcomeOf(record);
   const page = `${lab.origin}/runs/${record.runId}`;
   if (request.json) printJson(context, { ...outcome, page, run: record });
   else for (const line of lines(record, outcome, page)) context.out(line);
   return outcome.exitCode;
-}
-
-/** This process drives: it is the service `lab-cli` of the trace. */
-async function runHere(
-  lab: OpenLab,
-  request: RunRequest,
-  scenario: Scenario,
-  context: Context,
-): Promise<RunRecord> {
-  const created = await ask<CreatedRun>(lab, routes.runs, {
-    method: "POST",
-    body: orderOf(request),
-  });
-  const watch = await watchRun(lab, created.runId);
-  try {
-    const driven = await drive(lab.origin, created, { id: scenario.id, mode: request.mode });
-    if (driven.undelivered !== undefined) {
-      context.say(`The driver's own spans were not taken: ${driven.undelivered}`);
-    }
-    await observe(lab, created.runId, driven);
-    return await watch.ended(limitOf(scenario));
-  } finally {
-    watch.close();
-  }
-}
-
-/** The page drives, as if somebody had clicked. */
-async function runInPage(
-  lab: OpenLab,
-  request: RunRequest,
-  scenario: Scenario,
-  context: Context,
-): Promise<RunRecord> {
-  let watch: RunWatch | undefined;
-  const inPage = await driveInPage(lab.origin, orderOf(request), context.env, async (runId) => {
-    watch = await watchRun(lab, runId);
-  });
-  try {
-    watch ??= await watchRun(lab, inPage.runId);
-    return await watch.ended(limitOf(scenario));
-  } finally {
-    watch?.close();
-    await inPage.close();
-  }
 }
 
 const orderOf = ({ scenario, mode, params, seed }: RunRequest): CreateRun => ({
@@ -99,9 +39,6 @@ const orderOf = ({ scenario, mode, params, seed }: RunRequest): CreateRun => ({
   ...(seed === undefined ? {} : { seed }),
 });
 
-const limitOf = ({ timeoutMs }: Scenario): number =>
-  (timeoutMs ?? defaultTimeoutMs) + closedAfterMs;
-
 async function scenarioOf(id: string): Promise<Scenario> {
   const catalogue = await loadCatalogue();
   const scenario = catalogue.get(id);
@@ -109,25 +46,6 @@ async function scenarioOf(id: string): Promise<Scenario> {
   throw new LabError("unknown-scenario", `There is no scenario "${id}".`, {
     hint: `There are: ${[...catalogue.keys()].join(", ")}.`,
   });
-}
-
-async function observe(lab: OpenLab, runId: string, driven: Driven): Promise<void> {
-  const observation: Observation = {
-    driver: "lab-cli",
-    traceId: driven.traceId,
-    answer: driven.answer,
-    ended: true,
-  };
-  await ask(lab, routes.observations(runId), { method: "POST", body: observation });
-}
-
-/** Undefined while nothing of the trace has arrived. */
-async function readTrace(
-  lab: OpenLab,
-  traceId: string | undefined,
-): Promise<OtlpTrace | undefined> {
-  if (traceId === undefined) return undefined;
-  return ask<OtlpTrace>(lab, routes.trace(traceId)).catch(() => undefined);
 }
 
 function lines(record: RunRecord, outcome: Outcome, page: string): string[] {
@@ -142,8 +60,8 @@ function lines(record: RunRecord, outcome: Outcome, page: string): string[] {
     `  answer   ${answerWords(answer)}`,
     `  seen     ${[`${counts.spans} spans`, `${counts.logs} log lines`, `${counts.sentry} Sentry items`, ...restarted].join(", ")}`,
     `  visible  ${ownSignals.map(signalWords).join(", ")}`,
-    "  declares",
-    ...checks.map(({ state, title }) => `    ${state.padEnd(14)} ${fillIn(title, params)}`),
+    "  checks",
+    ...checks.flatMap(checkLines),
     `  page     ${page}`,
     outcome.words,
   ];
@@ -160,6 +78,10 @@ function answerWords(answer: RunRecord["answer"]): string {
 const signalWords = ({ id, seenAfterMs }: SignalSeen): string =>
   `${id} ${seenAfterMs === null ? "not seen" : `${Math.round(seenAfterMs)} ms`}`;
 
-/** `${params.n}` with the value that the run had. */
-const fillIn = (title: string, params: RunRecord["params"]): string =>
-  title.replace(/\$\{params\.(\w+)\}/g, (whole, name: string) => String(params[name] ?? whole));
+/** What did not pass says why. */
+const checkLines = (check: Check): string[] => [
+  `    ${check.state.padEnd(14)} ${check.title}`,
+  ...(check.state === "fail" || check.state === "inconclusive"
+    ? missLines(check).map((line) => `${"".padEnd(19)} ${line}`)
+    : []),
+];

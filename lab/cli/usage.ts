@@ -9,11 +9,14 @@ npm run lab -- <verb> [flags]
   logs <service> [--follow]      output of a service; "lab" for the lab's own when detached
   list                           the scenarios
   run <scenario> [--mode fault|control|fix] [--param name=value]… [--seed n]
-                                 run a scenario and wait for its telemetry
+                                 run a scenario and wait for its verdict
+  verify [<scenario>…] [--self-test] [--junit FILE]
+                                 run scenarios in all their modes and judge them; starts a lab when
+                                 none runs. --self-test: break the telemetry, which must be noticed
   restart <service>              restart a service
   reset                          throw away data, telemetry and run records
 
-  --json                         for status, doctor, list, run, down, restart, reset: one JSON document
+  --json                         for status, doctor, list, run, verify, down, restart, reset: one JSON document
   --until-ready                  start, print the start times, stop everything
   --no-open                      do not open the page in a browser
   --runtime embedded             the only runtime of this version

@@ -16,7 +16,7 @@ export type Unfit = ReadonlyMap<string, string>;
 
 /**
  * Checks a request against the catalogue and the services as they are now.
- * @throws LabError `unknown-scenario`, `bad-mode`, `bad-params` or `requirement-missing`.
+ * @throws LabError `unknown-scenario`, `scenario-unfit`, `bad-mode`, `bad-params` or `requirement-missing`.
  */
 export function admit(
   request: CreateRun,
@@ -42,7 +42,13 @@ export function admit(
       hint: "Its card and npm run lab -- list show the limits.",
     });
   }
-  const reason = disabledReason(scenario, services, unfit);
+  const problem = unfit?.get(scenario.id);
+  if (problem !== undefined) {
+    throw new LabError("scenario-unfit", `${scenario.id} cannot be judged as it is written.`, {
+      hint: problem,
+    });
+  }
+  const reason = disabledReason(scenario, services);
   if (reason !== null) {
     throw new LabError("requirement-missing", `${scenario.id} cannot run now: ${reason}`, {
       hint: "The Services page shows the state of each service and can start it.",

@@ -1,0 +1,91 @@
+import {
+  type CreatedRun,
+  type CreateRun,
+  type Observation,
+  type RunRecord,
+  routes,
+} from "#lab/api.ts";
+import type { Scenario } from "#scenarios/define.ts";
+import type { Context } from "./context.ts";
+import { type Driven, drive } from "./driver.ts";
+import { driveInPage } from "./page-driver.ts";
+import { type RunWatch, watchRun } from "./run-watch.ts";
+import { ask } from "./running-lab.ts";
+
+type Lab = { readonly origin: string };
+
+/** The lab closes a run by itself this long after the scenario's own time; then some for the way. */
+const closedAfterMs = 15_000;
+const defaultTimeoutMs = 10_000;
+
+/**
+ * Orders a run, drives it and waits for its verdict. Scenarios with a browser part are driven in
+ * headless Chromium, as if somebody had clicked.
+ * @throws LabError `no-browser`, or why the lab does not start the run.
+ */
+export const performRun = (
+  lab: Lab,
+  order: CreateRun,
+  scenario: Scenario,
+  context: Pick<Context, "env" | "say">,
+): Promise<RunRecord> =>
+  scenario.stage
+    ? runInPage(lab, order, scenario, context)
+    : runHere(lab, order, scenario, context);
+
+/** This process drives: it is the service `lab-cli` of the trace. */
+async function runHere(
+  lab: Lab,
+  order: CreateRun,
+  scenario: Scenario,
+  { say }: Pick<Context, "say">,
+): Promise<RunRecord> {
+  const created = await ask<CreatedRun>(lab, routes.runs, { method: "POST", body: order });
+  const watch = await watchRun(lab, created.runId);
+  try {
+    const driven = await drive(lab.origin, created, {
+      id: scenario.id,
+      mode: order.mode ?? "fault",
+    });
+    if (driven.undelivered !== undefined) {
+      say(`The driver's own spans were not taken: ${driven.undelivered}`);
+    }
+    await observe(lab, created.runId, driven);
+    return await watch.ended(limitOf(scenario));
+  } finally {
+    watch.close();
+  }
+}
+
+/** The page drives, as if somebody had clicked. */
+async function runInPage(
+  lab: Lab,
+  order: CreateRun,
+  scenario: Scenario,
+  { env }: Pick<Context, "env">,
+): Promise<RunRecord> {
+  let watch: RunWatch | undefined;
+  const inPage = await driveInPage(lab.origin, order, env, async (runId) => {
+    watch = await watchRun(lab, runId);
+  });
+  try {
+    watch ??= await watchRun(lab, inPage.runId);
+    return await watch.ended(limitOf(scenario));
+  } finally {
+    watch?.close();
+    await inPage.close();
+  }
+}
+
+const limitOf = ({ timeoutMs }: Scenario): number =>
+  (timeoutMs ?? defaultTimeoutMs) + closedAfterMs;
+
+async function observe(lab: Lab, runId: string, driven: Driven): Promise<void> {
+  const observation: Observation = {
+    driver: "lab-cli",
+    traceId: driven.traceId,
+    answer: driven.answer,
+    ended: true,
+  };
+  await ask(lab, routes.observations(runId), { method: "POST", body: observation });
+}

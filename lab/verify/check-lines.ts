@@ -1,0 +1,28 @@
+import type { Check } from "#lab/api.ts";
+
+/** What a check that did not pass wanted, saw and missed narrowly, as lines of text. */
+export function missLines({
+  title,
+  expected,
+  seen,
+  nearest,
+  query,
+  hint,
+}: Check): readonly string[] {
+  return [
+    `expected  ${expected ?? title}`,
+    ...(seen === undefined ? [] : [`seen      ${seen}`]),
+    ...(nearest
+      ? [
+          `nearest   ${nearest.kind} ${nearest.title}`,
+          ...nearest.ticks.map((tick) =>
+            tick.ok
+              ? `          ✓ ${tick.predicate} ${tick.seen}`
+              : `          ✗ ${tick.predicate}: expected ${tick.expected}, seen ${tick.seen}`,
+          ),
+        ]
+      : []),
+    ...(query === undefined ? [] : [`query     ${query.text}`]),
+    `hint      ${hint}`,
+  ];
+}

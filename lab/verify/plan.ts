@@ -1,0 +1,58 @@
+import type { Mode, Scenario } from "#scenarios/define.ts";
+
+/** One run that a verification makes. */
+export interface Job {
+  readonly scenario: Scenario;
+  readonly mode: Mode;
+}
+
+/** Jobs under way at once, at most. */
+export const jobsAtOnce = 3;
+
+/** Every scenario in mode fault, then in the other modes it has. */
+export const planJobs = (scenarios: readonly Scenario[]): readonly Job[] =>
+  scenarios.flatMap((scenario) => scenario.modes.map((mode) => ({ scenario, mode })));
+
+/**
+ * May these run at the same time? Who ends the server, or counts exactly what all others count too,
+ * has to be alone; otherwise no lease may be wanted twice.
+ */
+export function areCompatible(a: Scenario, b: Scenario): boolean {
+  if (isAlone(a) || isAlone(b)) return false;
+  return !a.leases?.some((lease) => b.leases?.includes(lease));
+}
+
+const isAlone = ({ leases = [] }: Scenario): boolean =>
+  leases.includes("server") || leases.includes("metrics");
+
+/**
+ * Carries the jobs out in their order, later ones earlier where leases keep the next from starting.
+ * Resolves with the results in the order of the jobs; rejects with the first rejection, after which
+ * no other job starts.
+ */
+export async function carryOut<R>(
+  jobs: readonly Job[],
+  perform: (job: Job) => Promise<R>,
+  atOnce: number = jobsAtOnce,
+): Promise<readonly R[]> {
+  const results = new Map<Job, R>();
+  const waiting = new Set(jobs);
+  const running = new Map<Job, Promise<void>>();
+  while (waiting.size > 0 || running.size > 0) {
+    for (const job of waiting) {
+      if (running.size >= atOnce) break;
+      const others = [...running.keys()];
+      if (!others.every(({ scenario }) => areCompatible(scenario, job.scenario))) continue;
+      waiting.delete(job);
+      running.set(
+        job,
+        perform(job).then((result) => {
+          results.set(job, result);
+          running.delete(job);
+        }),
+      );
+    }
+    await Promise.race(running.values());
+  }
+  return jobs.flatMap((job) => results.get(job) ?? []);
+}
