@@ -1,4 +1,4 @@
-import type { LogRecord, OtlpSpan, OtlpTrace, SentryItem } from "#lab/api.ts";
+import type { LogRecord, OtlpTrace, SentryItem } from "#lab/api.ts";
 import { attribute } from "#scenarios/names.ts";
 import { attributeOf } from "./attribute-value.ts";
 import type { Evidence } from "./evidence.ts";
