@@ -38,7 +38,7 @@ Teams retry only what may run twice: a read, or a whole transaction, which the d
     }),
   },
   modes: ["fault", "control"],
-  leases: ["postgres"],
+  leases: ["postgres", "metrics"],
   timeoutMs: 20_000,
   async serve({ mode, params, sql, log, tracer, backends, report: tellSentry }) {
     const read = async (seconds: number): Promise<unknown> => {
@@ -128,6 +128,21 @@ Teams retry only what may run twice: a read, or a whole transaction, which the d
       hint: "The line is written between the two attempts.",
     },
     {
+      signal: "metric",
+      name: "lab_driver_fault_total",
+      delta: { lte: 1 },
+      why: "Inside a transaction the driver writes once more to the lost connection; outside it does not.",
+      hint: "More than one means that the dead connection stayed in the pool and was used again.",
+    },
+    {
+      signal: "metric",
+      name: "lab_driver_fault_total",
+      delta: 0,
+      modes: ["control"],
+      why: "No connection was lost, so nothing was written to one.",
+      hint: "Another run lost a connection meanwhile, or the database ended one by itself.",
+    },
+    {
       signal: "component",
       component: "server",
       restarts: 0,
@@ -158,6 +173,15 @@ Teams retry only what may run twice: a read, or a whole transaction, which the d
       modes: ["control"],
       why: "Nothing was lost, so there is nothing to report.",
       hint: "An event in the control run belongs to another fault.",
+    },
+    {
+      signal: "trace",
+      traces: 1,
+      roots: 1,
+      orphans: 0,
+      modes: ["fault", "control"],
+      why: "One click is one trace, and every span in it has its place.",
+      hint: "A second root means that traceparent was lost on the way; an orphan, that a span was never sent.",
     },
   ],
 });

@@ -189,5 +189,14 @@ The cure is an index, and the trace shows that it changes the plan and not the S
       why: "The request is slow, not broken.",
       hint: "Open the trace by the id in the traceresponse header.",
     },
+    {
+      signal: "trace",
+      traces: 1,
+      roots: 1,
+      orphans: 0,
+      modes: ["fault", "control", "fix"],
+      why: "One click is one trace, and every span in it has its place.",
+      hint: "A second root means that traceparent was lost on the way; an orphan, that a span was never sent.",
+    },
   ],
 });

@@ -126,5 +126,14 @@ Teams fix it by asking once: a join, a lateral subquery, or one query with a lis
       why: "The request is slow, not broken.",
       hint: "Open the trace by the id in the traceresponse header.",
     },
+    {
+      signal: "trace",
+      traces: 1,
+      roots: 1,
+      orphans: 0,
+      modes: ["fault", "control", "fix"],
+      why: "One click is one trace, and every span in it has its place.",
+      hint: "A second root means that traceparent was lost on the way; an orphan, that a span was never sent.",
+    },
   ],
 });

@@ -70,6 +70,19 @@ Two mistakes are common. Teams log and report on every layer, and one failure be
       hint: "A name without the route means that the router's template did not reach the HTTP instrumentation.",
     },
     {
+      signal: "span",
+      select: {
+        name: "SELECT orders",
+        kind: "client",
+        status: "unset",
+        childOf: { name: "scenario run.handled-error" },
+      },
+      count: 1,
+      modes: ["fault", "control"],
+      why: "The work before the error went well, and the trace keeps it: the failure came after the query.",
+      hint: "If the query is red, the failure is the database's and not the route's.",
+    },
+    {
       signal: "sentry",
       item: "event",
       service: "lab-server",
@@ -127,6 +140,15 @@ Two mistakes are common. Teams log and report on every layer, and one failure be
       modes: ["control"],
       why: "Nothing failed, so there is nothing to report.",
       hint: "An event in the control run belongs to another fault.",
+    },
+    {
+      signal: "trace",
+      traces: 1,
+      roots: 1,
+      orphans: 0,
+      modes: ["fault", "control"],
+      why: "One click is one trace, and every span in it has its place.",
+      hint: "A second root means that traceparent was lost on the way; an orphan, that a span was never sent.",
     },
   ],
 });

@@ -77,7 +77,21 @@ So the app has a crash path of its own. It captures the error while the span is 
       hint: "Its parent ended before it could: check that spans are ended newest first and all flushed.",
     },
     {
+      signal: "span",
+      select: {
+        name: "SELECT products",
+        kind: "client",
+        status: "unset",
+        childOf: { name: "scenario run.uncaught-crash" },
+      },
+      count: 1,
+      modes: ["fault", "control"],
+      why: "What ended well before the crash is in the trace as well.",
+      hint: "Ended spans that wait in a batch die with the process unless it flushes them.",
+    },
+    {
       signal: "trace",
+      traces: 1,
       roots: 1,
       orphans: 0,
       modes: ["fault", "control"],

@@ -76,5 +76,14 @@ Either way the event has to carry the trace of the click, or nobody will ever fi
       why: "The same data with the field present renders without an error.",
       hint: "Read the event's stack: something else threw in the page.",
     },
+    {
+      signal: "trace",
+      traces: 1,
+      roots: 1,
+      orphans: 0,
+      modes: ["fault", "control"],
+      why: "One click is one trace, and every span in it has its place.",
+      hint: "A second root means that traceparent was lost on the way; an orphan, that a span was never sent.",
+    },
   ],
 });
