@@ -46,7 +46,7 @@ test("parameters become numbers, flags or words", () => {
 
 test.each([
   ["sing", "no verb"],
-  ["verify", "There are: up"],
+  ["examine", "There are: up"],
   ["status --follow", "--follow does not go with"],
   ["--bogus", "--bogus"],
   ["run", "needs a scenario"],
@@ -63,4 +63,18 @@ test.each([
 
 test("--help wins over everything else", () => {
   expect(command("run --help").verb).toBe("help");
+});
+
+test("verify takes any number of scenarios", () => {
+  expect(command("verify")).toEqual({
+    verb: "verify",
+    scenarios: [],
+    selfTest: false,
+    junit: undefined,
+    json: false,
+  });
+  expect(command("verify db.a db.b --self-test --junit out.xml --json")).toMatchObject({
+    ...{ scenarios: ["db.a", "db.b"], selfTest: true, junit: "out.xml", json: true },
+  });
+  expect(problem("verify --mode fix")).toContain("--mode does not go with");
 });

@@ -32,7 +32,7 @@ export function runPage(page: Page): RunPage {
     sentence: page.getByRole("heading", { level: 1 }),
     finished: () =>
       expect(page.getByRole("heading", { level: 1 })).toHaveText(
-        /^\s*(Pass|Fail|Declared|Inconclusive|Not applicable)/,
+        /^\s*(Pass|Fail|Inconclusive|Not applicable)/,
         { timeout: 15_000 },
       ),
     runId: () => new URL(page.url()).pathname.split("/").at(-1) ?? "",

@@ -19,7 +19,7 @@ test("a failed run says how many checks failed and what the first one saw", () =
     check(2, { state: "fail" }),
   ];
   expect(sentenceOf({ state: "settled", verdict: "fail", checks })).toBe(
-    "The telemetry is not right: 2 of 3 checks failed: 21 spans.",
+    "Failed: 2 of 3 checks: 21 spans.",
   );
 });
 
@@ -31,6 +31,16 @@ test("a run that is under way promises nothing", () => {
 
 test("a run whose driver vanished says so before its verdict", () => {
   expect(sentenceOf({ state: "expired", verdict: "pass", checks: [check(0)] })).toBe(
-    "Its time ran out before the driver reported the end. The telemetry is right: 1 check passed.",
+    "Its time ran out before the driver reported the end. Passed: 1 of 1 check.",
+  );
+});
+
+test("a source that did not answer is told as what keeps the verdict away", () => {
+  const checks = [
+    check(0),
+    check(1, { state: "inconclusive", seen: "the source of metrics did not answer" }),
+  ];
+  expect(sentenceOf({ state: "settled", verdict: "inconclusive", checks })).toBe(
+    "Not judged: 1 of 2 checks: the source of metrics did not answer.",
   );
 });

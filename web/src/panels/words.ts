@@ -65,21 +65,25 @@ export function sentenceOf({
 }
 
 function verdictSentence(verdict: CheckState, checks: RunRecord["checks"]): string {
-  const many = (count: number) => (count === 1 ? "1 check" : `${count} checks`);
-  const failed = checks.filter(({ state }) => state === "fail");
+  const many = checks.length === 1 ? "1 check" : `${checks.length} checks`;
+  const inState = (state: CheckState) => checks.filter((check) => check.state === state);
   switch (verdict) {
     case "pass":
-      return `The telemetry is right: ${many(checks.length)} passed.`;
-    case "fail":
-      return `The telemetry is not right: ${failed.length} of ${many(checks.length)} failed: ${failed[0]?.seen ?? failed[0]?.title ?? "see below"}.`;
+      return `Passed: ${inState("pass").length} of ${many}.`;
+    case "fail": {
+      const failed = inState("fail");
+      return `Failed: ${failed.length} of ${many}: ${failed[0]?.seen ?? failed[0]?.title ?? "see below"}.`;
+    }
     case "pending":
-      return "Some telemetry is still expected.";
-    case "inconclusive":
-      return "A source that should answer did not, so nothing can be said.";
+      return `Not judged yet: ${inState("pending").length} of ${many} wait for telemetry.`;
+    case "inconclusive": {
+      const open = inState("inconclusive");
+      return `Not judged: ${open.length} of ${many}: ${open[0]?.seen ?? "a source that should answer did not"}.`;
+    }
     case "not-applicable":
-      return "Nothing of what it declares can be seen in this runtime.";
+      return "Not judged: nothing that can be seen here is expected in this mode.";
     case "declared":
-      return `Finished. ${many(checks.length)} declared and not judged: look for yourself.`;
+      return `Not judged: ${many} declared, in a lab from before it had a judge.`;
   }
 }
 
