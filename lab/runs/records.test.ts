@@ -132,3 +132,32 @@ test("a write that fails is told once, and the lab goes on", async () => {
   other.close();
   records.close();
 });
+
+test("a record of an earlier lab, without what was added since, is read as one of today", () => {
+  const { exitCodes: _, ...older } = record({ verdict: "declared" });
+  const first = open();
+  first.save(older as RunRecord);
+  first.close();
+  const again = open();
+  expect(again.get(older.runId)).toEqual({ ...older, exitCodes: {} });
+  expect(again.list({ limit: 1 })).toEqual([{ ...older, exitCodes: {} }]);
+  again.close();
+});
+
+test("a run that its lab did not live to judge is inconclusive, not pending for ever", () => {
+  const left = record({
+    ...{ state: "settling", verdict: "pending" },
+    checks: [
+      { index: 0, title: "one", signal: "span", state: "pass", why: "", hint: "" },
+      { index: 1, title: "none", signal: "span", state: "pending", why: "", hint: "" },
+    ],
+  });
+  const first = open();
+  first.save(left);
+  first.close();
+  const again = open();
+  const closed = again.get(left.runId);
+  expect(closed).toMatchObject({ state: "expired", verdict: "inconclusive" });
+  expect(closed?.checks.map(({ state }) => state)).toEqual(["pass", "inconclusive"]);
+  again.close();
+});

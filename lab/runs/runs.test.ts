@@ -1,83 +1,17 @@
-import { mkdtemp, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { setImmediate as nextTurn } from "node:timers/promises";
 import { expect, test } from "vitest";
-import type { Scenario } from "#scenarios/define.ts";
 import { verifyTicket } from "#scenarios/ticket.ts";
-import type { Observation, RunRecord } from "../api.ts";
-import { catalogueOf, scenario } from "../front-door/testing/door-under-test.ts";
-import { openSystemDouble } from "../front-door/testing/system-double.ts";
-import { openStoreSource } from "../sources/store.ts";
-import type { Patience } from "./live-run.ts";
-import { openRecords } from "./records.ts";
-import { drivingLimit, openRuns } from "./runs.ts";
-
-const ticketKey = "ticket-key";
-const traceId = "a".repeat(32);
-const otherTrace = "b".repeat(32);
-const ended: Observation = {
-  driver: "lab-web",
+import { scenario } from "../front-door/testing/door-under-test.ts";
+import { drivingLimit } from "./runs.ts";
+import {
+  ended,
+  openRunsUnderTest as open,
+  otherTrace,
+  root,
+  thrown,
+  ticketKey,
   traceId,
-  answer: { status: 200, durationMs: 12 },
-  ended: true,
-};
-const root = { service: "lab-web" };
-
-async function open(
-  scenarios: readonly Scenario[] = [scenario()],
-  patience: Patience = { quietMs: 30, rootWithinMs: 150, missingWithinMs: 60, tailMs: 60_000 },
-) {
-  const dir = await mkdtemp(join(tmpdir(), "lab-runs-"));
-  const double = await openSystemDouble((_request, response) => response.end());
-  const { system, store } = double;
-  const source = openStoreSource(() => system.url("store"));
-  const records = openRecords(dir, () => undefined);
-  const changes: RunRecord[] = [];
-  const waiting = new Set<() => void>();
-  const following = new AbortController();
-  const runs = openRuns({
-    ...{ catalogue: catalogueOf(scenarios), system, source, records, ticketKey, patience },
-    onChange: (record) => {
-      changes.push(record);
-      for (const check of [...waiting]) check();
-    },
-  });
-  source.follow(runs.feed, following.signal);
-  await store.followed();
-  return {
-    ...{ runs, double, store, records, changes },
-    /** Resolves with the first change that fits. */
-    until: async (fits: (record: RunRecord) => boolean): Promise<RunRecord> => {
-      const { promise, resolve } = Promise.withResolvers<RunRecord>();
-      const check = () => {
-        const found = changes.find(fits);
-        if (found === undefined) return;
-        waiting.delete(check);
-        resolve(found);
-      };
-      waiting.add(check);
-      check();
-      return promise;
-    },
-    [Symbol.asyncDispose]: async () => {
-      following.abort();
-      runs.close();
-      source.close();
-      records.close();
-      await double.close();
-      await rm(dir, { recursive: true, force: true });
-    },
-  };
-}
-const thrown = async (call: () => unknown): Promise<unknown> => {
-  try {
-    await call();
-  } catch (error) {
-    return error;
-  }
-  return undefined;
-};
+} from "./testing/runs-under-test.ts";
 
 test("a run gets an id, a ticket that the app can check, and what its mode declares", async () => {
   await using lab = await open();
