@@ -84,9 +84,11 @@ describe("a lab in the background", () => {
   });
 
   test("drives what happens in the browser by a browser", async () => {
-    const { code, out } = await lab.cli("run", "ui.render-error", "--mode", "control", "--json");
+    const unguarded = ["--param", "boundary=unguarded", "--json"];
+    const { code, out } = await lab.cli("run", "ui.render-error", ...unguarded);
     const { run } = JSON.parse(out);
-    expect(run).toMatchObject({ driver: "lab-web", mode: "control", state: "settled" });
+    expect(run).toMatchObject({ driver: "lab-web", mode: "fault", state: "settled" });
+    expect(run.page).toEqual({ boundary: "unguarded" });
     const browserSpan = run.signals.find(({ id }: { id: string }) => id === "browser-span");
     expect(browserSpan.seenAfterMs).toBeGreaterThan(0);
     expect(code).toBe(0);

@@ -13,9 +13,9 @@ export interface PageRun {
 }
 
 /**
- * Opens the lab's page in a headless browser and clicks Run on the scenario's card. Whatever the
- * card says, the run gets `order`: its request is rewritten on the way. `onCreated` is awaited
- * before the page learns that the run exists.
+ * Opens the scenario in a headless browser, by the link that fills its form with `order`, and
+ * clicks Run. The request carries `order` as it is: a link leaves out what the form would refuse,
+ * and the lab has to hear of it. `onCreated` is awaited before the page learns that the run exists.
  * @throws LabError `no-browser`, `page-did-not-run`, or the lab's refusal as the page got it.
  */
 export async function driveInPage(
@@ -68,13 +68,17 @@ async function clickRun(
   });
   // A refusal may come before anybody waits for it.
   created.catch(() => {});
-  await page.goto("/", { timeout: pageTimeoutMs });
-  const card = page
-    .getByRole("article")
-    .filter({ has: page.getByText(order.scenario, { exact: true }) });
-  await card.getByText(order.mode ?? "fault", { exact: true }).click({ timeout: pageTimeoutMs });
-  await card.getByRole("button", { name: /^Run / }).click({ timeout: pageTimeoutMs });
+  await page.goto(linkTo(order), { timeout: pageTimeoutMs });
+  const run = page.getByRole("dialog").getByRole("button", { name: /^Run in mode / });
+  await run.click({ timeout: pageTimeoutMs });
   return created;
+}
+
+/** The page's own link to a scenario with its form filled in. */
+function linkTo({ scenario, mode = "fault", params = {} }: CreateRun): string {
+  const values = Object.entries(params).map(([name, value]) => [`param.${name}`, String(value)]);
+  const query = new URLSearchParams([["mode", mode], ...values]);
+  return `/scenarios/${encodeURIComponent(scenario)}?${query}`;
 }
 
 async function closeQuietly(browser: Browser): Promise<void> {

@@ -3,6 +3,40 @@ import type { Mode, Param, ParamSpec, ParamValue } from "#scenarios/define.ts";
 
 export type ParamValues = Readonly<Record<string, ParamValue>>;
 
+/** What a link to a scenario asks for: `/scenarios/db.n-plus-one?mode=fix&param.n=100`. */
+export interface Order {
+  readonly mode?: Mode;
+  readonly values?: ParamValues;
+}
+
+/** Reads the query of such a link. What the scenario does not offer is left out. */
+export function orderOf(
+  query: URLSearchParams,
+  { params, modes }: Pick<ScenarioCard, "params" | "modes">,
+): Order {
+  const mode = modes.find((name) => name === query.get("mode"));
+  const values = Object.fromEntries(
+    Object.entries(params).flatMap(([name, param]) => {
+      const text = query.get(`param.${name}`);
+      if (text === null) return [];
+      const value = readValue(param, text);
+      return problemOf(param, value) === undefined ? [[name, value]] : [];
+    }),
+  );
+  return { ...(mode === undefined ? {} : { mode }), values };
+}
+
+function readValue(param: Param, text: string): ParamValue {
+  switch (param.kind) {
+    case "integer":
+      return text.trim() === "" ? Number.NaN : Number(text);
+    case "choice":
+      return text;
+    case "flag":
+      return text === "true";
+  }
+}
+
 /** What a scenario will be run with next: kept while the page lives, so that going away loses nothing. */
 export class Draft {
   mode = $state<Mode>("fault");
@@ -12,10 +46,10 @@ export class Draft {
   /** What is wrong with each value; empty when it can run. */
   readonly problems = $derived.by(() => problemsOf(this.#spec, this.values));
 
-  constructor(card: Pick<ScenarioCard, "params" | "modes">) {
+  constructor(card: Pick<ScenarioCard, "params" | "modes">, order: Order = {}) {
     this.#spec = card.params;
-    this.mode = card.modes[0] ?? "fault";
-    this.values = defaultsOf(card.params);
+    this.mode = order.mode ?? card.modes[0] ?? "fault";
+    this.values = { ...defaultsOf(card.params), ...order.values };
   }
 
   set(name: string, value: ParamValue): void {
@@ -62,11 +96,12 @@ function problemOf(param: Param, value: ParamValue | undefined): string | undefi
 
 const drafts = new Map<string, Draft>();
 
-/** The draft of a scenario, made on first use. */
+/** The draft of a scenario, made on first use; a link that asks for values is answered then. */
 export function draftOf(card: Pick<ScenarioCard, "id" | "params" | "modes">): Draft {
   const known = drafts.get(card.id);
   if (known !== undefined) return known;
-  const draft = new Draft(card);
+  const linked = location.pathname === `/scenarios/${card.id}`;
+  const draft = new Draft(card, orderOf(new URLSearchParams(linked ? location.search : ""), card));
   drafts.set(card.id, draft);
   return draft;
 }

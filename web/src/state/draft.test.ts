@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import { choice, flag, integer } from "#scenarios/define.ts";
-import { commandOf, Draft } from "./draft.svelte.ts";
+import { commandOf, Draft, orderOf } from "./draft.svelte.ts";
 
 const card = {
   id: "db.example",
@@ -36,6 +36,22 @@ test("a choice that is not offered cannot run", () => {
   draft.set("where", "nowhere");
   expect(draft.problems).toEqual({ where: "Choose one of the options." });
 });
+
+test("a link fills the form with what it asks for", () => {
+  const query = new URLSearchParams("mode=control&param.n=100&param.where=there&param.loud=true");
+  const draft = new Draft(card, orderOf(query, card));
+  expect(draft.mode).toBe("control");
+  expect(draft.values).toEqual({ n: 100, where: "there", loud: true });
+});
+
+test.each(["mode=fix", "param.n=15", "param.n=", "param.where=nowhere", "param.other=1"])(
+  "a link that asks for what is not offered changes nothing: %s",
+  (query) => {
+    const draft = new Draft(card, orderOf(new URLSearchParams(query), card));
+    expect(draft.mode).toBe("fault");
+    expect(draft.untouched).toBe(true);
+  },
+);
 
 test("the command runs what the form shows", () => {
   const draft = new Draft(card);
