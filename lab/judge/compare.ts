@@ -1,5 +1,5 @@
 import type { Comparison } from "#scenarios/define.ts";
-import { patternOf } from "./pattern.ts";
+import { patternOf } from "../pattern/pattern.ts";
 
 /**
  * Does a seen value meet a comparison whose placeholders are filled in?

@@ -5,7 +5,7 @@ import type {
   Scenario,
   SpanSelector,
 } from "#scenarios/define.ts";
-import { patternOf } from "./pattern.ts";
+import { patternOf } from "../pattern/pattern.ts";
 import { fillIn, referencesIn } from "./placeholders.ts";
 
 /** Where in a scenario something is wrong, e.g. `expect[2].select.attributes`, and what. */

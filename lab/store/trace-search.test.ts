@@ -330,3 +330,24 @@ test("a trace whose parents form a circle can be searched", async () => {
   for (const query of ["{} >> {}", "{} << {}", "{ nestedSetLeft > 0 }", '{ rootName = "work" }'])
     expect((await search(query)).traces.map(({ traceID }) => traceID)).toContain(traceId);
 });
+
+test("no pattern keeps the store from answering", async () => {
+  const store = await openTestStore();
+  const value = "a".repeat(60_000);
+  const spans = Array.from({ length: 40 }, (_, n) => span({ attributes: [text("v", value + n)] }));
+  await store.post("/v1/traces", tracesProtobuf(spans));
+  const ask = async (pattern: string): Promise<readonly [number, string]> => {
+    const q = encodeURIComponent(`{ .v =~ \`${pattern}\` }`);
+    const answer = await fetch(`${store.url}/api/search?q=${q}`);
+    return [answer.status, await answer.text()];
+  };
+  const before = process.threadCpuUsage();
+  // For ever with a backtracking engine.
+  expect(await ask("(a+)+b")).toMatchObject([200, expect.stringContaining('"traces":[]')]);
+  const [status, body] = await ask("(a*){100}b");
+  expect(status).toBe(400);
+  expect(body).toContain("column 9: this pattern takes too much work");
+  const { user } = process.threadCpuUsage(before);
+  expect(user / 1000).toBeLessThan(5000);
+  expect((await ask("(?=a)a"))[0]).toBe(400);
+});

@@ -8,6 +8,7 @@ import {
   type Static,
   TraceqlError,
 } from "./syntax.ts";
+import { prepareMatcher } from "./value-pattern.ts";
 
 /** `any`: an attribute, whose type only the data tells. */
 type Type = Static["type"] | "any";
@@ -124,8 +125,7 @@ export function checkTraceql(query: string, pipeline: Pipeline): void {
         if (left !== "string" && left !== "any") fail(each.left.at, "expected text");
         if (each.right.node !== "static" || each.right.static.type !== "string")
           fail(each.right.at, "expected a pattern in quotes");
-        if (compilePattern(each.right.static.value) === undefined)
-          fail(each.right.at, "this pattern is no regular expression");
+        prepareMatcher(query, each.right);
         return "boolean";
       case "=":
       case "!=":
@@ -163,17 +163,4 @@ function asksSpan(each: FieldExpression): boolean {
     case "binary":
       return asksSpan(each.left) || asksSpan(each.right);
   }
-}
-
-/**
- * Patterns match the whole value. They are written for Go's dialect: a leading `(?i)` and needless
- * escapes are understood. Undefined when it is no regular expression.
- */
-export function compilePattern(pattern: string): RegExp | undefined {
-  const body = pattern.startsWith("(?i)") ? `(?i:${pattern.slice(4)})` : pattern;
-  for (const flags of ["su", "s"])
-    try {
-      return new RegExp(`^(?:${body})$`, flags);
-    } catch {}
-  return undefined;
 }

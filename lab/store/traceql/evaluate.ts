@@ -1,4 +1,3 @@
-import { compilePattern } from "./check.ts";
 import type {
   Arithmetic,
   AttributeScope,
@@ -14,6 +13,7 @@ import type {
   Stage,
   Static,
 } from "./syntax.ts";
+import { matchesValue } from "./value-pattern.ts";
 
 /** What a field can hold. Status and kind are their names; numbers of durations are nanoseconds. */
 export type Value = string | number | boolean;
@@ -303,16 +303,16 @@ function compares(
     const bothMissing = a.length === 0 && b.length === 0;
     return operator === "=" ? bothMissing : operator === "!=" && !bothMissing;
   }
-  if (operator === "!=" || operator === "!~")
+  if (operator === "=~" || operator === "!~") {
+    const texts = a.filter((value) => typeof value === "string");
+    if (operator === "=~") return texts.some((text) => matchesValue(right, text));
+    return (
+      a.length > 0 && texts.length === a.length && !texts.some((text) => matchesValue(right, text))
+    );
+  }
+  if (operator === "!=")
     return a.length > 0 && b.length > 0 && a.every((x) => b.every((y) => holds(operator, x, y)));
   return a.some((x) => b.some((y) => holds(operator, x, y)));
-}
-
-const patterns = new Map<string, RegExp | undefined>();
-function pattern(text: string): RegExp | undefined {
-  if (patterns.size > 100) patterns.clear();
-  if (!patterns.has(text)) patterns.set(text, compilePattern(text));
-  return patterns.get(text);
 }
 
 function holds(operator: Comparison, a: Value, b: Value): boolean {
@@ -331,9 +331,9 @@ function holds(operator: Comparison, a: Value, b: Value): boolean {
     case ">=":
       return a >= b;
     case "=~":
-      return typeof a === "string" && pattern(String(b))?.test(a) === true;
     case "!~":
-      return typeof a === "string" && pattern(String(b))?.test(a) === false;
+      // `compares` has taken the texts; what comes here is a number, which matches no pattern.
+      return false;
   }
 }
 

@@ -97,7 +97,11 @@ test.each([
   ["{ -name = 1 }", 'line 1, column 4: expected a number after "-"'],
   ['{ !"a" }', 'line 1, column 4: expected true or false after "!"'],
   ["{ .a && 2 }", "line 1, column 9: expected a condition that is true or false"],
-  ['{ .a =~ "[" }', "line 1, column 9: this pattern is no regular expression"],
+  ['{ .a =~ "[" }', "line 1, column 9: this pattern is refused: a [ without its ]"],
+  [
+    '{ .a =~ "(a)`1" }'.replace("`", "\\\\"),
+    "line 1, column 9: this pattern is refused: back-references are not supported",
+  ],
   ["{ .a =~ 2 }", "line 1, column 9: expected a pattern in quotes"],
   ["sum(3) = 2", "line 1, column 5: expected something that differs between spans"],
   ["max(name) > 1", "line 1, column 5: expected a number or a duration"],

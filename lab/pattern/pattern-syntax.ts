@@ -15,11 +15,27 @@ export type PatternNode =
 /** What is wrong with a pattern, in words for its author. */
 export class PatternProblem extends Error {}
 
-const longestPattern = 200;
+/** How a pattern is to be read; the defaults are those of a JavaScript pattern without flags. */
+export interface PatternRules {
+  /** Most characters of a pattern. */
+  readonly longest: number;
+  /** `.` matches line ends, too. */
+  readonly dotAll: boolean;
+  readonly ignoreCase: boolean;
+  /** An unlimited repetition may stand inside another. */
+  readonly nestedLoops: boolean;
+}
+export const defaultRules: PatternRules = {
+  longest: 200,
+  dotAll: false,
+  ignoreCase: false,
+  nestedLoops: false,
+};
+
 const mostRepeats = 100;
 
 type UnitTest = (code: number) => boolean;
-const code = (character: string): number => character.charCodeAt(0);
+const code = (character: string): number => character.codePointAt(0) ?? 0;
 const between =
   (first: number, last: number): UnitTest =>
   (unit) =>
@@ -28,7 +44,7 @@ const digit = between(code("0"), code("9"));
 /** `\w`: also what `\b` looks at. */
 export const isWordUnit: UnitTest = (unit) =>
   digit(unit) || (unit >= 65 && unit <= 90) || (unit >= 97 && unit <= 122) || unit === code("_");
-const space: UnitTest = (unit) => /\s/.test(String.fromCharCode(unit));
+const space: UnitTest = (unit) => /\s/.test(String.fromCodePoint(unit));
 const not =
   (test: UnitTest): UnitTest =>
   (unit) =>
@@ -45,14 +61,14 @@ const controls: Readonly<Record<string, string>> = { t: "\t", n: "\n", r: "\r", 
 
 /**
  * Parses the part of JavaScript's syntax that RE2 shares: no look-around, no back-references, and
- * no unlimited repetition inside another.
+ * no unlimited repetition inside another unless the rules allow it.
  * @throws PatternProblem
  */
-export function parsePattern(source: string): PatternNode {
-  if (source.length > longestPattern) {
-    throw new PatternProblem(`longer than ${longestPattern} characters`);
+export function parsePattern(source: string, rules: PatternRules = defaultRules): PatternNode {
+  if (source.length > rules.longest) {
+    throw new PatternProblem(`longer than ${rules.longest} characters`);
   }
-  const reader: Reader = { source, at: 0 };
+  const reader: Reader = { source, rules, at: 0 };
   const node = choiceAt(reader);
   if (reader.at < source.length) throw new PatternProblem("a ) without its (");
   return node;
@@ -60,10 +76,29 @@ export function parsePattern(source: string): PatternNode {
 
 interface Reader {
   readonly source: string;
+  readonly rules: PatternRules;
   at: number;
 }
 
 const peek = (reader: Reader): string | undefined => reader.source[reader.at];
+
+/** The next character as a whole, even when it is a surrogate pair; empty at the end. */
+function take(reader: Reader): string {
+  const point = reader.source.codePointAt(reader.at);
+  const character = point === undefined ? "" : String.fromCodePoint(point);
+  reader.at += character.length;
+  return character;
+}
+
+/** The test as the rules want it: with `ignoreCase` the other case of a character passes, too. */
+function cased({ rules }: Reader, test: UnitTest): UnitTest {
+  if (!rules.ignoreCase) return test;
+  return (unit) => {
+    if (test(unit)) return true;
+    const text = String.fromCodePoint(unit);
+    return test(code(text.toLowerCase())) || test(code(text.toUpperCase()));
+  };
+}
 
 function accept(reader: Reader, text: string): boolean {
   const here = reader.source.startsWith(text, reader.at);
@@ -92,7 +127,7 @@ function repeatAt(reader: Reader, part: PatternNode): PatternNode {
   accept(reader, "?");
   if (limitsAt(reader)) throw new PatternProblem("two quantifiers in a row");
   if (part.kind === "assert") throw new PatternProblem("a quantifier after an anchor");
-  if (limits.max === Infinity && repeatsForever(part)) {
+  if (limits.max === Infinity && !reader.rules.nestedLoops && repeatsForever(part)) {
     throw new PatternProblem("an unlimited quantifier inside another");
   }
   if (limits.min > limits.max) throw new PatternProblem("a quantifier whose limits are swapped");
@@ -129,15 +164,17 @@ function repeatsForever(node: PatternNode): boolean {
 }
 
 function atomAt(reader: Reader): PatternNode {
-  const character = peek(reader) ?? "";
-  reader.at++;
+  const character = take(reader);
   switch (character) {
     case "^":
       return { kind: "assert", what: "start" };
     case "$":
       return { kind: "assert", what: "end" };
     case ".":
-      return { kind: "unit", test: (unit) => unit !== 10 && unit !== 13 };
+      return {
+        kind: "unit",
+        test: reader.rules.dotAll ? () => true : (unit) => !lineEnds.has(unit),
+      };
     case "(":
       return groupAt(reader);
     case "[":
@@ -152,8 +189,11 @@ function atomAt(reader: Reader): PatternNode {
       return { kind: "unit", test: escapeAt(reader) };
   }
   const wanted = code(character);
-  return { kind: "unit", test: (unit) => unit === wanted };
+  return { kind: "unit", test: cased(reader, (unit) => unit === wanted) };
 }
+
+/** What `.` leaves out: line feed, carriage return, line and paragraph separator. */
+const lineEnds: ReadonlySet<number> = new Set([0x0a, 0x0d, 0x2028, 0x2029]);
 
 function groupAt(reader: Reader): PatternNode {
   if (!accept(reader, "?:") && peek(reader) === "?") {
@@ -172,13 +212,12 @@ function escapeAt(reader: Reader): UnitTest {
     return kind;
   }
   const wanted = code(escapedAt(reader));
-  return (unit) => unit === wanted;
+  return cased(reader, (unit) => unit === wanted);
 }
 
 function escapedAt(reader: Reader): string {
-  const character = peek(reader);
-  if (character === undefined) throw new PatternProblem("a \\ at the end");
-  reader.at++;
+  const character = take(reader);
+  if (character === "") throw new PatternProblem("a \\ at the end");
   const control = controls[character];
   if (control !== undefined) return control;
   if (character === "x" || character === "u") {
@@ -210,11 +249,9 @@ function classAt(reader: Reader): UnitTest {
       tests.push(rangeAt(reader, accept(reader, "b") ? "\b" : escapedAt(reader)));
       continue;
     }
-    const first = peek(reader) ?? "";
-    reader.at++;
-    tests.push(rangeAt(reader, first));
+    tests.push(rangeAt(reader, take(reader)));
   }
-  const any: UnitTest = (unit) => tests.some((test) => test(unit));
+  const any = cased(reader, (unit) => tests.some((test) => test(unit)));
   return negated ? not(any) : any;
 }
 
@@ -224,8 +261,7 @@ function rangeAt(reader: Reader, first: string): UnitTest {
     return between(code(first), code(first));
   }
   reader.at++;
-  let last = peek(reader) ?? "";
-  reader.at++;
+  let last = take(reader);
   if (last === "\\") {
     if (classes[peek(reader) ?? ""]) throw new PatternProblem("a range that ends in a class");
     last = escapedAt(reader);

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { patternOf } from "./pattern.ts";
+import { compilePattern, PatternTooCostly, patternOf } from "./pattern.ts";
 
 const finds = (source: string, text: string): boolean => {
   const pattern = patternOf(source);
@@ -76,6 +76,7 @@ test.each([
   ["(a)\\1", "back-references are not supported"],
   ["a{1000}", "a quantifier above 100"],
   ["((a{100}){100}){100}", "too many repetitions"],
+  ["((((){100}){100}){100}){100}", "too many repetitions"],
   ["a{2,1}", "a quantifier whose limits are swapped"],
   ["a**", "two quantifiers in a row"],
   ["*", "nothing before * to repeat"],
@@ -96,4 +97,58 @@ test("takes linear time where a backtracking engine takes for ever", () => {
   expect(finds("a*a*a*a*a*a*a*b", "a".repeat(20_000))).toBe(false);
   const { user } = process.threadCpuUsage(before);
   expect(user / 1000).toBeLessThan(500);
+});
+
+/** A pattern with flags `s`, `u` and perhaps `i` that must match the whole text. */
+const matches = (it: string, text: string, ignoreCase: boolean): boolean => {
+  const pattern = compilePattern(it, { whole: true, dotAll: true, nestedLoops: true, ignoreCase });
+  if (!pattern.ok) throw new Error(pattern.problem);
+  return pattern.test(text);
+};
+
+test.each([
+  ["a.c", "a\nc"],
+  ["a|bc", "xbc"],
+  ["a|bc", "bc"],
+  ["[a-c]+X", "aBCx"],
+  ["[^a]", "A"],
+  ["[^a]", "b"],
+  ["\\W", "k"],
+  ["(a+)+b", "aaab"],
+  ["(a*)*", ""],
+  [".", "\u{1f600}"],
+  ["[^a]{2}", "\u{1f600}\u{1f600}"],
+  ["\u{1f600}+", "\u{1f600}\u{1f600}"],
+  ["[\u{1f600}-\u{1f64f}]", "\u{1f601}"],
+])("whole, /%s/ means on %o what it means to JavaScript, in either case", (it, text) => {
+  for (const flags of ["su", "sui"])
+    expect(matches(it, text, flags === "sui"), flags).toBe(
+      new RegExp(`^(?:${it})$`, flags).test(text),
+    );
+});
+
+test("random patterns match as a whole what JavaScript's own engine matches", () => {
+  const nested = fc
+    .tuple(source, fc.constantFrom("", "*", "+", "?"))
+    .map(([it, times]) => `(?:${it})${times}`);
+  fc.assert(
+    fc.property(
+      nested,
+      fc.boolean(),
+      fc.string({ unit: fc.constantFrom("a", "B", " ", "\n"), maxLength: 6 }),
+      (it, ignoreCase, text) => {
+        const real = new RegExp(`^(?:${it})$`, ignoreCase ? "si" : "s");
+        expect(matches(it, text, ignoreCase)).toBe(real.test(text));
+      },
+    ),
+    { numRuns: 3000 },
+  );
+});
+
+test("a test stops when the work it was given is used up", () => {
+  const pattern = compilePattern("(x+x+)+y", { nestedLoops: true });
+  if (!pattern.ok) throw new Error(pattern.problem);
+  const work = { left: 100_000 };
+  expect(pattern.test("x".repeat(1000), work)).toBe(false);
+  expect(() => pattern.test("x".repeat(60_000), work)).toThrow(PatternTooCostly);
 });
