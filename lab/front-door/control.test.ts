@@ -62,6 +62,25 @@ test("a run is made, observed, read and listed", async () => {
 });
 
 const noRun = "0".repeat(26);
+test("the evidence of a run can be read, as the judge had it", async () => {
+  await using lab = await openDoorUnderTest();
+  const { runId } = (await lab.ask("/lab/api/runs", post({ scenario: "db.test" })))
+    .json as CreatedRun;
+  const { status, headers, json } = await lab.ask(`/lab/api/runs/${runId}/evidence`);
+  expect(status).toBe(200);
+  expect(headers["content-type"]).toMatch(/^application\/json/);
+  expect(json).toMatchObject({ runId, mode: "fault", settled: false, sources: { traces: "ok" } });
+});
+
+test("a scenario that cannot be judged is listed with what is wrong, and refused", async () => {
+  const unfit = scenario({ expect: [] });
+  await using lab = await openDoorUnderTest({ scenarios: [unfit] });
+  const { scenarios } = (await lab.ask("/lab/api/scenarios")).json as ScenariosBody;
+  expect(scenarios[0]?.disabled).toMatch(/^scenarios\/db\/test\.ts: expect nothing is expected/);
+  const { status, json } = await lab.ask("/lab/api/runs", post({ scenario: "db.test" }));
+  expect([status, json.error.code]).toEqual([409, "scenario-unfit"]);
+});
+
 test.each([
   ["a body that is no JSON", "/lab/api/runs", post("{"), 400, "bad-json"],
   ["an empty body", "/lab/api/runs", post(""), 400, "bad-json"],
@@ -102,6 +121,7 @@ test.each([
     "unknown-run",
   ],
   ["a run nobody knows", `/lab/api/runs/${noRun}`, {}, 404, "unknown-run"],
+  ["evidence of a run nobody knows", `/lab/api/runs/${noRun}/evidence`, {}, 404, "evidence-gone"],
   ["a limit of zero", "/lab/api/runs?limit=0", {}, 400, "bad-request"],
   ["a query nobody knows", "/lab/api/runs?__proto__=1", {}, 400, "bad-request"],
   ["logs of a bad trace", "/lab/api/logs?trace=zz", {}, 400, "bad-request"],

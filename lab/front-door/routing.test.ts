@@ -57,6 +57,7 @@ test.each([
 });
 
 test("the control API's routes carry what their path says", () => {
+  expect(routeOf(`/lab/api/runs/${runId}/evidence`)).toEqual({ name: "evidence", runId });
   expect(routeOf(`/lab/api/runs/${runId}/observations`)).toEqual({ name: "observations", runId });
   expect(routeOf("/lab/api/services/redis-exporter/stop")).toEqual({
     name: "service-action",
