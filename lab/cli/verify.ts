@@ -176,7 +176,9 @@ async function performJob(
     return resultOf(job, run, apart);
   } catch (error) {
     if (!(error instanceof LabError)) throw error;
-    return withoutRun(job, { message: error.message, hint: error.hint }, passed());
+    // A scenario that nobody can judge is wrong; whatever else keeps a run away may be better next time.
+    const verdict = error.code === "scenario-unfit" ? "fail" : "inconclusive";
+    return withoutRun(job, { message: error.message, hint: error.hint }, verdict, passed());
   }
 }
 

@@ -91,7 +91,7 @@ const job: Job = {
 };
 
 test("a run that could not be made is inconclusive, with the reason", () => {
-  const told = withoutRun(job, { message: "The lab is full.", hint: "Wait." }, 3);
+  const told = withoutRun(job, { message: "The lab is full.", hint: "Wait." }, "inconclusive", 3);
   expect(told.verdict).toBe("inconclusive");
   expect(resultLines(told).join("\n")).toContain("The lab is full.");
   expect(junitOf([told])).toContain('<error message="The lab is full.">Wait.</error>');

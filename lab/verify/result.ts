@@ -108,10 +108,15 @@ function troubleOf(apart: Apart | undefined): (Trouble & { verdict: Verdict }) |
 }
 
 /** A job that could not be carried out. */
-export const withoutRun = (job: Job, trouble: Trouble, durationMs: number): JobResult => ({
+export const withoutRun = (
+  job: Job,
+  trouble: Trouble,
+  verdict: "fail" | "inconclusive",
+  durationMs: number,
+): JobResult => ({
   scenario: job.scenario.id,
   mode: job.mode,
-  verdict: "inconclusive",
+  verdict,
   runId: null,
   page: null,
   checks: [],
