@@ -1,10 +1,10 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { anyHash, attributeHash } from "./attribute-hash.ts";
+import { anyHash, attributeHash, viewOf } from "./attribute-hash.ts";
 import { encodeMessage } from "./otlp-encode.ts";
 import { keyValue } from "./otlp-schema.ts";
 
-const hash = (bytes: Uint8Array): number => attributeHash(bytes, 0, bytes.length);
+const hash = (bytes: Uint8Array): number => attributeHash(viewOf(bytes), 0, bytes.length);
 const encoded = (key: string, value: object): Buffer => encodeMessage({ key, value }, keyValue);
 
 test("every single value has a hash of its own kind and content", () => {

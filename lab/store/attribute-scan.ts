@@ -1,4 +1,3 @@
-import { anyHash, attributeHash } from "./attribute-hash.ts";
 import {
   type Cursor,
   malformed,
@@ -12,32 +11,20 @@ import {
 /** UTF-8 of `lab.run.id`. */
 const runKey = Uint8Array.from(Buffer.from("lab.run.id"));
 
-/** What one attribute is: its hash, and where the text of `lab.run.id` lies when it is that. */
-export interface ScannedAttribute {
-  hash: number;
+/** Where the text of `lab.run.id` lies when an attribute is that. */
+export interface RunText {
   runOffset: number;
   /** 0 when it is another attribute. */
   runLength: number;
 }
 
-const scanned: ScannedAttribute = { hash: anyHash, runOffset: 0, runLength: 0 };
+const longestRun = 127;
+const found: RunText = { runOffset: 0, runLength: 0 };
 
-/** Checks one KeyValue field. The result is overwritten by the next call. */
-export function scanAttribute(c: Cursor): Readonly<ScannedAttribute> {
+/** Checks one KeyValue field, however it is encoded. The result is overwritten by the next call. */
+export function scanAttribute(c: Cursor): Readonly<RunText> {
   const length = readLength(c);
-  const start = c.pos;
-  const end = start + length;
-  scanned.runLength = 0;
-  scanned.hash = attributeHash(c.bytes, start, end);
-  if (scanned.hash === anyHash) walkAttribute(c, end);
-  else if (c.bytes[start + 1] === runKey.length && startsWith(c.bytes, start + 2, runKey))
-    walkAttribute(c, end);
-  else c.pos = end;
-  return scanned;
-}
-
-/** Walks what is not encoded as usual, and what may be the run's id. */
-function walkAttribute(c: Cursor, end: number): void {
+  const end = c.pos + length;
   const outerEnd = c.end;
   c.end = end;
   let isRun = false;
@@ -52,17 +39,15 @@ function walkAttribute(c: Cursor, end: number): void {
     } else if (tag === 0x12) {
       const valueLength = readLength(c);
       const valueEnd = c.pos + valueLength;
+      c.end = valueEnd;
+      textLength = 0;
       if (valueLength > 1 && c.bytes[c.pos] === 0x0a) {
         const at = c.pos;
         c.pos++;
-        c.end = valueEnd;
         textLength = readLength(c);
         textOffset = c.pos;
         c.pos = at;
-      } else {
-        textLength = 0;
       }
-      c.end = valueEnd;
       checkValue(c, 1);
       c.end = end;
     } else {
@@ -70,10 +55,22 @@ function walkAttribute(c: Cursor, end: number): void {
     }
   }
   c.end = outerEnd;
-  if (isRun && textLength > 0 && textLength <= 128) {
-    scanned.runOffset = textOffset;
-    scanned.runLength = textLength;
-  }
+  found.runOffset = textOffset;
+  found.runLength = isRun && textLength <= longestRun ? textLength : 0;
+  return found;
+}
+
+/** The same for a KeyValue at `start` that is known to be encoded as usual. */
+export function usualRun(bytes: Uint8Array, start: number): Readonly<RunText> {
+  found.runLength = 0;
+  // Behind the key: 0x12, length, 0x0a, length, text.
+  const value = start + 2 + runKey.length;
+  if (bytes[start + 1] !== runKey.length || bytes[value + 2] !== 0x0a) return found;
+  const length = bytes[value + 3] as number;
+  if (length > longestRun || !startsWith(bytes, start + 2, runKey)) return found;
+  found.runOffset = value + 4;
+  found.runLength = length;
+  return found;
 }
 
 function startsWith(bytes: Uint8Array, at: number, text: Uint8Array): boolean {

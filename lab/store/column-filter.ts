@@ -1,4 +1,4 @@
-import { anyHash, attributeHash } from "./attribute-hash.ts";
+import { anyHash, attributeHash, viewOf } from "./attribute-hash.ts";
 import { rowMask } from "./chunked-table.ts";
 import { encodeMessage } from "./otlp-encode.ts";
 import { keyValue } from "./otlp-schema.ts";
@@ -193,6 +193,6 @@ function hashesOf(key: string, value: string | number | boolean): readonly numbe
   }
   return values.map((each) => {
     const bytes = encodeMessage({ key, value: each }, keyValue);
-    return attributeHash(bytes, 0, bytes.length);
+    return attributeHash(viewOf(bytes), 0, bytes.length);
   });
 }

@@ -8,7 +8,7 @@ import { type LogTable, logTable } from "./log-table.ts";
 import { type RunIndex, runIndex } from "./run-index.ts";
 import type { ScanGroups } from "./scan-group.ts";
 import type { RecordPlace } from "./segment-log.ts";
-import type { SpanStage } from "./span-scan.ts";
+import type { SpanStage } from "./span-stage.ts";
 import { type SpanTable, spanTable } from "./span-table.ts";
 import { idWords, type TraceTable, traceTable } from "./trace-table.ts";
 

@@ -13,7 +13,8 @@ import {
   tracesRequest,
 } from "./otlp-schema.ts";
 import { MalformedProtobuf } from "./protobuf-reader.ts";
-import { scanSpans, spanStage } from "./span-scan.ts";
+import { scanSpans } from "./span-scan.ts";
+import { spanStage } from "./span-stage.ts";
 
 /** The second opinion: a protobuf library and OTLP's own definitions. */
 const oracle = protobufjs.loadSync(

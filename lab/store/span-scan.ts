@@ -1,4 +1,5 @@
-import { checkAttributesOf, scanAttribute } from "./attribute-scan.ts";
+import { anyHash, attributeHash, viewOf } from "./attribute-hash.ts";
+import { checkAttributesOf, type RunText, scanAttribute, usualRun } from "./attribute-scan.ts";
 import {
   type Cursor,
   cursor,
@@ -8,70 +9,8 @@ import {
   readTag,
   skipField,
 } from "./protobuf-reader.ts";
-import { type ScanGroups, scanGroups, scanResource } from "./scan-group.ts";
-
-/** Most spans one request may bring. */
-export const maxSpansPerRequest = 10_000;
-
-/**
- * What one pass over an `ExportTraceServiceRequest` found: per span its ids, times and where its
- * bytes lie. Offsets count from the start of the request. One stage is used again and again, so
- * that a request costs no allocation.
- */
-export interface SpanStage {
-  count: number;
-  /** Spans left out because an id was missing, all zero or of the wrong length. */
-  rejected: number;
-  readonly groups: ScanGroups;
-  readonly group: Uint32Array;
-  readonly offset: Uint32Array;
-  readonly length: Uint32Array;
-  /** Four words per span. */
-  readonly traceId: Uint32Array;
-  /** Two words per span; parent 0,0 means none. */
-  readonly spanId: Uint32Array;
-  readonly parentId: Uint32Array;
-  /** Nanoseconds since the epoch, low and high word. */
-  readonly start: Uint32Array;
-  readonly end: Uint32Array;
-  readonly kind: Uint8Array;
-  /** 0 unset, 1 ok, 2 error. */
-  readonly status: Uint8Array;
-  readonly nameOffset: Uint32Array;
-  readonly nameLength: Uint32Array;
-  /** Attribute hashes of all spans, one after the other, and where each span's begin. */
-  hashes: Uint32Array;
-  hashCount: number;
-  readonly hashStart: Uint32Array;
-  /** Value of the attribute `lab.run.id`; length 0 when there is none. */
-  readonly runOffset: Uint32Array;
-  readonly runLength: Uint32Array;
-}
-
-export function spanStage(capacity = maxSpansPerRequest): SpanStage {
-  return {
-    count: 0,
-    rejected: 0,
-    groups: scanGroups(),
-    group: new Uint32Array(capacity),
-    offset: new Uint32Array(capacity),
-    length: new Uint32Array(capacity),
-    traceId: new Uint32Array(capacity * 4),
-    spanId: new Uint32Array(capacity * 2),
-    parentId: new Uint32Array(capacity * 2),
-    start: new Uint32Array(capacity * 2),
-    end: new Uint32Array(capacity * 2),
-    kind: new Uint8Array(capacity),
-    status: new Uint8Array(capacity),
-    nameOffset: new Uint32Array(capacity),
-    nameLength: new Uint32Array(capacity),
-    hashes: new Uint32Array(capacity * 4),
-    hashCount: 0,
-    hashStart: new Uint32Array(capacity + 1),
-    runOffset: new Uint32Array(capacity),
-    runLength: new Uint32Array(capacity),
-  };
-}
+import { scanResource } from "./scan-group.ts";
+import { type SpanStage, stageHash } from "./span-stage.ts";
 
 /** More spans than one request may bring. */
 export class TooManyItems extends Error {
@@ -84,12 +23,42 @@ export function scanSpans(bytes: Uint8Array, stage: SpanStage): void {
   stage.rejected = 0;
   stage.hashCount = 0;
   stage.groups.count = 0;
-  scanResource(bytes, stage.groups, (c, group) => scanSpan(c, stage, group));
+  const view = viewOf(bytes);
+  scanResource(bytes, stage.groups, (c, group) => scanSpan(c, view, stage, group));
 }
 
-function scanSpan(c: Cursor, stage: SpanStage, group: number): void {
+/** What is known about a span's ids, as bits. A later field of the same number decides anew. */
+const hasTraceId = 1;
+const hasSpanId = 2;
+const isParentWrong = 4;
+
+function scanSpan(c: Cursor, view: DataView, stage: SpanStage, group: number): void {
   const row = stage.count;
   if (row >= stage.group.length) throw new TooManyItems(`more than ${stage.group.length} spans`);
+  clearRow(stage, row, group, c);
+  const { bytes, end } = c;
+  let ids = 0;
+  while (c.pos < end) {
+    const after = scanUsualField(bytes, view, c.pos, end, stage, row);
+    if (after > 0) {
+      // Ids are the first fields of a span, and of nothing else that is usual.
+      const tag = bytes[c.pos];
+      if (tag === 0x0a) ids |= hasTraceId;
+      else if (tag === 0x12) ids |= hasSpanId;
+      else if (tag === 0x22) ids &= ~isParentWrong;
+      c.pos = after;
+    } else ids = scanField(c, view, stage, row, ids);
+  }
+  if (ids === (hasTraceId | hasSpanId)) {
+    stage.count++;
+    stage.hashStart[stage.count] = stage.hashCount;
+  } else {
+    stage.rejected++;
+    stage.hashCount = stage.hashStart[row] as number;
+  }
+}
+
+function clearRow(stage: SpanStage, row: number, group: number, c: Cursor): void {
   stage.group[row] = group;
   stage.offset[row] = c.pos;
   stage.length[row] = c.end - c.pos;
@@ -105,72 +74,169 @@ function scanSpan(c: Cursor, stage: SpanStage, group: number): void {
   stage.nameOffset[row] = c.pos;
   stage.runLength[row] = 0;
   stage.hashStart[row] = stage.hashCount;
-  let hasTraceId = false;
-  let hasSpanId = false;
-  let parentIsValid = true;
-  while (c.pos < c.end) {
-    const tag = readTag(c);
-    switch (tag) {
-      case 0x0a: // trace_id
-        hasTraceId = readId(c, stage.traceId, row * 4, 4);
-        break;
-      case 0x12: // span_id
-        hasSpanId = readId(c, stage.spanId, row * 2, 2);
-        break;
-      case 0x22: // parent_span_id
-        parentIsValid = readParent(c, stage.parentId, row * 2);
-        break;
-      case 0x2a: {
-        // name
-        const length = readLength(c);
-        stage.nameOffset[row] = c.pos;
-        stage.nameLength[row] = length;
-        c.pos += length;
-        break;
+}
+
+/**
+ * Reads the field at `pos` when it is encoded as every known encoder does it, and returns where the
+ * next one begins. 0: it is not, or it is wrong, and {@link scanField} has to look; nothing was
+ * changed. Knows only what it can judge with a few comparisons: this is where ingest spends its time.
+ */
+function scanUsualField(
+  bytes: Uint8Array,
+  view: DataView,
+  pos: number,
+  end: number,
+  stage: SpanStage,
+  row: number,
+): number {
+  switch (bytes[pos]) {
+    case 0x4a: {
+      // attributes
+      let at = pos + 2;
+      let length = bytes[pos + 1] as number;
+      if (length >= 0x80) {
+        const high = bytes[at++] as number;
+        if (high >= 0x80) return 0;
+        length = (length & 0x7f) | (high << 7);
       }
-      case 0x30: // kind
-        stage.kind[row] = enumByte(readInt32(c), 5);
-        break;
-      case 0x39: // start_time_unix_nano
-        stage.start[row * 2] = readFixed32(c);
-        stage.start[row * 2 + 1] = readFixed32(c);
-        break;
-      case 0x41: // end_time_unix_nano
-        stage.end[row * 2] = readFixed32(c);
-        stage.end[row * 2 + 1] = readFixed32(c);
-        break;
-      case 0x4a: // attributes
-        stageAttribute(c, stage, row);
-        break;
-      case 0x5a: // events
-        checkAttributesOf(c, 0x1a);
-        break;
-      case 0x6a: // links
-        checkAttributesOf(c, 0x22);
-        break;
-      case 0x7a: // status
-        stage.status[row] = readStatus(c);
-        break;
-      default:
-        skipField(c, tag);
+      const next = at + length;
+      if (!(next <= end)) return 0;
+      const hash = attributeHash(view, at, next);
+      if (hash === anyHash) return 0;
+      stageHash(stage, hash);
+      stageRun(stage, row, usualRun(bytes, at));
+      return next;
     }
-  }
-  if (hasTraceId && hasSpanId && parentIsValid) {
-    stage.count++;
-    stage.hashStart[stage.count] = stage.hashCount;
-  } else {
-    stage.rejected++;
-    stage.hashCount = stage.hashStart[row] as number;
+    case 0x0a: // trace_id
+      if (end - pos < 18 || bytes[pos + 1] !== 16) return 0;
+      return readWords(bytes, pos + 2, stage.traceId, row * 4, 4) ? pos + 18 : 0;
+    case 0x12: // span_id
+      if (end - pos < 10 || bytes[pos + 1] !== 8) return 0;
+      return readWords(bytes, pos + 2, stage.spanId, row * 2, 2) ? pos + 10 : 0;
+    case 0x22: // parent_span_id
+      if (end - pos < 10 || bytes[pos + 1] !== 8) return 0;
+      return readWords(bytes, pos + 2, stage.parentId, row * 2, 2) ? pos + 10 : 0;
+    case 0x2a: {
+      // name
+      const length = bytes[pos + 1] as number;
+      const next = pos + 2 + length;
+      if (length >= 0x80 || !(next <= end)) return 0;
+      stage.nameOffset[row] = pos + 2;
+      stage.nameLength[row] = length;
+      return next;
+    }
+    case 0x30: {
+      // kind
+      const kind = bytes[pos + 1] as number;
+      if (pos + 2 > end || kind > 5) return 0;
+      stage.kind[row] = kind;
+      return pos + 2;
+    }
+    case 0x39: // start_time_unix_nano
+      return readTime(view, pos, end, stage.start, row);
+    case 0x41: // end_time_unix_nano
+      return readTime(view, pos, end, stage.end, row);
+    case 0x7a: // status: mostly unset, which is an empty message
+      if (pos + 2 > end || bytes[pos + 1] !== 0) return 0;
+      stage.status[row] = 0;
+      return pos + 2;
+    default:
+      return 0;
   }
 }
+
+function readTime(
+  view: DataView,
+  pos: number,
+  end: number,
+  target: Uint32Array,
+  row: number,
+): number {
+  if (end - pos < 9) return 0;
+  target[row * 2] = view.getInt32(pos + 1, true);
+  target[row * 2 + 1] = view.getInt32(pos + 5, true);
+  return pos + 9;
+}
+
+/** Reads one field of a span, however it is encoded. Returns what is known about the ids then. */
+function scanField(c: Cursor, view: DataView, stage: SpanStage, row: number, ids: number): number {
+  const tag = readTag(c);
+  switch (tag) {
+    case 0x0a: // trace_id
+      return withBit(ids, hasTraceId, readId(c, stage.traceId, row * 4, 4));
+    case 0x12: // span_id
+      return withBit(ids, hasSpanId, readId(c, stage.spanId, row * 2, 2));
+    case 0x22: // parent_span_id
+      return withBit(ids, isParentWrong, !readParent(c, stage.parentId, row * 2));
+    case 0x2a: {
+      // name
+      const length = readLength(c);
+      stage.nameOffset[row] = c.pos;
+      stage.nameLength[row] = length;
+      c.pos += length;
+      break;
+    }
+    case 0x30: // kind
+      stage.kind[row] = enumByte(readInt32(c), 5);
+      break;
+    case 0x39: // start_time_unix_nano
+      stage.start[row * 2] = readFixed32(c);
+      stage.start[row * 2 + 1] = readFixed32(c);
+      break;
+    case 0x41: // end_time_unix_nano
+      stage.end[row * 2] = readFixed32(c);
+      stage.end[row * 2 + 1] = readFixed32(c);
+      break;
+    case 0x4a: {
+      // attributes
+      const before = c.pos;
+      const length = readLength(c);
+      stageHash(stage, attributeHash(view, c.pos, c.pos + length));
+      c.pos = before;
+      stageRun(stage, row, scanAttribute(c));
+      break;
+    }
+    case 0x5a: // events
+      checkAttributesOf(c, 0x1a);
+      break;
+    case 0x6a: // links
+      checkAttributesOf(c, 0x22);
+      break;
+    case 0x7a: // status
+      stage.status[row] = readStatus(c);
+      break;
+    default:
+      skipField(c, tag);
+  }
+  return ids;
+}
+
+function stageRun(stage: SpanStage, row: number, { runOffset, runLength }: RunText): void {
+  if (runLength === 0) return;
+  stage.runOffset[row] = runOffset;
+  stage.runLength[row] = runLength;
+}
+
+const withBit = (bits: number, bit: number, isSet: boolean): number =>
+  isSet ? bits | bit : bits & ~bit;
 
 /** Reads an id of `words` 32-bit words, big-endian; false unless it has that length and is not all zero. */
 export function readId(c: Cursor, target: Uint32Array, at: number, words: number): boolean {
   const length = readLength(c);
-  const { bytes } = c;
-  let pos = c.pos;
+  const start = c.pos;
   c.pos += length;
-  if (length !== words * 4) return false;
+  return length === words * 4 && readWords(c.bytes, start, target, at, words);
+}
+
+/** Reads big-endian words; false when all are zero. */
+function readWords(
+  bytes: Uint8Array,
+  from: number,
+  target: Uint32Array,
+  at: number,
+  words: number,
+): boolean {
+  let pos = from;
   let any = 0;
   for (let word = 0; word < words; word++, pos += 4) {
     const value =
@@ -213,17 +279,4 @@ function readStatus(c: Cursor): number {
   }
   c.pos = end;
   return code;
-}
-
-function stageAttribute(c: Cursor, stage: SpanStage, row: number): void {
-  const { hash, runOffset, runLength } = scanAttribute(c);
-  if (stage.hashCount === stage.hashes.length) {
-    const grown = new Uint32Array(stage.hashes.length * 2);
-    grown.set(stage.hashes);
-    stage.hashes = grown;
-  }
-  stage.hashes[stage.hashCount++] = hash;
-  if (runLength === 0) return;
-  stage.runOffset[row] = runOffset;
-  stage.runLength[row] = runLength;
 }

@@ -3,7 +3,8 @@ import type { StoreStats } from "./contract.ts";
 import { MalformedEnvelope, readEnvelope } from "./envelope.ts";
 import { type Growth, openIndex, type Tables } from "./indexing.ts";
 import { logStage, scanLogs } from "./log-scan.ts";
-import { countMetricPoints } from "./metric-scan.ts";
+import { type MetricIndex, metricIndex } from "./metric-index.ts";
+import { scanMetrics } from "./metric-scan.ts";
 import { MalformedProtobuf } from "./protobuf-reader.ts";
 import {
   type LogPosition,
@@ -14,7 +15,8 @@ import {
   type SegmentLog,
   segmentSizes,
 } from "./segment-log.ts";
-import { scanSpans, spanStage, TooManyItems } from "./span-scan.ts";
+import { scanSpans, TooManyItems } from "./span-scan.ts";
+import { spanStage } from "./span-stage.ts";
 
 /** Called with what one request brought, by trace number, once it is durable and can be read. */
 export type GrowthListener = (growth: ReadonlyMap<number, Readonly<Growth>>) => void;
@@ -22,6 +24,7 @@ export type GrowthListener = (growth: ReadonlyMap<number, Readonly<Growth>>) => 
 /** Everything the read side looks at. */
 export interface StoreIndex extends Tables {
   readonly log: SegmentLog;
+  readonly metrics: MetricIndex;
 }
 
 export interface Store {
@@ -57,6 +60,7 @@ export interface Retention {
   readonly spans: number;
   readonly logs: number;
   readonly sentryItems: number;
+  readonly metricPoints: number;
 }
 
 const defaultSegmentBytes = 64 * 1024 * 1024;
@@ -65,6 +69,7 @@ const defaultRetention: Retention = {
   spans: 2_000_000,
   logs: 2_000_000,
   sentryItems: 200_000,
+  metricPoints: 2_000_000,
 };
 
 /** Opens the folder's store; what it holds is indexed again before this returns. */
@@ -75,9 +80,15 @@ export function openStore(options: StoreOptions): Store {
   const sizes = segmentSizes(dir);
   const fits = ({ segment, offset }: LogPosition): boolean => (sizes.get(segment) ?? 0) >= offset;
   let index = openIndex(now());
-  const from = readCheckpoint(dir, fits, index.load);
-  if (from === undefined) index = openIndex(now());
-  else index.forgetBefore(Math.min(...sizes.keys()));
+  let metrics = metricIndex();
+  const from = readCheckpoint(dir, fits, (json, fill) => {
+    index.load(json, fill);
+    metrics.load((json as { readonly metrics: unknown }).metrics, fill);
+  });
+  if (from === undefined) {
+    index = openIndex(now());
+    metrics = metricIndex();
+  } else forgetBefore(Math.min(...sizes.keys()));
   const stagedSpans = spanStage();
   const stagedLogs = logStage();
   const dropped = new Map<string, number>();
@@ -102,6 +113,7 @@ export function openStore(options: StoreOptions): Store {
           index.addLogs(payload, stagedLogs, place);
           break;
         case recordKind.metrics:
+          metrics.add(payload, scanMetrics(payload), place);
           break;
         case recordKind.envelope:
           index.addItems(readEnvelope(payload).items, place);
@@ -131,6 +143,11 @@ export function openStore(options: StoreOptions): Store {
     }
   }
 
+  function forgetBefore(segment: number): void {
+    index.forgetBefore(segment);
+    metrics.forgetBefore(segment);
+  }
+
   function evict(): void {
     for (;;) {
       const [oldest, next] = log.segments();
@@ -138,9 +155,10 @@ export function openStore(options: StoreOptions): Store {
         log.bytes() > retention.bytes ||
         index.counts.spans > retention.spans ||
         index.counts.logs > retention.logs ||
-        index.items.length > retention.sentryItems;
+        index.items.length > retention.sentryItems ||
+        metrics.count() > retention.metricPoints;
       if (!isOver || oldest === undefined || next === undefined) return;
-      index.forgetBefore(next.id);
+      forgetBefore(next.id);
       log.drop(oldest.id);
     }
   }
@@ -150,7 +168,10 @@ export function openStore(options: StoreOptions): Store {
     const position = log.position();
     if (position.ordinal === savedOrdinal) return;
     try {
-      writeCheckpoint(dir, position, index.save);
+      writeCheckpoint(dir, position, (put) => ({
+        ...(index.save(put) as object),
+        metrics: metrics.save(put),
+      }));
       savedOrdinal = position.ordinal;
     } catch {
       // It is only a shortcut; a disk that is full will show at the next append.
@@ -167,7 +188,7 @@ export function openStore(options: StoreOptions): Store {
   }
 
   return {
-    index: { ...index, log },
+    index: { ...index, log, metrics },
     addTraces: async (bytes) => {
       scanSpans(bytes, stagedSpans);
       const { rejected } = stagedSpans;
@@ -186,7 +207,11 @@ export function openStore(options: StoreOptions): Store {
       return { rejected };
     },
     addMetrics: async (bytes) => {
-      if (countMetricPoints(bytes) > 0) append(recordKind.metrics, bytes);
+      const scan = scanMetrics(bytes);
+      if (scan.points > 0) {
+        const tooMany = metrics.add(bytes, scan, append(recordKind.metrics, bytes));
+        if (tooMany > 0) drop("metric point of a series too many", tooMany);
+      }
       await settle();
       return { rejected: 0 };
     },
@@ -204,6 +229,7 @@ export function openStore(options: StoreOptions): Store {
       traces: index.traces.count(),
       logs: index.counts.logs,
       sentryItems: index.items.length,
+      metricPoints: metrics.count(),
       bytes: log.bytes(),
       dropped: Object.fromEntries(dropped),
       trouble,
