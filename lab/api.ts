@@ -19,6 +19,7 @@ export const routes = {
   trace: (traceId: string) => `/lab/api/traces/${traceId}`,
   logs: "/lab/api/logs",
   sentry: "/lab/api/sentry",
+  metrics: "/lab/api/metrics",
   service: (id: string, action: ServiceAction) => `/lab/api/services/${id}/${action}`,
   serviceLog: (id: string) => `/lab/api/services/${id}/log`,
   events: "/lab/api/events",
@@ -341,6 +342,25 @@ export interface SentryItem {
   readonly title: string;
   /** The item's payload as sent. */
   readonly payload: unknown;
+}
+/** A data point of a metric that came by OTLP. */
+export interface MetricPoint {
+  /** Ascends in order of arrival. */
+  readonly seq: number;
+  readonly name: string;
+  readonly unit: string;
+  readonly kind: "gauge" | "sum" | "histogram" | "exponentialHistogram" | "summary";
+  readonly temporality: "delta" | "cumulative" | null;
+  readonly service: string;
+  readonly labels: Readonly<Record<string, unknown>>;
+  readonly timeUnixNano: string;
+  /** Of a gauge or a sum; null for the other kinds and for what is no finite number. */
+  readonly value: number | null;
+  /** The point as OTLP/JSON without its attributes: buckets, quantiles, exemplars. */
+  readonly point: unknown;
+}
+export interface MetricsBody {
+  readonly points: readonly MetricPoint[];
 }
 export interface SentryBody {
   readonly items: readonly SentryItem[];

@@ -126,6 +126,17 @@ test.each([
   ["a query nobody knows", "/lab/api/runs?__proto__=1", {}, 400, "bad-request"],
   ["logs of a bad trace", "/lab/api/logs?trace=zz", {}, 400, "bad-request"],
   ["Sentry items of a bad run", "/lab/api/sentry?run=../x", {}, 400, "bad-request"],
+  ["metrics of a bad run", "/lab/api/metrics?run=../x", {}, 400, "bad-request"],
+  ["metrics from no time", "/lab/api/metrics?from=yesterday", {}, 400, "bad-request"],
+  ["metrics by a misspelt key", "/lab/api/metrics?lable.outcome=hit", {}, 400, "bad-request"],
+  [
+    "metrics by a label without end",
+    `/lab/api/metrics?label.x=${"y".repeat(201)}`,
+    {},
+    400,
+    "bad-request",
+  ],
+  ["metrics without end", "/lab/api/metrics?limit=5001", {}, 400, "bad-request"],
   [
     "a service that is not here",
     "/lab/api/services/valkey/restart",
@@ -135,7 +146,7 @@ test.each([
   ],
   ["no service at all", "/lab/api/services/rm/stop", post({}), 404, "unknown-service"],
   ["the log of no service", "/lab/api/services/rm/log", {}, 404, "unknown-service"],
-  ["an API that is not there", "/lab/api/metrics", {}, 404, "not-found"],
+  ["an API that is not there", "/lab/api/profiles", {}, 404, "not-found"],
   ["a body over the limit", "/lab/api/runs", post("x".repeat(70_000)), 413, "body-too-large"],
   [
     "a body over the limit, unannounced",
@@ -192,7 +203,12 @@ test("telemetry is read through from the store, in the form asked for", async ()
 test("while the store is away that is said, and the lab goes on", async () => {
   await using lab = await openDoorUnderTest();
   lab.double.setUrl("store", undefined);
-  for (const path of [`/lab/api/traces/${traceId}`, "/lab/api/logs", "/lab/api/sentry"]) {
+  for (const path of [
+    `/lab/api/traces/${traceId}`,
+    "/lab/api/logs",
+    "/lab/api/sentry",
+    "/lab/api/metrics",
+  ]) {
     const answer = await lab.ask(path);
     expect(answer).toMatchObject({ status: 503, headers: { "retry-after": "1" } });
     expect(answer.json.error.code).toBe("store-unreachable");

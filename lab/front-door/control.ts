@@ -66,6 +66,27 @@ const sentryQuery = v.strictObject({
   limit: count(5000, 500),
 });
 
+const milliseconds = v.pipe(v.string(), v.regex(/^\d{1,15}$/, "Invalid time"));
+const metricsQuery = v.pipe(
+  v.objectWithRest(
+    {
+      run: v.optional(runIdSchema),
+      name: v.optional(shortText),
+      from: v.optional(milliseconds),
+      to: v.optional(milliseconds),
+      limit: count(5000, 500),
+    },
+    shortText,
+  ),
+  // What else there is must be a label, so that a misspelt name is not taken for no filter.
+  v.check(
+    (query) =>
+      Object.keys(query).every((name) => knownMetricKeys.has(name) || /^label\../.test(name)),
+    "Only run, name, label.<name>, from, to and limit are known",
+  ),
+);
+const knownMetricKeys: ReadonlySet<string> = new Set(["run", "name", "from", "to", "limit"]);
+
 /** Answers one request of the control API that the guard let through. Never rejects. */
 export async function serveControl(
   parts: ControlParts,
@@ -127,6 +148,12 @@ async function dispatch(
         request,
         response,
         `${storeRoutes.sentry}?${checked(sentryQuery, query)}`,
+      );
+    case "metrics":
+      return parts.fromStore(
+        request,
+        response,
+        `${storeRoutes.metrics}?${checked(metricsQuery, query)}`,
       );
     case "events":
       return parts.hub.serve(request, response);
@@ -191,7 +218,10 @@ function serviceOf(system: System, id: string): ServiceStatus {
 }
 
 /** A query whose values passed the schema, ready to be sent on. */
-function checked(schema: typeof logsQuery | typeof sentryQuery, query: string): string {
+function checked(
+  schema: typeof logsQuery | typeof sentryQuery | typeof metricsQuery,
+  query: string,
+): string {
   const values = Object.entries(parse(schema, asObject(query)));
   return new URLSearchParams(values.map(([name, value]) => [name, String(value)])).toString();
 }

@@ -177,6 +177,7 @@ export async function openFrontDoor(options: FrontDoorOptions): Promise<FrontDoo
       case "trace":
       case "logs":
       case "sentry":
+      case "metrics":
       case "events":
       case "service-log":
       case "service-action":

@@ -119,6 +119,31 @@ test("a store that is killed and comes back elsewhere costs nothing that it had 
   expect(run.counts).toMatchObject({ spans: 1, logs: 1 });
 });
 
+test("metrics that came by OTLP are read by name, label and time", async () => {
+  await using lab = await openDoorUnderTest({ attach: false });
+  const store = await startStoreProcess(await emptyDir());
+  lab.double.setUrl("store", store.url);
+  lab.door.attach(lab.double.system);
+  const point = (outcome: string, ms: number) => ({
+    asInt: "1",
+    timeUnixNano: `${ms}000000`,
+    attributes: [text("outcome", outcome)],
+  });
+  const dataPoints = [point("hit & miss", 1000), point("miss", 1000), point("hit & miss", 3000)];
+  const metrics = [{ name: "lab.clicks", sum: { dataPoints } }];
+  const body = JSON.stringify({ resourceMetrics: [{ scopeMetrics: [{ metrics }] }] });
+  const headers = { "content-type": "application/json" };
+  const sent = await lab.ask("/lab/ingest/v1/metrics", { method: "POST", headers, body });
+  expect(sent.status).toBe(200);
+  const query = new URLSearchParams({
+    name: "lab.clicks",
+    "label.outcome": "hit & miss",
+    to: "2999",
+  });
+  const { points } = (await lab.ask(`/lab/api/metrics?${query}`)).json;
+  expect(points).toMatchObject([{ name: "lab.clicks", value: 1, timeUnixNano: "1000000000" }]);
+});
+
 test("what the store refuses is refused in its words", async () => {
   await using lab = await openDoorUnderTest({ attach: false });
   const store = await startStoreProcess(await emptyDir());

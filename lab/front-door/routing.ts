@@ -1,6 +1,6 @@
 /** A route of the control API. */
 export type ControlRoute =
-  | { readonly name: "status" | "scenarios" | "runs" | "logs" | "sentry" | "events" }
+  | { readonly name: "status" | "scenarios" | "runs" | "logs" | "sentry" | "metrics" | "events" }
   | { readonly name: "run" | "observations" | "evidence"; readonly runId: string }
   | { readonly name: "trace"; readonly traceId: string }
   | { readonly name: "service-log"; readonly id: string }
@@ -41,6 +41,7 @@ const fixed = new Map<string, Route>([
   ["/lab/api/runs", { name: "runs" }],
   ["/lab/api/logs", { name: "logs" }],
   ["/lab/api/sentry", { name: "sentry" }],
+  ["/lab/api/metrics", { name: "metrics" }],
   ["/lab/api/events", { name: "events" }],
   ["/lab/ingest/v1/traces", { name: "ingest", upstream: "/v1/traces" }],
   ["/lab/ingest/v1/logs", { name: "ingest", upstream: "/v1/logs" }],
@@ -109,6 +110,7 @@ export function classOf(route: Route): RouteClass {
     case "trace":
     case "logs":
     case "sentry":
+    case "metrics":
     case "events":
     case "service-log":
     case "service-action":
@@ -150,6 +152,7 @@ export function methodsOf(route: Route): readonly string[] {
     case "trace":
     case "logs":
     case "sentry":
+    case "metrics":
     case "events":
     case "service-log":
     case "document":

@@ -18,6 +18,11 @@ export const storeRoutes = {
   logs: "/lab/logs",
   /** `SentryBody`; query `trace`, `run`, `kind`, `limit`. */
   sentry: "/lab/sentry",
+  /**
+   * `MetricsBody`; query `name`, `label.<name>` (each label once), `from` and `to` (milliseconds
+   * since the epoch), `run`, `limit` (newest first wins, shown oldest first).
+   */
+  metrics: "/lab/metrics",
   /** `StoreStats`. */
   stats: "/lab/stats",
   /** NDJSON stream of {@link FeedMessage}; starts with `hello`, sends `beat` every 5 s. */
@@ -46,6 +51,7 @@ export interface StoreStats {
   readonly traces: number;
   readonly logs: number;
   readonly sentryItems: number;
+  readonly metricPoints: number;
   readonly bytes: number;
   /** Refused or lost, by reason. */
   readonly dropped: Readonly<Record<string, number>>;

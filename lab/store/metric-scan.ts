@@ -1,30 +1,91 @@
+import type { OtlpKeyValue } from "#lab/api.ts";
 import { decodeMessage } from "./otlp-decode.ts";
-import { metricsRequest } from "./otlp-schema.ts";
+import { metric as metricMessage, metricsRequest } from "./otlp-schema.ts";
+import { type ScanGroups, scanGroups, scanResource } from "./scan-group.ts";
+import { TooManyItems } from "./span-scan.ts";
 
-/** Data points of an `ExportMetricsServiceRequest`. Throws `MalformedProtobuf`. */
-export function countMetricPoints(bytes: Uint8Array): number {
-  const request = decodeMessage(bytes, metricsRequest) as MetricsJson;
+/** Most data points one request may bring. */
+export const maxPointsPerRequest = 10_000;
+
+/** What one pass over an `ExportMetricsServiceRequest` found. */
+export interface MetricScan {
+  readonly groups: ScanGroups;
+  readonly metrics: readonly ScannedMetric[];
+  /** Data points, all metrics together. */
+  readonly points: number;
+}
+
+/** A metric, the number of its group, and where its message lies in the request. */
+export interface ScannedMetric extends Metric {
+  readonly group: number;
+  readonly offset: number;
+  readonly length: number;
+}
+
+export const metricKinds = [
+  "gauge",
+  "sum",
+  "histogram",
+  "exponentialHistogram",
+  "summary",
+] as const;
+export type MetricKind = (typeof metricKinds)[number];
+
+/** One metric of a request with its data points as OTLP/JSON. */
+export interface Metric {
+  readonly name: string;
+  readonly unit: string;
+  readonly kind: MetricKind;
+  readonly temporality: "delta" | "cumulative" | null;
+  readonly points: readonly DataPoint[];
+}
+
+/** Fields that all kinds of data points share; the others depend on the kind. */
+export interface DataPoint {
+  readonly timeUnixNano?: string;
+  readonly attributes?: readonly OtlpKeyValue[];
+  readonly exemplars?: readonly { readonly traceId?: string }[];
+  readonly asDouble?: number | string;
+  readonly asInt?: string;
+}
+
+type MetricJson = {
+  readonly [kind in MetricKind]?: {
+    readonly aggregationTemporality?: number;
+    readonly dataPoints?: readonly DataPoint[];
+  };
+} & { readonly name?: string; readonly unit?: string };
+
+/** Reads one `Metric` message; undefined when it holds no data of a known kind. */
+export function readMetric(bytes: Uint8Array): Metric | undefined {
+  const json = decodeMessage(bytes, metricMessage) as MetricJson;
+  const kind = metricKinds.find((each) => json[each] !== undefined);
+  const data = kind === undefined ? undefined : json[kind];
+  if (kind === undefined || data === undefined) return undefined;
+  const { aggregationTemporality: temporality, dataPoints = [] } = data;
+  return {
+    name: json.name ?? "",
+    unit: json.unit ?? "",
+    kind,
+    temporality: temporality === 1 ? "delta" : temporality === 2 ? "cumulative" : null,
+    points: dataPoints,
+  };
+}
+
+/** Throws `MalformedProtobuf` or `TooManyItems`. */
+export function scanMetrics(bytes: Uint8Array): MetricScan {
+  // The scan reads what it needs; what is stored must be whole in all its parts.
+  decodeMessage(bytes, metricsRequest);
+  const groups = scanGroups();
+  const metrics: ScannedMetric[] = [];
   let points = 0;
-  for (const { scopeMetrics = [] } of request.resourceMetrics ?? [])
-    for (const { metrics = [] } of scopeMetrics)
-      for (const { gauge, sum, histogram, exponentialHistogram, summary } of metrics)
-        points +=
-          (gauge ?? sum ?? histogram ?? exponentialHistogram ?? summary)?.dataPoints?.length ?? 0;
-  return points;
-}
-
-interface MetricsJson {
-  readonly resourceMetrics?: readonly {
-    readonly scopeMetrics?: readonly { readonly metrics?: readonly MetricJson[] }[];
-  }[];
-}
-interface Points {
-  readonly dataPoints?: readonly unknown[];
-}
-interface MetricJson {
-  readonly gauge?: Points;
-  readonly sum?: Points;
-  readonly histogram?: Points;
-  readonly exponentialHistogram?: Points;
-  readonly summary?: Points;
+  scanResource(bytes, groups, (c, group) => {
+    const found = readMetric(bytes.subarray(c.pos, c.end));
+    if (found === undefined || found.points.length === 0) return;
+    points += found.points.length;
+    if (points > maxPointsPerRequest)
+      throw new TooManyItems(`more than ${maxPointsPerRequest} data points`);
+    metrics.push({ ...found, group, offset: c.pos, length: c.end - c.pos });
+  });
+  return { groups, metrics, points };
 }

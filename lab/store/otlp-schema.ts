@@ -246,7 +246,7 @@ const exponentialHistogram = message("ExponentialHistogram", [
   one(2, "aggregationTemporality", "enum"),
 ]);
 const summary = message("Summary", [many(1, "dataPoints", () => summaryDataPoint)]);
-const metric = message("Metric", [
+export const metric = message("Metric", [
   one(1, "name", "string"),
   one(2, "description", "string"),
   one(3, "unit", "string"),

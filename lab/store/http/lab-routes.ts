@@ -1,6 +1,7 @@
-import type { LogsBody, OtlpTrace, SentryBody, SentryItem } from "#lab/api.ts";
+import type { LogsBody, MetricsBody, OtlpTrace, SentryBody, SentryItem } from "#lab/api.ts";
 import type { Feed } from "../feed.ts";
 import { findLogs, type LogQuery, severities } from "../log-read.ts";
+import { findMetrics } from "../metric-read.ts";
 import { redMetrics } from "../red-metrics.ts";
 import { findSentryItems } from "../sentry-read.ts";
 import type { Store } from "../store.ts";
@@ -106,6 +107,21 @@ export function labRoutes(store: Store, feed: Feed): readonly Route[] {
     },
     {
       method: "GET",
+      path: /^\/lab\/metrics$/,
+      handle: ({ response, query }) => {
+        const points = findMetrics(index, {
+          name: query.get("name") ?? undefined,
+          labels: labels(query),
+          from: time(query, "from"),
+          to: time(query, "to"),
+          run: query.get("run") ?? undefined,
+          limit: limit(query),
+        });
+        sendJson(response, { points } satisfies MetricsBody);
+      },
+    },
+    {
+      method: "GET",
       path: /^\/lab\/stats$/,
       handle: ({ response }) => sendJson(response, store.stats()),
     },
@@ -160,6 +176,22 @@ function oneOf<const T extends string>(
       hint: `Use one of ${allowed.join(", ")}.`,
     },
   );
+}
+
+const labelPrefix = "label.";
+const labels = (query: URLSearchParams): readonly (readonly [string, string])[] =>
+  [...query]
+    .filter(([name]) => name.startsWith(labelPrefix))
+    .map(([name, value]) => [name.slice(labelPrefix.length), value]);
+
+/** Milliseconds since the epoch. */
+function time(query: URLSearchParams, name: string): number | undefined {
+  const text = query.get(name);
+  if (text === null) return undefined;
+  if (/^\d{1,15}(\.\d{1,6})?$/.test(text)) return Number(text);
+  throw new Refusal(400, "bad_query", `The query parameter ${name} is no time.`, {
+    hint: "Use milliseconds since the epoch, e.g. 1795357945758.",
+  });
 }
 
 /** Between 1 and 10,000; 1,000 when not asked for. */
