@@ -4,7 +4,8 @@ import type { BoardRow } from "./board.ts";
 export type StartMessage =
   | { readonly type: "row"; readonly row: BoardRow }
   | { readonly type: "note"; readonly line: string }
-  | { readonly type: "ready"; readonly origin: string }
+  /** `link` is where to send a person; it may be a secret, so it never goes to the log. */
+  | { readonly type: "ready"; readonly link: string }
   | {
       readonly type: "failed";
       readonly code: string;

@@ -8,7 +8,7 @@ import { backgroundEnv, type StartMessage } from "./background.ts";
 import { type Board, liveBoard, plainBoard } from "./board.ts";
 import type { Context, ExitCode } from "./context.ts";
 import { onStopRequest } from "./interrupts.ts";
-import { openPage } from "./open-page.ts";
+import { linkAdvice, openByLink, openPage } from "./open-page.ts";
 import { refuseWhatIsMissing } from "./start.ts";
 
 /**
@@ -24,15 +24,19 @@ export async function detach(
   await openLabDir(context.dir);
   const logFile = join(context.dir, "logs", "lab.log");
   const board = context.live ? liveBoard(process.stdout) : plainBoard(context.out);
-  const lab = spawnLab(logFile, context);
+  const lab = spawnLab(logFile, options.token, context);
   const dispose = onStopRequest((request) => lab.kill(request === 1 ? "SIGTERM" : "SIGKILL"));
   try {
-    const origin = await readyLab(lab, board, logFile);
+    const link = await readyLab(lab, board, logFile);
     lab.disconnect();
     lab.unref();
     board.end();
-    context.out(`Ready: ${origin} (pid ${lab.pid}); stop it with: npm run lab -- down`);
-    if (options.open && context.live) openPage(origin, context.env);
+    context.out(`Ready: ${link} (pid ${lab.pid}); stop it with: npm run lab -- down`);
+    if (options.token) context.out(linkAdvice);
+    if (options.open && context.live) {
+      if (options.token) await openByLink(link, context);
+      else openPage(link, context.env);
+    }
     return 0;
   } finally {
     board.end();
@@ -40,10 +44,11 @@ export async function detach(
   }
 }
 
-function spawnLab(logFile: string, { env, dir }: Context): ChildProcess {
+function spawnLab(logFile: string, token: boolean, { env, dir }: Context): ChildProcess {
   mkdirSync(join(dir, "logs"), { recursive: true });
   const log = openSync(logFile, "a", 0o600);
-  return spawn(process.execPath, [join(repositoryDir, "lab/main.ts"), "--no-open"], {
+  const flags = ["--no-open", ...(token ? ["--token"] : [])];
+  return spawn(process.execPath, [join(repositoryDir, "lab/main.ts"), ...flags], {
     cwd: repositoryDir,
     detached: true,
     stdio: ["ignore", log, log, "ipc"],
@@ -63,7 +68,7 @@ function readyLab(lab: ChildProcess, board: Board, logFile: string): Promise<str
           board.note(message.line);
           return;
         case "ready":
-          resolve(message.origin);
+          resolve(message.link);
           return;
         case "failed":
           failure = new LabError(message.code, message.message, { hint: message.hint });

@@ -26,7 +26,7 @@ async function door(answer: number | "break", ingest = 200) {
   await once(server, "listening");
   onTestFinished(() => void server.close());
   const { port } = server.address() as AddressInfo;
-  return { origin: `http://127.0.0.1:${port}`, received };
+  return { lab: { origin: `http://127.0.0.1:${port}`, token: undefined }, received };
 }
 
 const created: CreatedRun = {
@@ -49,8 +49,8 @@ const attributes = (span: OtlpSpan | undefined) =>
   );
 
 test("the request carries ticket, trace context and the run as baggage", async () => {
-  const { origin, received } = await door(200);
-  const { traceId } = await drive(origin, created, scenario);
+  const { lab, received } = await door(200);
+  const { traceId } = await drive(lab, created, scenario);
   const driven = received.find(({ path }) => path === created.drive.path);
   expect(driven?.headers).toMatchObject({
     "x-lab-ticket": "body.signature",
@@ -62,8 +62,8 @@ test("the request carries ticket, trace context and the run as baggage", async (
 });
 
 test("root and request span are delivered before it resolves, the root without a parent", async () => {
-  const { origin, received } = await door(200);
-  const { traceId, answer } = await drive(origin, created, scenario);
+  const { lab, received } = await door(200);
+  const { traceId, answer } = await drive(lab, created, scenario);
   const spans = spansOf(received);
   const root = spans.find(({ name }) => name === "scenario.run db.n-plus-one");
   const request = spans.find(({ name }) => name === "POST");
@@ -80,16 +80,16 @@ test("root and request span are delivered before it resolves, the root without a
 });
 
 test("a connection that breaks is status 0, with the reason, and an error on the span", async () => {
-  const { origin, received } = await door("break");
-  const { answer } = await drive(origin, created, scenario);
+  const { lab, received } = await door("break");
+  const { answer } = await drive(lab, created, scenario);
   expect(answer).toMatchObject({ status: 0, error: expect.stringMatching(/closed|reset/i) });
   const request = spansOf(received).find(({ name }) => name === "POST");
   expect(request?.status?.code).toBe(2);
 });
 
 test("refused telemetry is told, and the answer is not lost", async () => {
-  const { origin } = await door(500, 400);
-  const { answer, undelivered } = await drive(origin, created, scenario);
+  const { lab } = await door(500, 400);
+  const { answer, undelivered } = await drive(lab, created, scenario);
   expect(answer.status).toBe(500);
   expect(undelivered).toContain("Bad Request");
 });

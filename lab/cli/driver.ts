@@ -26,6 +26,7 @@ import {
 import { type CreatedRun, type Observation, routes } from "#lab/api.ts";
 import type { Mode } from "#scenarios/define.ts";
 import { attribute, header, rootSpanName, traceService } from "#scenarios/names.ts";
+import { credentials, type LabAddress } from "./running-lab.ts";
 
 export interface Driven {
   readonly traceId: string;
@@ -40,7 +41,7 @@ export interface Driven {
  * happen. Resolves when the answer is there and both spans have been sent.
  */
 export async function drive(
-  origin: string,
+  lab: LabAddress,
   created: CreatedRun,
   scenario: { readonly id: string; readonly mode: Mode },
 ): Promise<Driven> {
@@ -57,7 +58,7 @@ export async function drive(
     [attribute.scenarioId]: scenario.id,
     [attribute.scenarioMode]: scenario.mode,
   };
-  const url = new URL(created.drive.path, origin);
+  const url = new URL(created.drive.path, lab.origin);
   const root = tracer.startSpan(rootSpanName(scenario.id), { root: true, attributes: run });
   const request = tracer.startSpan(
     created.drive.method,
@@ -73,10 +74,10 @@ export async function drive(
     },
     trace.setSpan(contextApi.active(), root),
   );
-  const answer = await send(url, created, run, request);
+  const answer = await send(lab, created, run, request);
   endRequest(request, answer);
   root.end();
-  const undelivered = await deliver(origin, finished);
+  const undelivered = await deliver(lab, finished);
   return { traceId: root.spanContext().traceId, answer, undelivered };
 }
 
@@ -89,10 +90,13 @@ const gatherInto = (finished: ReadableSpan[]): SpanProcessor => ({
 
 /** All spans in one request; resolves with why they were not taken, or undefined. */
 async function deliver(
-  origin: string,
+  lab: LabAddress,
   spans: readonly ReadableSpan[],
 ): Promise<string | undefined> {
-  const exporter = new OTLPTraceExporter({ url: new URL(routes.ingestTraces, origin).href });
+  const exporter = new OTLPTraceExporter({
+    url: new URL(routes.ingestTraces, lab.origin).href,
+    headers: credentials(lab),
+  });
   const { promise, resolve } = Promise.withResolvers<ExportResult>();
   exporter.export([...spans], resolve);
   const { code, error } = await promise;
@@ -101,7 +105,7 @@ async function deliver(
 }
 
 async function send(
-  url: URL,
+  lab: LabAddress,
   created: CreatedRun,
   baggage: Readonly<Record<string, string>>,
   span: Span,
@@ -109,12 +113,13 @@ async function send(
   const startedAt = performance.now();
   const { traceId, spanId } = span.spanContext();
   try {
-    const response = await fetch(url, {
+    const response = await fetch(new URL(created.drive.path, lab.origin), {
       method: created.drive.method,
       redirect: "error",
       headers: {
         "content-type": "application/json",
         [header.csrf]: "1",
+        ...credentials(lab),
         [header.ticket]: created.ticket,
         traceparent: `00-${traceId}-${spanId}-01`,
         baggage: Object.entries(baggage)

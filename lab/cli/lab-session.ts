@@ -1,12 +1,15 @@
 import { LabError } from "#lab/errors.ts";
 import { type FrontDoor, openFrontDoor } from "#lab/front-door/front-door.ts";
 import { openEmbedded } from "#lab/runtimes/embedded.ts";
-import { acquireLock, type Lock } from "#lab/state/lock.ts";
+import { acquireLock } from "#lab/state/lock.ts";
 import { loadSecrets } from "#lab/state/secrets.ts";
+import { issueToken, withdrawToken } from "#lab/state/token.ts";
 import type { System } from "#lab/system.ts";
 import type { Board, BoardRow } from "./board.ts";
 import type { Context } from "./context.ts";
 import { openOnPort } from "./front-door-port.ts";
+import { forgetOpening } from "./open-page.ts";
+import type { LabAddress } from "./running-lab.ts";
 
 /** What a start could not do. The page of a lab with a failed service still works, and the other way round. */
 export interface StartProblems {
@@ -15,8 +18,9 @@ export interface StartProblems {
 }
 
 /** A lab of this process, from its lock to its last service. */
-export interface LabSession {
-  readonly origin: string;
+export interface LabSession extends LabAddress {
+  /** Where to send a person: the origin, or with a token a new link that works once. */
+  readonly link: () => string;
   readonly system: System;
   /** Resolves when all is up, or when it is known what cannot be. */
   readonly settled: () => Promise<StartProblems>;
@@ -29,16 +33,29 @@ export interface LabSession {
 /**
  * Opens the front door at once, so that a browser has something to look at, and starts the services
  * behind it.
+ * @param asksToken whether the front door asks every visitor for proof, as shared machines need it.
  * @throws LabError `already-running`, `port-busy`, `disk-full`, `state-unwritable`.
  */
-export async function openSession(context: Context, board: Board): Promise<LabSession> {
+export async function openSession(
+  context: Context,
+  board: Board,
+  asksToken = false,
+): Promise<LabSession> {
   const { dir, env } = context;
   const lock = await acquireLock(dir);
   try {
     const secrets = await loadSecrets(dir);
     const page = pageRow(board);
+    // A lab that was killed left its token; programs would go on to send it.
+    await withdrawToken(dir);
+    const token = asksToken ? await issueToken(dir) : undefined;
     const door = await openOnPort(context, board, (port) =>
-      openFrontDoor({ port, dir, secrets, env, onProgress: page.progress, onNotice: board.note }),
+      openFrontDoor({
+        ...{ port, dir, secrets, env },
+        ...(token === undefined ? {} : { token }),
+        onProgress: page.progress,
+        onNotice: board.note,
+      }),
     );
     await lock.publish(door.origin);
     const system = openEmbedded({ dir, secrets, origin: door.origin, env });
@@ -48,15 +65,23 @@ export async function openSession(context: Context, board: Board): Promise<LabSe
     const built = page.follow(door);
     return {
       origin: door.origin,
+      token,
+      link: door.link,
       system,
       settled: async () => {
         const [service, page] = await Promise.all([problemOf(system.ready()), built]);
         return { service, page };
       },
       rows: () => [...system.services(), page.row()],
-      close: closing(door, system, lock, unsubscribe),
+      close: closing(door, system, async () => {
+        unsubscribe();
+        await withdrawToken(dir);
+        await forgetOpening(dir);
+        await lock.release();
+      }),
     };
   } catch (error) {
+    await withdrawToken(dir);
     await lock.release();
     throw error;
   }
@@ -112,15 +137,14 @@ async function problemOf(step: Promise<unknown>): Promise<LabError | undefined> 
 }
 
 /** The page goes last, so that it can show the others stopping; a second call ends what is left at once. */
-function closing(door: FrontDoor, system: System, lock: Lock, unsubscribe: () => void) {
+function closing(door: FrontDoor, system: System, leave: () => Promise<void>) {
   let first: Promise<void> | undefined;
   return (): Promise<void> => {
     const stopped = system.shutdown();
     first ??= (async () => {
       await stopped;
       await door.close();
-      unsubscribe();
-      await lock.release();
+      await leave();
     })();
     return first;
   };

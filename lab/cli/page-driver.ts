@@ -3,6 +3,7 @@ import { type CreatedRun, type CreateRun, routes } from "#lab/api.ts";
 import { LabError } from "#lab/errors.ts";
 import type { Env } from "#lab/state/lab-dir.ts";
 import { browserArguments, findBrowser } from "#lab/testing/browser.ts";
+import { credentials, type LabAddress } from "./running-lab.ts";
 
 const pageTimeoutMs = 15_000;
 
@@ -19,7 +20,7 @@ export interface PageRun {
  * @throws LabError `no-browser`, `page-did-not-run`, or the lab's refusal as the page got it.
  */
 export async function driveInPage(
-  origin: string,
+  lab: LabAddress,
   order: CreateRun,
   env: Env,
   onCreated: (runId: string) => Promise<void>,
@@ -33,14 +34,18 @@ export async function driveInPage(
   const { chromium } = await import("playwright");
   const browser = await chromium.launch({ executablePath, args: [...browserArguments] });
   try {
-    const page = await browser.newPage({ baseURL: origin });
+    const page = await browser.newPage({
+      baseURL: lab.origin,
+      // The page asks nobody but the lab: its Content-Security-Policy sees to that.
+      extraHTTPHeaders: { ...credentials(lab) },
+    });
     const runId = await clickRun(page, order, onCreated);
     return { runId, close: () => browser.close() };
   } catch (error) {
     await closeQuietly(browser);
     if (error instanceof LabError) throw error;
     throw new LabError("page-did-not-run", `The page did not start ${order.scenario}.`, {
-      hint: `Open ${origin} and run it there; npm run lab -- status shows how the lab is.`,
+      hint: `Open ${lab.origin} and run it there; npm run lab -- status shows how the lab is.`,
       cause: error,
     });
   }

@@ -10,9 +10,7 @@ import type { Context } from "./context.ts";
 import { type Driven, drive } from "./driver.ts";
 import { driveInPage } from "./page-driver.ts";
 import { type RunWatch, watchRun } from "./run-watch.ts";
-import { ask } from "./running-lab.ts";
-
-type Lab = { readonly origin: string };
+import { ask, type LabAddress } from "./running-lab.ts";
 
 /** The lab closes a run by itself this long after the scenario's own time; then some for the way. */
 const closedAfterMs = 15_000;
@@ -24,7 +22,7 @@ const defaultTimeoutMs = 10_000;
  * @throws LabError `no-browser`, or why the lab does not start the run.
  */
 export const performRun = (
-  lab: Lab,
+  lab: LabAddress,
   order: CreateRun,
   scenario: Scenario,
   context: Pick<Context, "env" | "say">,
@@ -35,7 +33,7 @@ export const performRun = (
 
 /** This process drives: it is the service `lab-cli` of the trace. */
 async function runHere(
-  lab: Lab,
+  lab: LabAddress,
   order: CreateRun,
   scenario: Scenario,
   { say }: Pick<Context, "say">,
@@ -43,7 +41,7 @@ async function runHere(
   const created = await ask<CreatedRun>(lab, routes.runs, { method: "POST", body: order });
   const watch = await watchRun(lab, created.runId);
   try {
-    const driven = await drive(lab.origin, created, {
+    const driven = await drive(lab, created, {
       id: scenario.id,
       mode: order.mode ?? "fault",
     });
@@ -59,13 +57,13 @@ async function runHere(
 
 /** The page drives, as if somebody had clicked. */
 async function runInPage(
-  lab: Lab,
+  lab: LabAddress,
   order: CreateRun,
   scenario: Scenario,
   { env }: Pick<Context, "env">,
 ): Promise<RunRecord> {
   let watch: RunWatch | undefined;
-  const inPage = await driveInPage(lab.origin, order, env, async (runId) => {
+  const inPage = await driveInPage(lab, order, env, async (runId) => {
     watch = await watchRun(lab, runId);
   });
   try {
@@ -80,7 +78,7 @@ async function runInPage(
 const limitOf = ({ timeoutMs }: Scenario): number =>
   (timeoutMs ?? defaultTimeoutMs) + closedAfterMs;
 
-async function observe(lab: Lab, runId: string, driven: Driven): Promise<void> {
+async function observe(lab: LabAddress, runId: string, driven: Driven): Promise<void> {
   const observation: Observation = {
     driver: "lab-cli",
     traceId: driven.traceId,

@@ -1,7 +1,7 @@
 import { type LabEvent, type RunRecord, routes } from "#lab/api.ts";
 import { LabError } from "#lab/errors.ts";
 import { eventMessages } from "./event-stream.ts";
-import { ask } from "./running-lab.ts";
+import { ask, credentials, type LabAddress } from "./running-lab.ts";
 
 /** Follows one run over the lab's event stream. */
 export interface RunWatch {
@@ -16,10 +16,10 @@ const isOver = ({ state }: RunRecord): boolean => state === "settled" || state =
  * To be opened before the run is driven, so that no change is missed.
  * @throws LabError `no-events` when the lab has no event stream.
  */
-export async function watchRun(lab: { readonly origin: string }, runId: string): Promise<RunWatch> {
+export async function watchRun(lab: LabAddress, runId: string): Promise<RunWatch> {
   const closing = new AbortController();
   const response = await fetch(new URL(routes.events, lab.origin), {
-    headers: { accept: "text/event-stream" },
+    headers: { accept: "text/event-stream", ...credentials(lab) },
     signal: closing.signal,
   });
   if (!response.ok || response.body === null) {

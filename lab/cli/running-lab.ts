@@ -2,10 +2,22 @@ import * as v from "valibot";
 import { errorBodySchema } from "#lab/api.ts";
 import { LabError } from "#lab/errors.ts";
 import { type Running, readRunning } from "#lab/state/lock.ts";
+import { readToken } from "#lab/state/token.ts";
 import { header } from "#scenarios/names.ts";
 
+/** Where a lab is, and what it asks of programs. */
+export interface LabAddress {
+  readonly origin: string;
+  /** Of a lab that was started with `--token`. */
+  readonly token: string | undefined;
+}
+
 /** A lab whose front door is open. */
-export type OpenLab = Running & { readonly origin: string };
+export type OpenLab = Running & LabAddress;
+
+/** Headers by which the lab knows a program of its own user. */
+export const credentials = ({ token }: LabAddress): Readonly<Record<string, string>> =>
+  token === undefined ? {} : { authorization: `Bearer ${token}` };
 
 /** @throws LabError `not-running`, or `starting` while it has no address yet. */
 export async function requireLab(dir: string): Promise<OpenLab> {
@@ -20,7 +32,7 @@ export async function requireLab(dir: string): Promise<OpenLab> {
       hint: "Try again in a moment.",
     });
   }
-  return { ...running, origin: running.origin };
+  return { ...running, origin: running.origin, token: await readToken(dir) };
 }
 
 /**
@@ -28,15 +40,16 @@ export async function requireLab(dir: string): Promise<OpenLab> {
  * @throws LabError with the front door's own words, or `unreachable`.
  */
 export async function ask<T>(
-  { origin }: { readonly origin: string },
+  lab: LabAddress,
   path: string,
   request: { readonly method?: "POST"; readonly body?: unknown } = {},
 ): Promise<T> {
-  const response = await send(origin, path, {
+  const response = await send(lab.origin, path, {
     method: request.method ?? "GET",
     headers: {
       accept: "application/json",
       [header.csrf]: "1",
+      ...credentials(lab),
       ...(request.method === undefined ? {} : { "content-type": "application/json" }),
     },
     ...(request.method === undefined ? {} : { body: JSON.stringify(request.body ?? {}) }),

@@ -5,7 +5,7 @@ import { type Board, liveBoard, plainBoard, rowText } from "./board.ts";
 import type { Context, ExitCode } from "./context.ts";
 import { onStopRequest } from "./interrupts.ts";
 import { type LabSession, openSession, type StartProblems } from "./lab-session.ts";
-import { openPage } from "./open-page.ts";
+import { linkAdvice, openByLink, openPage } from "./open-page.ts";
 
 /** From the request to stop until what is left is ended without asking again. */
 const patienceMs = 4000;
@@ -25,7 +25,7 @@ export async function start(
   const board = boardFor(context);
   const stop = stopRequest(board, isBackground(context.env));
   try {
-    const session = await openSession(context, board);
+    const session = await openSession(context, board, options.token);
     stop.force(() => void session.close());
     try {
       const problems = await Promise.race([session.settled(), stop.asked]);
@@ -47,19 +47,11 @@ export async function start(
   }
 }
 
-/** @throws LabError for a runtime or flag that this version does not have. */
-export function refuseWhatIsMissing(options: {
-  readonly runtime: RuntimeName;
-  readonly token: boolean;
-}): void {
-  if (options.runtime === "compose") {
+/** @throws LabError for a runtime that this version does not have. */
+export function refuseWhatIsMissing({ runtime }: { readonly runtime: RuntimeName }): void {
+  if (runtime === "compose") {
     throw new LabError("no-compose", "This version has no Compose runtime.", {
       hint: "Leave --runtime out: the embedded runtime needs no container engine.",
-    });
-  }
-  if (options.token) {
-    throw new LabError("no-token", "This version cannot ask visitors for a token.", {
-      hint: "Leave --token out. The lab listens on this machine's loopback addresses only.",
     });
   }
 }
@@ -133,17 +125,23 @@ async function announce(
   const problems = [start.problems.service, start.problems.page].filter((p) => p !== undefined);
   for (const { message, hint } of problems) board.note(`${message}\n  hint: ${hint}`);
   const seconds = ((performance.now() - start.startedAt) / 1000).toFixed(1);
+  // What a lab in the background prints is its log, and a link is a secret while it waits for its visit.
+  const shown = start.untilReady || isBackground(context.env) ? session.origin : session.link();
   context.out(
     problems.length === 0
-      ? `Ready in ${seconds} s: ${session.origin}`
-      : `Not everything is up after ${seconds} s: ${session.origin}`,
+      ? `Ready in ${seconds} s: ${shown}`
+      : `Not everything is up after ${seconds} s: ${shown}`,
   );
-  await tellStarter({ type: "ready", origin: session.origin });
+  if (isBackground(context.env)) await tellStarter({ type: "ready", link: session.link() });
   if (!start.untilReady) {
     context.out(
       "Embedded runtime: no containers. The full stack with Grafana, Tempo and Prometheus is not part of this version.",
     );
-    if (start.open && context.live) openPage(session.origin, context.env);
+    if (session.token !== undefined) context.out(linkAdvice);
+    if (start.open && context.live) {
+      if (session.token === undefined) openPage(session.origin, context.env);
+      else await openByLink(shown, context);
+    }
   }
   return problems.length === 0;
 }

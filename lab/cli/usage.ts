@@ -19,9 +19,11 @@ npm run lab -- <verb> [flags]
   --json                         for status, doctor, list, run, verify, down, restart, reset: one JSON document
   --until-ready                  start, print the start times, stop everything
   --no-open                      do not open the page in a browser
+  --token                        for machines with other users: the page opens by a link that works once
   --runtime embedded             the only runtime of this version
 
 Exit codes: 0 pass, 1 fail, 2 inconclusive, 3 wrong usage.
-LAB_PORT chooses the port of the page (4700), LAB_DIR the state folder (.lab).`;
+LAB_PORT chooses the port of the page (4700), LAB_DIR the state folder (.lab),
+LAB_SCENARIOS another folder of scenarios.`;
 
 export const usageHint = "npm run lab -- --help lists verbs and flags.";

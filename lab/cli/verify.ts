@@ -29,7 +29,7 @@ import { onStopRequest } from "./interrupts.ts";
 import { openSession } from "./lab-session.ts";
 import { patiently } from "./patiently.ts";
 import { performRun } from "./perform-run.ts";
-import { ask, requireLab } from "./running-lab.ts";
+import { ask, type LabAddress, requireLab } from "./running-lab.ts";
 import { usageHint } from "./usage.ts";
 
 export interface VerifyRequest {
@@ -68,8 +68,6 @@ interface Report {
   readonly matrix: Matrix | null;
 }
 
-type Lab = { readonly origin: string };
-
 function unknownScenarios(
   unknown: readonly string[],
   catalogue: Catalogue,
@@ -84,7 +82,7 @@ function unknownScenarios(
 }
 
 /** The running lab, or one of this process that ends with the work. */
-async function withLab<T>(context: Context, work: (lab: Lab) => Promise<T>): Promise<T> {
+async function withLab<T>(context: Context, work: (lab: LabAddress) => Promise<T>): Promise<T> {
   const interrupted = Promise.withResolvers<never>();
   interrupted.promise.catch(() => {});
   let force = (): void => {};
@@ -122,7 +120,7 @@ async function withLab<T>(context: Context, work: (lab: Lab) => Promise<T>): Pro
 
 async function verifyAll(
   scenarios: readonly Scenario[],
-  lab: Lab,
+  lab: LabAddress,
   request: VerifyRequest,
   context: Context,
 ): Promise<Report> {
@@ -151,7 +149,7 @@ const keyOf = ({ scenario, mode }: Job): string => `${scenario.id} ${mode}`;
 /** Never rejects with a `LabError`: a job that cannot be carried out has that for a result. */
 async function performJob(
   job: Job,
-  lab: Lab,
+  lab: LabAddress,
   context: Context,
   keep: (evidence: Evidence) => void,
 ): Promise<JobResult> {
@@ -183,7 +181,7 @@ async function performJob(
 }
 
 /** Undefined when the lab does not keep it any more. */
-const evidenceOf = (lab: Lab, { runId }: RunRecord): Promise<Evidence | undefined> =>
+const evidenceOf = (lab: LabAddress, { runId }: RunRecord): Promise<Evidence | undefined> =>
   ask<Evidence>(lab, routes.evidence(runId)).catch(() => undefined);
 
 async function tell(

@@ -14,6 +14,8 @@ export interface LabUnderTest {
   readonly dir: string;
   readonly origin: string;
   readonly pid: number;
+  /** What the start printed. */
+  readonly printed: string;
   readonly cli: (...args: readonly string[]) => Promise<Ended>;
   /** Stops it. @throws Error that names what it left behind. */
   readonly stop: () => Promise<void>;
@@ -57,16 +59,17 @@ export function cli(
   });
 }
 
-/** Starts a lab in the background and waits until it is ready. */
-export async function startLab(dir?: string): Promise<LabUnderTest> {
+/** Starts a lab in the background and waits until it is ready. `flags` are more of `up`'s. */
+export async function startLab(dir?: string, flags: readonly string[] = []): Promise<LabUnderTest> {
   const own = dir ?? (await newLabDir());
-  const started = await cli(own, ["up", "--detach", "--no-open"]);
+  const started = await cli(own, ["up", "--detach", "--no-open", ...flags]);
   if (started.code !== 0) throw new Error(`the lab did not start:\n${started.out}${started.err}`);
   const running = await runningIn(own);
   return {
     dir: own,
     origin: running.origin ?? "",
     pid: running.pid,
+    printed: started.out + started.err,
     cli: (...args) => cli(own, args),
     stop: async () => {
       const processes = processesOf(own, running);
