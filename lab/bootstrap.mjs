@@ -33,7 +33,7 @@ const scripts = {
   bench: ["lab/bench/main.ts"],
 };
 /** They talk to a running lab, so they must work with the packages that lab was started with. */
-const verbsOnRunningLab = ["down", "status", "logs", "list", "run", "restart", "doctor"];
+const verbsOnRunningLab = ["down", "status", "logs", "list", "run", "verify", "restart", "doctor"];
 
 main(process.argv.slice(2)).catch((error) => {
   say(error.stack);

@@ -23,7 +23,7 @@ test("an unknown scenario is wrong usage, and starts nothing", async () => {
 
 test("scenarios of a folder are run and judged by a lab of its own, and the wrong one is told", async () => {
   const junit = join(dir, "verify.xml");
-  const { code, out, err } = await cli(dir, ["verify", "--json", "--junit", junit], {
+  const { code, out, err } = await cli(dir, ["verify", "--self-test", "--json", "--junit", junit], {
     ...ownCatalogue,
     GITHUB_ACTIONS: "true",
   });
@@ -39,6 +39,13 @@ test("scenarios of a folder are run and judged by a lab of its own, and the wron
     state: "fail",
     nearest: { title: expect.stringContaining("SELECT products") },
   });
+  const caughtBy = Object.fromEntries(
+    report.selfTest.mutants.map(({ id, cells }: { id: string; cells: object }) => [id, cells]),
+  );
+  // Renamed is the query that db.right counts; nothing of it looks at the shape of the trace.
+  expect(caughtBy["rename-span"]).toEqual({ "db.right": "caught", "db.wrong": "none" });
+  expect(caughtBy["orphan-child"]).toEqual({ "db.right": "missed", "db.wrong": "none" });
+  expect(err).toContain("No check noticed: split-trace");
   expect(err).toContain("SELECT products");
   expect(err).toMatch(/::error file=scenarios\/db\/wrong\.ts,line=\d+,/);
   expect(await readFile(junit, "utf8")).toContain('tests="5" failures="1" errors="0"');
