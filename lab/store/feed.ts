@@ -1,5 +1,5 @@
 import type { FeedMessage } from "./contract.ts";
-import type { Growth } from "./indexing.ts";
+import type { Growth } from "./growth.ts";
 import type { GrowthListener } from "./store.ts";
 
 /** One reader of the live feed, e.g. an HTTP response. */

@@ -79,28 +79,41 @@ function scanScopes(c: Cursor, groups: ScanGroups, item: (c: Cursor, group: numb
     const length = readLength(c);
     const scoped = cursor(c.bytes, c.pos, c.pos + length);
     c.pos += length;
-    const scope = findFirstField(scoped);
-    checkAttributeList(cursor(c.bytes, scope.offset, scope.offset + scope.length), 0x1a);
     const group = groups.count++;
     groups.resourceOffset[group] = resourceOffset;
     groups.resourceLength[group] = resourceLength;
-    groups.scopeOffset[group] = scope.offset;
-    groups.scopeLength[group] = scope.length;
+    groups.scopeOffset[group] = scoped.pos;
+    groups.scopeLength[group] = 0;
     groups.serviceOffset[group] = service.offset;
     groups.serviceLength[group] = service.length;
-    scanItems(scoped, group, item);
+    scanItems(scoped, groups, group, item);
+    const scopeOffset = groups.scopeOffset[group] as number;
+    const scopeEnd = scopeOffset + (groups.scopeLength[group] as number);
+    checkAttributeList(cursor(c.bytes, scopeOffset, scopeEnd), 0x1a);
   }
 }
 
-function scanItems(c: Cursor, group: number, item: (c: Cursor, group: number) => void): void {
+/** Notes the scope when it comes by: looking ahead for it would step over every item twice. */
+function scanItems(
+  c: Cursor,
+  groups: ScanGroups,
+  group: number,
+  item: (c: Cursor, group: number) => void,
+): void {
   const end = c.end;
   while (c.pos < end) {
     const tag = readTag(c);
-    if (tag !== 0x12) {
+    if (tag !== 0x12 && tag !== 0x0a) {
       skipField(c, tag);
       continue;
     }
     const length = readLength(c);
+    if (tag === 0x0a) {
+      groups.scopeOffset[group] = c.pos;
+      groups.scopeLength[group] = length;
+      c.pos += length;
+      continue;
+    }
     c.end = c.pos + length;
     item(c, group);
     c.pos = c.end;

@@ -1,5 +1,6 @@
 import { type ChunkedTable, chunkedTable, rowMask } from "./chunked-table.ts";
 import { hash64, newSeed } from "./id-hash.ts";
+import { rowSlots } from "./row-slots.ts";
 
 /** Columns of the stored spans; a span's place in them is `row & rowMask`. About 70 bytes per span. */
 export interface SpanColumns {
@@ -36,8 +37,8 @@ export interface SpanTable extends ChunkedTable<SpanColumns> {
   readonly hashes: ChunkedTable<HashColumns>;
   /** Row of the first hash of a span. */
   readonly firstHash: (row: number) => number;
-  /** Makes a row known to `find`; its columns must be filled. */
-  readonly remember: (row: number) => void;
+  /** Makes a row for a span of this trace and fills its ids; 0 when there is one already. */
+  readonly claim: (trace: number, high: number, low: number) => number;
   /** Forgets rows below `row` in both ways. */
   readonly forgetBelow: (row: number) => void;
 }
@@ -63,76 +64,64 @@ export function spanTable(): SpanTable {
   const lastHash = (row: number): number => rows.columnsOf(row).lastHash[row & rowMask] as number;
   const firstHash = (row: number): number =>
     row > rows.first() ? lastHash(row - 1) + 1 : hashes.first();
-  /** Open addressing over span ids; a slot holds a row. */
-  let slots = new Uint32Array(1 << 15);
-  let used = 0;
+  const slots = rowSlots();
   let seed = newSeed();
 
-  const slotOf = (high: number, low: number): number =>
-    hash64(seed, high, low) & (slots.length - 1);
-  const place = (row: number): void => {
-    const columns = rows.columnsOf(row);
-    const at = row & rowMask;
-    let slot = slotOf(columns.spanId[at * 2] as number, columns.spanId[at * 2 + 1] as number);
-    while (slots[slot] !== 0) slot = (slot + 1) & (slots.length - 1);
-    slots[slot] = row;
-  };
-  const rebuild = (size: number): void => {
-    slots = new Uint32Array(size);
-    for (let row = rows.first(); row <= rows.last(); row++) place(row);
-  };
+  /** The row with these ids, or 0 and the probe stands at the free slot. */
+  function probe(hash: number, trace: number, high: number, low: number): number {
+    for (let row = slots.first(hash); row !== 0; row = slots.next(hash)) {
+      if (row < rows.first()) continue;
+      const columns = rows.columnsOf(row);
+      const at = row & rowMask;
+      if (
+        columns.spanId[at * 2] === high &&
+        columns.spanId[at * 2 + 1] === low &&
+        columns.trace[at] === trace
+      )
+        return row;
+    }
+    return 0;
+  }
 
   return {
     ...rows,
     hashes,
     firstHash,
-    find: (trace, high, low) => {
-      let slot = slotOf(high, low);
-      for (let row = slots[slot] as number; row !== 0; row = slots[slot] as number) {
-        if (row >= rows.first()) {
-          const columns = rows.columnsOf(row);
-          const at = row & rowMask;
-          if (
-            columns.spanId[at * 2] === high &&
-            columns.spanId[at * 2 + 1] === low &&
-            columns.trace[at] === trace
-          )
-            return row;
-        }
-        slot = (slot + 1) & (slots.length - 1);
-      }
-      return 0;
-    },
-    remember: (row) => {
-      if (++used * 2 > slots.length) rebuild(slots.length * 2);
-      else place(row);
+    find: (trace, high, low) => probe(hash64(seed, high, low), trace, high, low),
+    claim: (trace, high, low) => {
+      const hash = hash64(seed, high, low);
+      if (probe(hash, trace, high, low) !== 0) return 0;
+      const row = rows.push();
+      slots.put(hash, row);
+      const columns = rows.columnsOf(row);
+      const at = row & rowMask;
+      columns.trace[at] = trace;
+      columns.spanId[at * 2] = high;
+      columns.spanId[at * 2 + 1] = low;
+      return row;
     },
     forgetBelow: (row) => {
       const kept = row > rows.first() ? lastHash(row - 1) + 1 : hashes.first();
       hashes.dropBelow(kept);
       rows.dropBelow(row);
-      used = rows.last() - rows.first() + 1;
-      rebuild(slots.length);
+      slots.forgetBelow(row);
     },
     save: (put) => {
       const table = rows.save(put);
       const hashed = hashes.save(put);
-      put(slots);
-      return { table, hashed, slots: slots.length, used, seed };
+      return { table, hashed, slots: slots.save(put), seed };
     },
     load: (json, fill) => {
       const saved = json as {
         readonly table: unknown;
         readonly hashed: unknown;
-        readonly slots: number;
-        readonly used: number;
+        readonly slots: unknown;
         readonly seed: number;
       };
       rows.load(saved.table, fill);
       hashes.load(saved.hashed, fill);
-      slots = new Uint32Array(saved.slots);
-      fill(slots);
-      ({ used, seed } = saved);
+      slots.load(saved.slots, fill);
+      ({ seed } = saved);
     },
   };
 }

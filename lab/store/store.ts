@@ -1,7 +1,8 @@
 import { readCheckpoint, writeCheckpoint } from "./checkpoint.ts";
 import type { StoreStats } from "./contract.ts";
 import { MalformedEnvelope, readEnvelope } from "./envelope.ts";
-import { type Growth, openIndex, type Tables } from "./indexing.ts";
+import type { Growth } from "./growth.ts";
+import { openIndex, type Tables } from "./indexing.ts";
 import { logStage, scanLogs } from "./log-scan.ts";
 import { type MetricIndex, metricIndex } from "./metric-index.ts";
 import { scanMetrics } from "./metric-scan.ts";

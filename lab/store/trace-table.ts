@@ -101,7 +101,11 @@ export function traceTable(): TraceTable {
         if (next === capacity) grow();
         trace = next++;
       }
-      ids.set([a, b, c, d], trace * 4);
+      const at = trace * 4;
+      ids[at] = a;
+      ids[at + 1] = b;
+      ids[at + 2] = c;
+      ids[at + 3] = d;
       place(trace);
       used++;
       return trace;
