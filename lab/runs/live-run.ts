@@ -59,14 +59,14 @@ export interface Patience {
   readonly quietMs: number;
   /** How long the driver's own root span may take to arrive before the run ends without it. */
   readonly rootWithinMs: number;
-  /** How long a run that is quiet still waits for what its checks miss, before they fail. */
+  /** After the driver's end a run that is quiet still waits so long for what its checks miss. */
   readonly missingWithinMs: number;
   /** After its end a run still takes late telemetry into its counts. */
   readonly tailMs: number;
 }
 const usualPatience: Patience = {
   quietMs: 500,
-  rootWithinMs: 5_000,
+  rootWithinMs: 4_000,
   missingWithinMs: 2_500,
   tailMs: 30_000,
 };
@@ -95,7 +95,6 @@ export function openLiveRun(options: LiveRunOptions): LiveRun {
   let unread = false;
   let isQuiet = false;
   let metricsRead: "no" | "under way" | "yes" = metrics === undefined ? "yes" : "no";
-  let missingUntil: number | undefined;
   let closed = false;
   let quiet: NodeJS.Timeout | undefined;
   let end = setTimeout(expire, Math.max(0, options.deadline - Date.now())).unref();
@@ -223,8 +222,7 @@ export function openLiveRun(options: LiveRunOptions): LiveRun {
       return;
     }
     const judgement = judgeRun(expect, evidence(true));
-    missingUntil ??= Date.now() + missingWithinMs;
-    const left = missingUntil - Date.now();
+    const left = (record.endedAt ?? 0) + missingWithinMs - Date.now();
     if (left > 0 && mayImprove(judgeRun(expect, evidence(false)), judgement)) {
       clearTimeout(quiet);
       quiet = setTimeout(quieted, left).unref();

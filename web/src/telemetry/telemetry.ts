@@ -132,7 +132,11 @@ export async function interaction<T>(
   }
 }
 
-/** Resolves when ended spans and queued Sentry items have left. Never rejects. */
+/**
+ * Resolves when ended spans and queued Sentry items have left, or when the time is over: where
+ * something blocks them, the exporter alone would try for ten seconds. Never rejects.
+ */
 export async function flushTelemetry(timeoutMs = 2000): Promise<void> {
-  await Promise.allSettled([spans?.forceFlush(), flushSentry(timeoutMs)]);
+  const left = Promise.allSettled([spans?.forceFlush(), flushSentry(timeoutMs)]);
+  await Promise.race([left, new Promise((resolve) => setTimeout(resolve, timeoutMs))]);
 }
