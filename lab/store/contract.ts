@@ -23,7 +23,7 @@ export const storeRoutes = {
    * since the epoch), `run`, `limit` (newest first wins, shown oldest first).
    */
   metrics: "/lab/metrics",
-  /** `StoreStats`. */
+  /** `StatsBody`. */
   stats: "/lab/stats",
   /** NDJSON stream of {@link FeedMessage}; starts with `hello`, sends `beat` every 5 s. */
   feed: "/lab/feed",
@@ -57,4 +57,19 @@ export interface StoreStats {
   readonly dropped: Readonly<Record<string, number>>;
   /** Set while writes fail, e.g. `disk full`. */
   readonly trouble: string | null;
+}
+
+/** What became of the copies that go on to a real Sentry project, since the store started. */
+export interface ForwardingStats {
+  /** Requests that it took. */
+  readonly sent: number;
+  /** Requests that wait or are under way. */
+  readonly waiting: number;
+  /** Requests, or items of them, by reason. */
+  readonly dropped: Readonly<Record<string, number>>;
+}
+
+export interface StatsBody extends StoreStats {
+  /** Null while no `SENTRY_DSN` is set. */
+  readonly forwarding: ForwardingStats | null;
 }

@@ -84,6 +84,8 @@ test("with LAB_STORE_FSYNC=1 concurrent senders are all acknowledged", async () 
 test("wrong settings end the process at once, with a line that says which", async () => {
   await expect(startStoreProcess("", {})).rejects.toThrow("ended with 3");
   await expect(startStoreProcess("/nowhere/at/all")).rejects.toThrow("ended with 1");
+  const wrongDsn = startStoreProcess(await emptyDir(), { SENTRY_DSN: "https://host/1" });
+  await expect(wrongDsn).rejects.toThrow("ended with 3");
 });
 
 /** A command that runs another one in a mount namespace of its own; undefined where that is forbidden. */

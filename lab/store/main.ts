@@ -1,8 +1,10 @@
 /**
  * The store process: `LAB_STORE_PORT` and `LAB_STORE_DIR` (an existing folder) say where;
- * `LAB_STORE_FSYNC=1` makes every acknowledgement wait for the disk. SIGTERM and SIGINT finish
+ * `LAB_STORE_FSYNC=1` makes every acknowledgement wait for the disk; `SENTRY_DSN` names a Sentry
+ * project that gets a copy of spans and envelopes. SIGTERM and SIGINT finish
  * what is under way and exit 0.
  */
+import { LabError } from "#lab/errors.ts";
 import { openStoreServer } from "./store-server.ts";
 
 /** One JSON line per event; it never holds anything a sender sent. */
@@ -23,6 +25,7 @@ try {
     port,
     dir,
     fsync: process.env.LAB_STORE_FSYNC === "1",
+    sentryDsn: process.env.SENTRY_DSN,
     onError: (error) => log("error", "request failed", { error: errorText(error) }),
   });
   for (const damage of server.store.index.log.damage) log("warn", "damage found", { ...damage });
@@ -43,6 +46,10 @@ try {
   process.on("SIGTERM", (signal) => void stop(signal));
   process.on("SIGINT", (signal) => void stop(signal));
 } catch (error) {
+  if (error instanceof LabError) {
+    log("error", error.message, { code: error.code, hint: error.hint });
+    process.exit(3);
+  }
   log("error", "store cannot start", { error: errorText(error) });
   process.exit(1);
 }

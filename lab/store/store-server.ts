@@ -1,4 +1,6 @@
 import { openFeed } from "./feed.ts";
+import { badDsn, parseDsn } from "./forward/dsn.ts";
+import { type Forwarder, openForwarder } from "./forward/forwarder.ts";
 import { type BodyLimits, bodyReader, defaultLimits } from "./http/body.ts";
 import { labRoutes } from "./http/lab-routes.ts";
 import { otlpRoutes } from "./http/otlp-routes.ts";
@@ -27,16 +29,22 @@ export interface StoreServerOptions {
   readonly fsync?: boolean;
   readonly limits?: Partial<BodyLimits>;
   readonly beatMs?: number;
+  /** DSN of a Sentry project that gets a copy of spans and envelopes. A wrong one is a `LabError` `bad-dsn`. */
+  readonly sentryDsn?: string | undefined;
   readonly onError?: (error: unknown) => void;
 }
 
 const version = "0.1.0";
 const closeGraceMs = 3000;
+/** The supervisor waits no longer than 1.5 s for the whole stop. */
+const forwardGraceMs = 700;
 const checkpointMs = 30_000;
 
 /** The store with its HTTP side, ready to serve. */
 export async function openStoreServer(options: StoreServerOptions): Promise<StoreServer> {
   const { dir, fsync = false, onError = () => undefined } = options;
+  const project = options.sentryDsn ? parseDsn(options.sentryDsn) : undefined;
+  const forwarder = project && openForwarder({ project });
   const feed = openFeed({
     ...(options.beatMs === undefined ? {} : { beatMs: options.beatMs }),
     describe: (trace) => ({
@@ -48,27 +56,52 @@ export async function openStoreServer(options: StoreServerOptions): Promise<Stor
   const checkpoints = setInterval(store.checkpoint, checkpointMs);
   checkpoints.unref();
   const readBody = bodyReader({ ...defaultLimits, ...options.limits });
+  const receiver = forwarder ? forwarding(store, forwarder) : store;
   const server = await openHttpServer({
     port: options.port,
     onError,
     routes: [
-      ...otlpRoutes(store, readBody),
-      ...sentryRoutes(store, readBody),
-      ...labRoutes(store, feed),
+      ...otlpRoutes(receiver, readBody),
+      ...sentryRoutes(receiver, readBody),
+      ...labRoutes(store, feed, () => forwarder?.stats() ?? null),
       ...tempoRoutes(store, version),
       ...tempoSearchRoutes(store),
     ],
   });
+  async function close(): Promise<void> {
+    clearInterval(checkpoints);
+    feed.close();
+    await server.close(closeGraceMs);
+    await forwarder?.close(forwardGraceMs);
+    store.close();
+  }
+  if (project !== undefined && isOwn(project.envelopeUrl, server.port)) {
+    await close();
+    throw badDsn("it leads to the lab's own store");
+  }
   return {
     port: server.port,
     url: `http://127.0.0.1:${server.port}`,
     store,
     feedReaders: feed.readers,
-    close: async () => {
-      clearInterval(checkpoints);
-      feed.close();
-      await server.close(closeGraceMs);
-      store.close();
-    },
+    close,
   };
 }
+
+/** The store, with a copy of what it accepted handed on once it is kept. */
+const forwarding = (store: Store, forwarder: Forwarder): Store => ({
+  ...store,
+  addTraces: async (bytes) => {
+    const accepted = await store.addTraces(bytes);
+    forwarder.spans(bytes);
+    return accepted;
+  },
+  addEnvelope: async (bytes) => {
+    const accepted = await store.addEnvelope(bytes);
+    forwarder.envelope(bytes);
+    return accepted;
+  },
+});
+
+const isOwn = ({ hostname, port }: URL, own: number): boolean =>
+  Number(port) === own && /^(localhost|127(\.\d+){3}|\[::1\])$/.test(hostname);

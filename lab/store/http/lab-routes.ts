@@ -1,4 +1,5 @@
 import type { LogsBody, MetricsBody, OtlpTrace, SentryBody, SentryItem } from "#lab/api.ts";
+import type { ForwardingStats, StatsBody } from "../contract.ts";
 import type { Feed } from "../feed.ts";
 import { findLogs, type LogQuery, severities } from "../log-read.ts";
 import { findMetrics } from "../metric-read.ts";
@@ -22,7 +23,11 @@ const sentryKinds: readonly SentryItem["kind"][] = [
 ];
 
 /** What the lab itself reads; see `contract.ts`. */
-export function labRoutes(store: Store, feed: Feed): readonly Route[] {
+export function labRoutes(
+  store: Store,
+  feed: Feed,
+  forwarding: () => ForwardingStats | null,
+): readonly Route[] {
   const { index } = store;
   return [
     {
@@ -123,7 +128,8 @@ export function labRoutes(store: Store, feed: Feed): readonly Route[] {
     {
       method: "GET",
       path: /^\/lab\/stats$/,
-      handle: ({ response }) => sendJson(response, store.stats()),
+      handle: ({ response }) =>
+        sendJson(response, { ...store.stats(), forwarding: forwarding() } satisfies StatsBody),
     },
     {
       method: "GET",
