@@ -23,6 +23,7 @@ export const routes = {
   service: (id: string, action: ServiceAction) => `/lab/api/services/${id}/${action}`,
   serviceLog: (id: string) => `/lab/api/services/${id}/log`,
   events: "/lab/api/events",
+  links: "/lab/api/links",
   ingestTraces: "/lab/ingest/v1/traces",
   ingestLogs: "/lab/ingest/v1/logs",
   ingestMetrics: "/lab/ingest/v1/metrics",
@@ -255,6 +256,11 @@ export interface ScenariosBody {
 /** `GET` {@link routes.runs}, newest first; query `scenario`, `limit` (1 to 500, default 100). */
 export interface RunsBody {
   readonly runs: readonly RunRecord[];
+}
+/** Answer of `POST` {@link routes.links}. */
+export interface LinkBody {
+  /** Where to send a person: the lab's origin, or with `--token` a new link that works once. */
+  readonly link: string;
 }
 /** `GET` {@link routes.serviceLog}, oldest first; query `lines` (1 to 2000, default 200). */
 export interface ServiceLogBody {

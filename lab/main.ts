@@ -42,6 +42,8 @@ async function carryOut(command: Command, context: Context): Promise<ExitCode> {
       return (await import("./cli/down.ts")).down(command.json, context);
     case "status":
       return (await import("./cli/status.ts")).status(command.json, context);
+    case "open":
+      return (await import("./cli/open.ts")).open(context);
     case "doctor":
       return (await import("./cli/doctor.ts")).doctor(command.json, context);
     case "logs":

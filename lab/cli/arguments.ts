@@ -22,6 +22,7 @@ export type Command =
   | ({ readonly verb: "dev" } & StartOptions)
   | { readonly verb: "down"; readonly json: boolean }
   | { readonly verb: "status"; readonly json: boolean }
+  | { readonly verb: "open" }
   | { readonly verb: "doctor"; readonly json: boolean }
   | { readonly verb: "logs"; readonly service: string; readonly follow: boolean }
   | { readonly verb: "list"; readonly json: boolean }
@@ -81,6 +82,7 @@ const verbs: Readonly<Record<string, VerbSyntax>> = {
   dev: { options: ["runtime", "no-open"] },
   down: { options: ["json"] },
   status: { options: ["json"] },
+  open: { options: [] },
   doctor: { options: ["json"] },
   logs: { options: ["follow"], argument: "service" },
   list: { options: ["json"] },
@@ -138,6 +140,8 @@ function commandOf(verb: string, argument: string, values: Values): Parsed {
     case "list":
     case "reset":
       return { ok: true, command: { verb, json } };
+    case "open":
+      return { ok: true, command: { verb } };
     case "logs":
       return {
         ok: true,

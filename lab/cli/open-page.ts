@@ -7,8 +7,7 @@ import type { Env } from "#lab/state/lab-dir.ts";
 const openingOf = (dir: string): string => join(dir, "open.html");
 
 /** What a start with a token says below its link. */
-export const linkAdvice =
-  "The link opens one browser, once. A new start gives a new link; programs of this user need none.";
+export const linkAdvice = "The link opens one browser, once. A new one: npm run lab -- open";
 
 /** Shows the page in the user's browser. Where there is none, the URL was printed anyway. */
 export function openPage(url: string, env: Env): void {

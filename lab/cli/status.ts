@@ -4,10 +4,6 @@ import { rowText } from "./board.ts";
 import { type Context, type ExitCode, printJson } from "./context.ts";
 import { ask, requireLab } from "./running-lab.ts";
 
-/** Nothing but a start makes links. */
-const askingAdvice =
-  "Started with --token: browsers need a link, and each start prints one. For another browser: npm run lab -- down, then up --token";
-
 /** 0 when every service is ready, 1 when one is not, or when no lab runs. */
 export async function status(json: boolean, context: Context): Promise<ExitCode> {
   if (json && (await readRunning(context.dir)) === undefined) {
@@ -22,7 +18,8 @@ export async function status(json: boolean, context: Context): Promise<ExitCode>
     const since = new Date(body.startedAt).toISOString().slice(0, 19).replace("T", " ");
     context.out(`${body.origin}  ${body.runtime}, pid ${lab.pid}, since ${since} UTC`);
     for (const row of body.services) context.out(rowText(row));
-    if (lab.token !== undefined) context.out(askingAdvice);
+    if (lab.token !== undefined)
+      context.out("Started with --token. A link for another browser: npm run lab -- open");
   }
   return body.services.every(({ state }) => state === "ready") ? 0 : 1;
 }

@@ -57,6 +57,16 @@ test("the printed link opens one browser, once", async () => {
   expect((await get(link)).status).toBe(401);
 });
 
+test("another browser gets a link of its own, from whoever is in already", async () => {
+  const { code, out } = await lab.cli("open");
+  expect(code).toBe(0);
+  expect((await get(linkIn(out))).status).toBe(303);
+  expect((await get(linkIn(out))).status).toBe(401);
+  const writing = { "content-type": "application/json", "x-lab-csrf": "1" };
+  const links = `${lab.origin}/lab/api/links`;
+  expect((await fetch(links, { method: "POST", headers: writing, body: "{}" })).status).toBe(401);
+});
+
 test("the token is 32 random bytes that only this user can read", () => {
   expect(token).toMatch(/^[\w-]{43}$/);
   expect(statSync(tokenFile()).mode & 0o777).toBe(0o600);
@@ -65,7 +75,7 @@ test("the token is 32 random bytes that only this user can read", () => {
 test("the command line enters by itself", async () => {
   const status = await lab.cli("status");
   expect([status.code, status.err]).toEqual([0, ""]);
-  expect(status.out).toContain("--token");
+  expect(status.out).toContain("npm run lab -- open");
   expect((await lab.cli("restart", "server")).code).toBe(0);
 });
 

@@ -5,6 +5,7 @@ npm run lab -- <verb> [flags]
   up [--detach]                  start; --detach: in the background
   down                           stop the lab of this clone
   status                         what runs
+  open                           show the page in a browser; prints its address, with --token a new link
   doctor                         what this machine offers, and what is in the way
   logs <service> [--follow]      output of a service; "lab" for the lab's own when detached
   list                           the scenarios

@@ -1,5 +1,6 @@
 import { readFileSync } from "node:fs";
 import type { IncomingMessage, Server, ServerResponse } from "node:http";
+import type { LinkBody } from "#lab/api.ts";
 import { type Catalogue, loadCatalogue, scenariosFolder } from "#scenarios/catalogue.ts";
 import { header } from "#scenarios/names.ts";
 import { unfitScenarios } from "../runs/unfit.ts";
@@ -90,6 +91,8 @@ export async function openFrontDoor(options: FrontDoorOptions): Promise<FrontDoo
   const quota = openQuota(ingestQuota);
   const host = openPageHost(options, options.build);
   const gate = options.token === undefined ? undefined : openTokenGate(options.token);
+  /** Behind the door, headers may be recorded. */
+  const withheld = gate ? ["authorization"] : [];
   let attachment: Attachment | undefined;
 
   const { port, servers } = await bindLoopback(options.port, onRequest);
@@ -161,6 +164,10 @@ export async function openFrontDoor(options: FrontDoorOptions): Promise<FrontDoo
       case "enter":
         enter(route.token, request, response);
         break;
+      case "links":
+        drain(request);
+        answerJson(response, 201, { link: link() } satisfies LinkBody);
+        break;
       case "ingest":
         serveIngest(route, request, response);
         break;
@@ -214,6 +221,7 @@ export async function openFrontDoor(options: FrontDoorOptions): Promise<FrontDoo
       target,
       // The store answers to its own names only.
       headers: base === undefined ? [] : [["host", new URL(base).host]],
+      withheld,
       bodyLimit,
       absent: attachment ? storeAway : starting,
       broken: storeBroke,
@@ -234,7 +242,7 @@ export async function openFrontDoor(options: FrontDoorOptions): Promise<FrontDoo
       base: attachment?.system.url("server"),
       target,
       headers,
-      ...(gate ? { withheld: ["authorization"] } : {}),
+      withheld,
       bodyLimit: bodyLimitOf(route),
       absent: attachment ? serverRestarting : starting,
       broken: serverBroke,

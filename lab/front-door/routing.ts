@@ -21,6 +21,8 @@ export type Route =
   | ControlRoute
   | IngestRoute
   | { readonly name: "health" }
+  /** Makes a one-time link of the token gate. */
+  | { readonly name: "links" }
   /** The app's own routes, proxied. */
   | { readonly name: "app" | "auth" }
   /** One-time link of the token gate. */
@@ -43,6 +45,7 @@ const fixed = new Map<string, Route>([
   ["/lab/api/sentry", { name: "sentry" }],
   ["/lab/api/metrics", { name: "metrics" }],
   ["/lab/api/events", { name: "events" }],
+  ["/lab/api/links", { name: "links" }],
   ["/lab/ingest/v1/traces", { name: "ingest", upstream: "/v1/traces" }],
   ["/lab/ingest/v1/logs", { name: "ingest", upstream: "/v1/logs" }],
   ["/lab/ingest/v1/metrics", { name: "ingest", upstream: "/v1/metrics" }],
@@ -101,6 +104,7 @@ export function classOf(route: Route): RouteClass {
   switch (route.name) {
     case "health":
       return "health";
+    case "links":
     case "status":
     case "scenarios":
     case "runs":
@@ -136,6 +140,7 @@ export function methodsOf(route: Route): readonly string[] {
   switch (route.name) {
     case "runs":
       return [...reading, "POST"];
+    case "links":
     case "observations":
     case "service-action":
     case "ingest":

@@ -77,6 +77,29 @@ test("programs bring the token itself, and the app sees neither token nor cookie
   expect(lab.seen.map(({ cookie }) => cookie)).toEqual([undefined, "a=1; b=2", undefined]);
 });
 
+test("whoever is in may make a link for another browser; a page of another site may not", async () => {
+  await using lab = await open();
+  const authorization = `Bearer ${token}`;
+  const make = (headers: Record<string, string>) =>
+    lab.ask("/lab/api/links", { method: "POST", headers, body: "{}" });
+  const made = await make({ ...writing, authorization });
+  expect(made.status).toBe(201);
+  const { link } = made.json as { link: string };
+  expect((await lab.ask(new URL(link).pathname)).status).toBe(303);
+  expect((await make(writing)).status).toBe(401);
+  const foreign = { ...writing, authorization, origin: "http://evil.example" };
+  expect((await make(foreign)).status).toBe(403);
+});
+
+test("the store sees no token either", async () => {
+  await using lab = await open();
+  const authorization = `Bearer ${token}`;
+  const headers = { "content-type": "application/json", authorization };
+  await lab.ask("/lab/ingest/v1/traces", { method: "POST", headers, body: "{}" });
+  expect(lab.double.store.received).toHaveLength(1);
+  expect(JSON.stringify(lab.double.store.received)).not.toContain(token);
+});
+
 test("without a token every address is open, and links lead nowhere", async () => {
   await using lab = await openDoorUnderTest();
   expect(lab.door.link()).toBe(lab.door.origin);

@@ -34,7 +34,7 @@ export const tooMuchTelemetry: Trouble = {
 export const tokenNeeded: Trouble = {
   code: "token-needed",
   message: "This lab was started with --token and does not know this browser.",
-  hint: "Open the link that the lab printed when it started; each link works once.",
+  hint: "Open the link that the lab printed when it started; each link works once. For a new one: npm run lab -- open",
 };
 export const notHere: Trouble = {
   code: "not-found",

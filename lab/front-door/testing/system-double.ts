@@ -1,6 +1,12 @@
 /** Real small servers in the places of the app and the store, for tests of the front door. */
 import { once } from "node:events";
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
+import {
+  createServer,
+  type IncomingHttpHeaders,
+  type IncomingMessage,
+  type Server,
+  type ServerResponse,
+} from "node:http";
 import type { AddressInfo } from "node:net";
 import type { LogRecord, OtlpSpan, OtlpTrace, SentryItem, ServiceStatus } from "../../api.ts";
 import type { ServiceId } from "../../services/ids.ts";
@@ -22,7 +28,11 @@ export interface SystemDouble {
 }
 
 export interface StoreDouble {
-  readonly received: { readonly url: string; readonly body: Buffer }[];
+  readonly received: {
+    readonly url: string;
+    readonly headers: IncomingHttpHeaders;
+    readonly body: Buffer;
+  }[];
   /** Makes evidence readable, then tells the feed. */
   readonly add: (evidence: {
     readonly traceId: string;
@@ -92,7 +102,7 @@ export async function openSystemDouble(app: AppHandler): Promise<SystemDouble> {
 }
 
 async function openStoreDouble() {
-  const received: { url: string; body: Buffer }[] = [];
+  const received: { url: string; headers: IncomingHttpHeaders; body: Buffer }[] = [];
   const traces = new Map<string, OtlpTrace>();
   const runs = new Map<string, Set<string>>();
   const logs: LogRecord[] = [];
@@ -118,7 +128,7 @@ async function openStoreDouble() {
       const inRun = runs.get(url.searchParams.get("run") ?? "") ?? new Set();
       const chosen = (traceId: string | null) => traceId === trace || inRun.has(traceId ?? "");
       if (request.method === "POST") {
-        received.push({ url: url.pathname, body: Buffer.concat(chunks) });
+        received.push({ url: url.pathname, headers: request.headers, body: Buffer.concat(chunks) });
         json({});
       } else if (url.pathname === "/lab/feed") {
         feeds.add(response);
