@@ -22,6 +22,7 @@ export function spanAdder({
     const service = serviceOf(services, bytes, s.groups);
     const firstGroup = addGroups(spanGroups, s.groups, place, spans.last() + 1, service);
     const { low: baseLow, high: baseHigh } = base();
+    spans.expect(s.spanId, s.count);
     let trace = 0;
     let grown: Growth | undefined;
     /** Row that the last hash of the current span will have, and the first hash not yet copied. */

@@ -1,5 +1,6 @@
 import { anyHash, attributeHash, viewOf } from "./attribute-hash.ts";
 import { rowMask } from "./chunked-table.ts";
+import { hashHits } from "./hash-hits.ts";
 import { encodeMessage } from "./otlp-encode.ts";
 import { keyValue } from "./otlp-schema.ts";
 import type { StoreIndex } from "./store.ts";
@@ -150,16 +151,8 @@ function attributeFilter(
 ): RowFilter {
   const { spans, spanGroups } = index;
   if (scope !== "any" && scope !== "span") return always;
-  const wanted = new Uint32Array(hashesOf(name, value));
-  const [first = anyHash, second = first] = wanted;
-  const onSpan: RowFilter = (row) => {
-    const last = spans.columnsOf(row).lastHash[row & rowMask] as number;
-    for (let at = spans.firstHash(row); at <= last; at++) {
-      const hash = spans.hashes.columnsOf(at).hash[at & rowMask];
-      if (hash === first || hash === second || hash === anyHash) return true;
-    }
-    return false;
-  };
+  const [first = anyHash, second = first] = hashesOf(name, value);
+  const onSpan = hashHits(spans, first, second);
   if (scope === "span") return onSpan;
   // The key alone decides for resources: they are few, and asked once each.
   const key = Buffer.from(name);

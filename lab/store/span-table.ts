@@ -37,6 +37,8 @@ export interface SpanTable extends ChunkedTable<SpanColumns> {
   readonly hashes: ChunkedTable<HashColumns>;
   /** Row of the first hash of a span. */
   readonly firstHash: (row: number) => number;
+  /** To be called before many claims: makes them quicker. `ids`: two words per span. */
+  readonly expect: (ids: Uint32Array, count: number) => void;
   /** Makes a row for a span of this trace and fills its ids; 0 when there is one already. */
   readonly claim: (trace: number, high: number, low: number) => number;
   /** Forgets rows below `row` in both ways. */
@@ -88,6 +90,10 @@ export function spanTable(): SpanTable {
     hashes,
     firstHash,
     find: (trace, high, low) => probe(hash64(seed, high, low), trace, high, low),
+    expect: (ids, count) => {
+      for (let i = 0; i < count; i++)
+        slots.fetch(hash64(seed, ids[i * 2] as number, ids[i * 2 + 1] as number));
+    },
     claim: (trace, high, low) => {
       const hash = hash64(seed, high, low);
       if (probe(hash, trace, high, low) !== 0) return 0;

@@ -1,0 +1,26 @@
+import { mkdtempSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+
+export const report = (figure: string, value: string): void =>
+  console.log(`${figure.padEnd(64)} ${value}`);
+
+export const tempDir = (): string => mkdtempSync(join(tmpdir(), "lab-store-bench-"));
+
+/** Of this process, in user and kernel mode. */
+export const cpuSeconds = (): number => {
+  const { user, system } = process.cpuUsage();
+  return (user + system) / 1e6;
+};
+
+export function p50(times: number, run: (n: number) => void): string {
+  const ms: number[] = [];
+  for (let n = 0; n < times; n++) {
+    const before = performance.now();
+    run(n);
+    ms.push(performance.now() - before);
+  }
+  ms.sort((a, b) => a - b);
+  const at = (share: number): string => (ms[Math.floor(ms.length * share)] ?? 0).toFixed(2);
+  return `p50 ${at(0.5)} ms, p99 ${at(0.99)} ms`;
+}
