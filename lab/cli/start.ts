@@ -127,21 +127,21 @@ async function announce(
   const seconds = ((performance.now() - start.startedAt) / 1000).toFixed(1);
   // What a lab in the background prints is its log, and a link is a secret while it waits for its visit.
   const shown = start.untilReady || isBackground(context.env) ? session.origin : session.link();
+  if (!start.untilReady) {
+    context.out(
+      "Embedded runtime: no containers. The full stack with Grafana, Tempo and Prometheus is not part of this version.",
+    );
+    if (session.token !== undefined) context.out(linkAdvice);
+  }
   context.out(
     problems.length === 0
       ? `Ready in ${seconds} s: ${shown}`
       : `Not everything is up after ${seconds} s: ${shown}`,
   );
   if (isBackground(context.env)) await tellStarter({ type: "ready", link: session.link() });
-  if (!start.untilReady) {
-    context.out(
-      "Embedded runtime: no containers. The full stack with Grafana, Tempo and Prometheus is not part of this version.",
-    );
-    if (session.token !== undefined) context.out(linkAdvice);
-    if (start.open && context.live) {
-      if (session.token === undefined) openPage(session.origin, context.env);
-      else await openByLink(shown, context);
-    }
+  if (!start.untilReady && start.open && context.live) {
+    if (session.token === undefined) openPage(session.origin, context.env);
+    else await openByLink(shown, context);
   }
   return problems.length === 0;
 }
