@@ -2,7 +2,7 @@ import { type Adding, serviceOf } from "./adding.ts";
 import { rowMask } from "./chunked-table.ts";
 import { addGroups } from "./group-table.ts";
 import type { LogStage } from "./log-scan.ts";
-import type { RecordPlace } from "./segment-log.ts";
+import type { RecordPlace } from "./segment-format.ts";
 
 /** Makes the function that takes over what a scan found in `bytes`, which lie at `place` now. */
 export function logAdder({

@@ -2,7 +2,7 @@ import { type Adding, serviceOf } from "./adding.ts";
 import { rowMask } from "./chunked-table.ts";
 import { addGroups } from "./group-table.ts";
 import type { Growth } from "./growth.ts";
-import type { RecordPlace } from "./segment-log.ts";
+import type { RecordPlace } from "./segment-format.ts";
 import type { SpanStage } from "./span-stage.ts";
 import type { SpanTable } from "./span-table.ts";
 

@@ -1,6 +1,6 @@
 import { type ChunkedTable, chunkedTable, rowMask } from "./chunked-table.ts";
 import type { ScanGroups } from "./scan-group.ts";
-import type { RecordPlace } from "./segment-log.ts";
+import type { RecordPlace } from "./segment-format.ts";
 
 /** What the spans (or log records) of one ScopeSpans share: where they lie and who sent them. */
 export interface GroupColumns {

@@ -10,7 +10,7 @@ import type { LogStage } from "./log-scan.ts";
 import { type LogTable, logTable } from "./log-table.ts";
 import { type RunIndex, runIndex } from "./run-index.ts";
 import { runMemberships } from "./run-memberships.ts";
-import type { RecordPlace } from "./segment-log.ts";
+import type { RecordPlace } from "./segment-format.ts";
 import type { SpanStage } from "./span-stage.ts";
 import { type SpanTable, spanTable } from "./span-table.ts";
 import { idWords, type TraceTable, traceTable } from "./trace-table.ts";

@@ -7,7 +7,7 @@ import { plainAttributes } from "./log-read.ts";
 import type { MetricKind, MetricScan } from "./metric-scan.ts";
 import { decodeMessage } from "./otlp-decode.ts";
 import { resource as resourceMessage } from "./otlp-schema.ts";
-import type { RecordPlace } from "./segment-log.ts";
+import type { RecordPlace } from "./segment-format.ts";
 
 type Labels = Readonly<Record<string, unknown>>;
 

@@ -2,7 +2,8 @@ import { readdirSync, readFileSync, statSync, truncateSync, writeFileSync } from
 import { join } from "node:path";
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { openSegmentLog, recordKind, type SegmentLog } from "./segment-log.ts";
+import { recordKind } from "./segment-format.ts";
+import { openSegmentLog, type SegmentLog } from "./segment-log.ts";
 import { emptyDir } from "./testing/open.ts";
 
 interface Opened {

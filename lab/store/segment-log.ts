@@ -15,37 +15,21 @@ import {
 } from "node:fs";
 import { join } from "node:path";
 import { crc32 } from "node:zlib";
-
-/**
- * An append-only log in segment files. Every record is written before it is indexed or
- * acknowledged, so whatever was acknowledged is there after `kill -9`. What is stored is what was
- * received; the index in memory points into it.
- *
- * Segment file: header of 32 bytes, then records.
- *   header  "LABSTORE" | u32 format version | u32 0 | f64 number of its first record | f64 created, ms
- *   record  u32 length of payload | u32 CRC-32 of all that follows | u8 kind | 3 × u8 0 | f64 received, ms | payload
- * All little-endian.
- */
-export const recordKind = { traces: 1, logs: 2, metrics: 3, envelope: 4 } as const;
-export type RecordKind = (typeof recordKind)[keyof typeof recordKind];
-
-const magic = "LABSTORE";
-const formatVersion = 1;
-const segmentHeaderBytes = 32;
-const recordHeaderBytes = 20;
-/** A length beyond this is damage, not data. */
-const maxPayloadBytes = 64 * 1024 * 1024;
-
-/** Where a record's payload lies, and when and as which record of all it came. */
-export interface RecordPlace {
-  readonly segment: number;
-  /** Byte offset of the payload in the segment file. */
-  readonly offset: number;
-  /** Position among all records ever appended, from 0. */
-  readonly ordinal: number;
-  /** Milliseconds since the epoch. */
-  readonly receivedAt: number;
-}
+import {
+  formatVersion,
+  magic,
+  type RecordKind,
+  type RecordPlace,
+  recordHeaderBytes,
+  segmentHeaderBytes,
+} from "./segment-format.ts";
+import {
+  type Damage,
+  fileSpace,
+  type Replay,
+  replaySegment,
+  type Segment,
+} from "./segment-replay.ts";
 
 /** A place between two records. */
 export interface LogPosition {
@@ -64,13 +48,6 @@ export interface SegmentLogOptions {
   readonly now: () => number;
   /** Records before this are known already and not replayed. */
   readonly from?: LogPosition | undefined;
-}
-
-/** Damage found while opening: nothing of it is fatal, all of it is told. */
-export interface Damage {
-  readonly segment: string;
-  readonly what: "corrupt record skipped" | "torn end cut off" | "unreadable segment set aside";
-  readonly bytes: number;
 }
 
 export interface SegmentLog {
@@ -97,15 +74,6 @@ export interface SegmentInfo {
   readonly bytes: number;
 }
 
-interface Segment {
-  readonly id: number;
-  readonly path: string;
-  readonly fd: number;
-  bytes: number;
-}
-
-type Replay = (kind: RecordKind, payload: Buffer, place: RecordPlace) => void;
-
 /** Opens the folder's log and calls `replay` with every whole record, oldest first. */
 export function openSegmentLog(options: SegmentLogOptions, replay: Replay): SegmentLog {
   const { dir, fsync, segmentBytes, now, from } = options;
@@ -113,6 +81,7 @@ export function openSegmentLog(options: SegmentLogOptions, replay: Replay): Segm
   const segments = new Map<number, Segment>();
   let ordinal = 0;
 
+  const space = fileSpace();
   for (const id of existingSegments(dir)) {
     const segment = openSegment(id, "r+");
     if (from !== undefined && id < from.segment) {
@@ -120,7 +89,14 @@ export function openSegmentLog(options: SegmentLogOptions, replay: Replay): Segm
       continue;
     }
     const known = id === from?.segment ? from : undefined;
-    const next = replaySegment(segment, known?.ordinal ?? ordinal, known?.offset, replay, damage);
+    const next = replaySegment(
+      segment,
+      known?.ordinal ?? ordinal,
+      known?.offset,
+      replay,
+      damage,
+      space,
+    );
     if (next === undefined) {
       closeSync(segment.fd);
       renameSync(segment.path, `${segment.path}.bad-${now()}`);
@@ -263,66 +239,4 @@ function writeAll(segment: Segment, parts: readonly Uint8Array[]): void {
     ftruncateSync(segment.fd, start);
     throw error;
   }
-}
-
-/**
- * Calls back with each record and returns the number the next one will have; undefined when the
- * file is not a segment of this format. The segment may end up shorter.
- */
-function replaySegment(
-  segment: Segment,
-  expected: number,
-  from: number | undefined,
-  replay: Replay,
-  damage: Damage[],
-): number | undefined {
-  const name = `segment-${segment.id}`;
-  // Only the header and what is not known yet is read; the buffer keeps the file's offsets.
-  const file = Buffer.allocUnsafe(segment.bytes);
-  readSync(segment.fd, file, 0, Math.min(file.length, segmentHeaderBytes), 0);
-  const start = from ?? segmentHeaderBytes;
-  if (start < file.length) readSync(segment.fd, file, start, file.length - start, start);
-  if (
-    file.length < segmentHeaderBytes ||
-    file.toString("latin1", 0, magic.length) !== magic ||
-    file.readUInt32LE(8) !== formatVersion
-  ) {
-    damage.push({ segment: name, what: "unreadable segment set aside", bytes: file.length });
-    return undefined;
-  }
-  const first = file.readDoubleLE(16);
-  const isSane = Number.isSafeInteger(first) && first >= expected;
-  let ordinal = from === undefined && isSane ? first : expected;
-  let at = start;
-  while (at + recordHeaderBytes <= file.length) {
-    const length = file.readUInt32LE(at);
-    const offset = at + recordHeaderBytes;
-    if (length > maxPayloadBytes || offset + length > file.length) break;
-    const whole = crc32(file.subarray(at + 8, offset + length)) === file.readUInt32LE(at + 4);
-    if (whole) {
-      const place = {
-        segment: segment.id,
-        offset,
-        ordinal,
-        receivedAt: file.readDoubleLE(at + 12),
-      };
-      replay(file.readUInt8(at + 8) as RecordKind, file.subarray(offset, offset + length), place);
-    } else if (offset + length === file.length) {
-      break;
-    } else {
-      damage.push({
-        segment: name,
-        what: "corrupt record skipped",
-        bytes: recordHeaderBytes + length,
-      });
-    }
-    ordinal++;
-    at = offset + length;
-  }
-  if (at < file.length) {
-    damage.push({ segment: name, what: "torn end cut off", bytes: file.length - at });
-    ftruncateSync(segment.fd, at);
-    segment.bytes = at;
-  }
-  return ordinal;
 }

@@ -7,15 +7,8 @@ import { logStage, scanLogs } from "./log-scan.ts";
 import { type MetricIndex, metricIndex } from "./metric-index.ts";
 import { scanMetrics } from "./metric-scan.ts";
 import { MalformedProtobuf } from "./protobuf-reader.ts";
-import {
-  type LogPosition,
-  openSegmentLog,
-  type RecordKind,
-  type RecordPlace,
-  recordKind,
-  type SegmentLog,
-  segmentSizes,
-} from "./segment-log.ts";
+import { type RecordKind, type RecordPlace, recordKind } from "./segment-format.ts";
+import { type LogPosition, openSegmentLog, type SegmentLog, segmentSizes } from "./segment-log.ts";
 import { scanSpans, TooManyItems } from "./span-scan.ts";
 import { spanStage } from "./span-stage.ts";
 
