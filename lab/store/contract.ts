@@ -14,6 +14,8 @@ export const storeRoutes = {
   red: "/lab/red",
   /** `{ traceIds }` of every trace with a span or log that carries the run id. */
   runTraces: (runId: string) => `/lab/runs/${runId}/traces`,
+  /** POST keeps the run's traces, logs and Sentry items from eviction, DELETE no longer; `{ pinnedRuns }`. */
+  pin: (runId: string) => `/lab/runs/${runId}/pin`,
   /** `LogsBody`; query `trace`, `run`, `service`, `severity` (at least), `text`, `limit` (newest first wins, shown oldest first). */
   logs: "/lab/logs",
   /** `SentryBody`; query `trace`, `run`, `kind`, `limit`. */
@@ -53,6 +55,8 @@ export interface StoreStats {
   readonly sentryItems: number;
   readonly metricPoints: number;
   readonly bytes: number;
+  /** Ids of the runs kept from eviction, oldest pin first. */
+  readonly pinnedRuns: readonly string[];
   /** Refused or lost, by reason. */
   readonly dropped: Readonly<Record<string, number>>;
   /** Set while writes fail, e.g. `disk full`. */

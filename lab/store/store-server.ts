@@ -4,6 +4,7 @@ import { type Forwarder, openForwarder } from "./forward/forwarder.ts";
 import { type BodyLimits, bodyReader, defaultLimits } from "./http/body.ts";
 import { labRoutes } from "./http/lab-routes.ts";
 import { otlpRoutes } from "./http/otlp-routes.ts";
+import { pinRoutes } from "./http/pin-routes.ts";
 import { sentryRoutes } from "./http/sentry-routes.ts";
 import { openHttpServer } from "./http/server.ts";
 import { tempoRoutes } from "./http/tempo-routes.ts";
@@ -64,6 +65,7 @@ export async function openStoreServer(options: StoreServerOptions): Promise<Stor
       ...otlpRoutes(receiver, readBody),
       ...sentryRoutes(receiver, readBody),
       ...labRoutes(store, feed, () => forwarder?.stats() ?? null),
+      ...pinRoutes(store),
       ...tempoRoutes(store, version),
       ...tempoSearchRoutes(store),
     ],

@@ -6,6 +6,8 @@ import { openIndex, type Tables } from "./indexing.ts";
 import { logStage, scanLogs } from "./log-scan.ts";
 import { type MetricIndex, metricIndex } from "./metric-index.ts";
 import { scanMetrics } from "./metric-scan.ts";
+import { bytesOfRuns, pinnedRecords } from "./pinned-records.ts";
+import { openPins } from "./pins.ts";
 import { MalformedProtobuf } from "./protobuf-reader.ts";
 import { type RecordKind, type RecordPlace, recordKind } from "./segment-format.ts";
 import { type LogPosition, openSegmentLog, type SegmentLog, segmentSizes } from "./segment-log.ts";
@@ -28,6 +30,9 @@ export interface Store {
   readonly addLogs: (bytes: Buffer) => Promise<Accepted>;
   readonly addMetrics: (bytes: Buffer) => Promise<Accepted>;
   readonly addEnvelope: (bytes: Buffer) => Promise<{ readonly eventId: string | null }>;
+  /** Keeps the run's spans, logs and Sentry items from eviction, across restarts, too. Throws {@link PinRefused}. */
+  readonly pin: (runId: string) => void;
+  readonly unpin: (runId: string) => void;
   readonly drop: (reason: string, count?: number) => void;
   readonly stats: () => StoreStats;
   /** Saves the index when anything came since the last time, so that the next start is quick. */
@@ -55,6 +60,9 @@ export interface Retention {
   readonly logs: number;
   readonly sentryItems: number;
   readonly metricPoints: number;
+  /** Bytes and number of the pinned runs. */
+  readonly pinnedBytes: number;
+  readonly pinnedRuns: number;
 }
 
 const defaultSegmentBytes = 64 * 1024 * 1024;
@@ -64,6 +72,8 @@ const defaultRetention: Retention = {
   logs: 2_000_000,
   sentryItems: 200_000,
   metricPoints: 2_000_000,
+  pinnedBytes: 256 * 1024 * 1024,
+  pinnedRuns: 200,
 };
 
 /** Opens the folder's store; what it holds is indexed again before this returns. */
@@ -87,10 +97,12 @@ export function openStore(options: StoreOptions): Store {
   const stagedLogs = logStage();
   const dropped = new Map<string, number>();
   let trouble: string | null = null;
+  const pins = openPins(dir, () => drop("pins not readable"));
 
   const log = openSegmentLog({ dir, fsync, segmentBytes, now, from }, replay);
   // What was there before is no news.
   index.takeGrowth();
+  const whole: StoreIndex = { ...index, log, metrics };
   evict();
   for (const { what } of log.damage) drop(what);
 
@@ -143,7 +155,8 @@ export function openStore(options: StoreOptions): Store {
   }
 
   function evict(): void {
-    for (;;) {
+    // Each segment is looked at once: what pins carry on would go round for ever.
+    for (let rounds = log.segments().length; rounds > 0; rounds--) {
       const [oldest, next] = log.segments();
       const isOver =
         log.bytes() > retention.bytes ||
@@ -152,9 +165,43 @@ export function openStore(options: StoreOptions): Store {
         index.items.length > retention.sentryItems ||
         metrics.count() > retention.metricPoints;
       if (!isOver || oldest === undefined || next === undefined) return;
-      forgetBefore(next.id);
-      log.drop(oldest.id);
+      if (!evictSegment(oldest.id, next.id)) return;
     }
+  }
+
+  /**
+   * Pinned runs are written anew before their segment goes. Killed in between, the store has their
+   * logs and items twice; nothing is lost. False when the disk does not take them: all stays then.
+   */
+  function evictSegment(oldest: number, next: number): boolean {
+    while (pins.runs().length > 0 && bytesOfRuns(whole, pins.runs()) > retention.pinnedBytes) {
+      pins.remove(pins.runs()[0] as string);
+      drop("pin given up: pinned runs grew too large");
+    }
+    const records = pinnedRecords(whole, oldest, pins.runs());
+    let places: readonly RecordPlace[];
+    try {
+      places = records.map(({ kind, payload }) => log.append(kind, payload));
+    } catch {
+      drop("eviction put off: pinned runs not written");
+      return false;
+    }
+    forgetBefore(next);
+    log.drop(oldest);
+    for (const [n, { kind, payload }] of records.entries())
+      replay(kind, payload, places[n] as RecordPlace);
+    if (records.length > 0) index.takeGrowth();
+    return true;
+  }
+
+  function pin(runId: string): void {
+    const pinned = pins.runs();
+    if (pinned.includes(runId)) return;
+    if (index.runs.traces(index.runs.find(runId)).size === 0) throw new PinRefused("unknown run");
+    if (pinned.length >= retention.pinnedRuns) throw new PinRefused("too many", pinned[0]);
+    if (bytesOfRuns(whole, [...pinned, runId]) > retention.pinnedBytes)
+      throw new PinRefused("too large", pinned[0]);
+    pins.add(runId);
   }
 
   let savedOrdinal = from?.ordinal ?? 0;
@@ -182,7 +229,7 @@ export function openStore(options: StoreOptions): Store {
   }
 
   return {
-    index: { ...index, log, metrics },
+    index: whole,
     addTraces: async (bytes) => {
       scanSpans(bytes, stagedSpans);
       const { rejected } = stagedSpans;
@@ -217,6 +264,8 @@ export function openStore(options: StoreOptions): Store {
       await settle();
       return { eventId: envelope.eventId };
     },
+    pin,
+    unpin: pins.remove,
     drop,
     stats: () => ({
       spans: index.counts.spans,
@@ -225,6 +274,7 @@ export function openStore(options: StoreOptions): Store {
       sentryItems: index.items.length,
       metricPoints: metrics.count(),
       bytes: log.bytes(),
+      pinnedRuns: pins.runs(),
       dropped: Object.fromEntries(dropped),
       trouble,
     }),
@@ -244,4 +294,17 @@ const isRefused = (error: unknown): boolean =>
 /** The disk takes nothing at the moment; the sender should try again. */
 export class StoreUnwritable extends Error {
   override readonly name = "StoreUnwritable";
+}
+
+/** Why a run is not pinned; `oldest` is the pin that would make room. */
+export class PinRefused extends Error {
+  override readonly name = "PinRefused";
+  readonly why: "unknown run" | "too many" | "too large";
+  readonly oldest: string | undefined;
+
+  constructor(why: PinRefused["why"], oldest?: string) {
+    super(why);
+    this.why = why;
+    this.oldest = oldest;
+  }
 }

@@ -11,7 +11,7 @@ export interface Exchange {
 }
 
 export interface Route {
-  readonly method: "GET" | "POST";
+  readonly method: "GET" | "POST" | "DELETE";
   /** Matches the whole path. */
   readonly path: RegExp;
   readonly handle: (exchange: Exchange) => void | Promise<void>;
