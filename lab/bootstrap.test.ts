@@ -241,7 +241,7 @@ test("a Node too old to install says so", async () => {
 test("an unknown script lists the ones there are", async () => {
   const { code, err } = await run(["sing"]);
   expect(code).toBe(3);
-  expect(err).toContain("lab, dev, test");
+  expect(err).toContain("lab, dev, verify, test");
 });
 
 /** A second program with the same Node, so that the bootstrap starts a process of its own. */

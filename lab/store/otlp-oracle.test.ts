@@ -47,6 +47,8 @@ function messageInJson(value: unknown, message: Message): unknown {
 
 /** Fields that tell "zero" from "not there"; all others do not, and the library leaves zeros out. */
 const explicit = ["asDouble", "asInt", "sum", "min", "max"];
+const tellsZero = (message: Message, field: string): boolean =>
+  explicit.includes(field) && message.name !== "SummaryDataPoint";
 function withoutZeros(value: unknown, message: Message): unknown {
   const source = value as Record<string, unknown>;
   const kept = message.fields.flatMap((field): [string, unknown][] => {
@@ -64,7 +66,7 @@ function withoutZeros(value: unknown, message: Message): unknown {
       ];
     }
     const isZero = [0, "0", "", false].includes(found as number);
-    if (isZero && !field.repeated && !message.oneof && !explicit.includes(field.name)) return [];
+    if (isZero && !field.repeated && !message.oneof && !tellsZero(message, field.name)) return [];
     return [[field.name, found]];
   });
   return Object.fromEntries(kept);
