@@ -5,7 +5,7 @@ import type { SpanTable } from "./span-table.ts";
 /**
  * Tells of a row whether its span holds one of two attribute hashes, or one that stands for every
  * attribute. A whole chunk of spans is looked through when the first of its rows is asked for: one
- * tight loop over all its hashes costs a tenth of asking span by span. Good for one search over
+ * tight loop over all its hashes costs about half of asking span by span. Good for one search over
  * neighbouring rows, while nothing is added.
  */
 export function hashHits(spans: SpanTable, one: number, other: number): (row: number) => boolean {
