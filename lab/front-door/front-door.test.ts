@@ -1,4 +1,5 @@
 import { once } from "node:events";
+import { rm } from "node:fs/promises";
 import { createServer } from "node:net";
 import { networkInterfaces } from "node:os";
 import { expect, test } from "vitest";
@@ -198,4 +199,5 @@ test("closing ends streams and requests under way at once", async () => {
   expect(await broken).toBeInstanceOf(Error);
   expect(lab.double.listeners()).toBe(0);
   await lab.double.close();
+  await rm(lab.dir, { recursive: true });
 });

@@ -38,6 +38,9 @@ const vitest = (env?: NodeJS.ProcessEnv) =>
 const playwright = () =>
   lastLineOf("playwright/cli.js", [
     "test",
+    // Its own choice would be beside the folder, not in it.
+    "--output",
+    join(project, "results"),
     "--reporter",
     `list,${repo}lab/testing/playwright-reporter.ts`,
   ]);
