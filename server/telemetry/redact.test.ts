@@ -66,6 +66,10 @@ test("data: sensitive keys are emptied at any depth, numbers and our own names s
   });
 });
 
+test("what stands right behind a quoted secret goes with it", () => {
+  expect(text('password="two"parts, next')).toBe("password=REDACTED, next");
+});
+
 test("a redacted text stays as it is when it is redacted again", () => {
   fc.assert(
     fc.property(fc.stringMatching(/^[ -~]{0,40}$/), (value) => {

@@ -31,7 +31,7 @@ const replacements: readonly (readonly [RegExp, string])[] = [
   [new RegExp(`([?&](?:${sensitiveQuery})=)[^&#\\s"']*`, "gi"), `$1${redacted}`],
   [
     new RegExp(
-      `((?:${sensitiveWord})[\\w-]{0,40}["']?\\s{0,5}[=:]\\s{0,5})(?:(?:bearer|basic)\\s{1,5})?("[^"]*"|'[^']*'|[^\\s&;,)}\\]]+)`,
+      `((?:${sensitiveWord})[\\w-]{0,40}["']?\\s{0,5}[=:]\\s{0,5})(?:(?:bearer|basic)\\s{1,5})?(?:"[^"]*"|'[^']*'|[^\\s&;,)}\\]])+`,
       "gi",
     ),
     `$1${redacted}`,
