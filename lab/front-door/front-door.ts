@@ -1,9 +1,9 @@
-import { readFileSync } from "node:fs";
 import type { IncomingMessage, Server, ServerResponse } from "node:http";
 import type { LinkBody } from "#lab/api.ts";
 import { type Catalogue, loadCatalogue, scenariosFolder } from "#scenarios/catalogue.ts";
 import { header } from "#scenarios/names.ts";
 import { unfitScenarios } from "../runs/unfit.ts";
+import { labVersion } from "../state/lab-version.ts";
 import type { System } from "../system.ts";
 import {
   answer,
@@ -299,10 +299,3 @@ async function closeServer(server: Server): Promise<void> {
 }
 
 const queryOf = (target: string): string => target.slice(target.indexOf("?") + 1 || target.length);
-
-const labVersion = (): string =>
-  (
-    JSON.parse(readFileSync(new URL("../../package.json", import.meta.url), "utf8")) as {
-      readonly version: string;
-    }
-  ).version;
