@@ -8,6 +8,10 @@
 import type { Tracer } from "@opentelemetry/api";
 import type { Logger } from "pino";
 import type { Sql } from "postgres";
+import type { Cache } from "./edges/cache.ts";
+import type { ObjectStore } from "./edges/objects.ts";
+import type { OrderEvents } from "./edges/order-events.ts";
+import type { Visitor } from "./edges/visitor.ts";
 
 export const groups = ["db", "cache", "s3", "auth", "run", "ui", "pipe"] as const;
 /** First half of a scenario id, and the name of its folder. */
@@ -144,6 +148,8 @@ export interface MetricExpectation extends Reason {
   readonly signal: "metric";
   /** Sample name as exposed, suffix included, e.g. `http_server_request_duration_seconds_count`. */
   readonly name: string;
+  /** What the real program calls it where `name` is a stand-in's: the first that is exposed counts. */
+  readonly aliases?: readonly string[];
   readonly labels?: Readonly<Record<string, Comparison>>;
   /** Change from arming to the first reading after the end, counter resets handled. */
   readonly delta?: Comparison;
@@ -194,7 +200,7 @@ export interface PageExpectation extends Reason {
 }
 export interface ComponentExpectation extends Reason {
   readonly signal: "component";
-  readonly component: "server" | "postgres" | "store";
+  readonly component: FaultService;
   /** Restarts during the run. */
   readonly restarts?: Comparison;
   /** Of every exit during the run; without an exit only `exists: false` holds. */
@@ -212,10 +218,93 @@ export type Expectation =
   | PageExpectation
   | ComponentExpectation;
 
+/** Services that a scenario may kill, pause or stop. */
+export type FaultService = "server" | "postgres" | "valkey" | "minio" | "keycloak" | "store";
+/**
+ * Connections of the app that the lab can break: each runs through a TCP proxy of the lab.
+ * `collector` is where the app sends its OTLP.
+ */
+export type ProxyTarget = "postgres" | "valkey" | "minio" | "keycloak" | "collector";
+/** What happens to bytes on their way, in the words of Toxiproxy (https://github.com/Shopify/toxiproxy#toxics). */
+export type Toxic =
+  /** Answers come so much later, ± jitter. */
+  | { readonly kind: "latency"; readonly ms: number; readonly jitterMs?: number }
+  /** Nobody listens: open connections are closed, new ones refused. */
+  | { readonly kind: "down" }
+  /** Open connections and new ones end in a TCP reset. */
+  | { readonly kind: "reset" }
+  /** Connections are accepted and nothing comes back. */
+  | { readonly kind: "hang" }
+  | { readonly kind: "bandwidth"; readonly kilobytesPerSecond: number }
+  /** The end of a connection is passed on so much later. */
+  | { readonly kind: "slow-close"; readonly ms: number };
+/**
+ * Something the lab breaks around the app while a run lasts, armed before its ticket is handed out.
+ * Ends with the run, after `forMs`, or with the lab, whichever comes first.
+ */
+export type Fault =
+  | {
+      readonly kind: "proxy";
+      readonly target: ProxyTarget;
+      readonly toxic: Toxic;
+      /** Default: as long as the run. */
+      readonly forMs?: number;
+    }
+  | {
+      readonly kind: "service";
+      readonly service: FaultService;
+      /** `kill` is SIGKILL and a restart by the supervisor; `pause` stops the process where it stands; `stop` keeps it away. */
+      readonly action: "kill" | "pause" | "stop";
+      readonly forMs?: number;
+    };
+interface FaultTime {
+  readonly forMs?: number;
+}
+/** Faults on one of the app's connections: `proxy("valkey").latency({ ms: 300 })`. */
+export const proxy = (target: ProxyTarget) => {
+  const fault = (toxic: Toxic, { forMs }: FaultTime): Fault => ({
+    kind: "proxy",
+    target,
+    toxic,
+    ...(forMs === undefined ? {} : { forMs }),
+  });
+  return {
+    latency: ({ ms, jitterMs = 0, ...time }: { ms: number; jitterMs?: number } & FaultTime) =>
+      fault({ kind: "latency", ms, jitterMs }, time),
+    down: (time: FaultTime = {}) => fault({ kind: "down" }, time),
+    reset: (time: FaultTime = {}) => fault({ kind: "reset" }, time),
+    hang: (time: FaultTime = {}) => fault({ kind: "hang" }, time),
+    bandwidth: ({ kilobytesPerSecond, ...time }: { kilobytesPerSecond: number } & FaultTime) =>
+      fault({ kind: "bandwidth", kilobytesPerSecond }, time),
+    slowClose: ({ ms, ...time }: { ms: number } & FaultTime) =>
+      fault({ kind: "slow-close", ms }, time),
+  } as const;
+};
+const serviceFault =
+  (action: "kill" | "pause" | "stop") =>
+  (service: FaultService, { forMs }: FaultTime = {}): Fault => ({
+    kind: "service",
+    service,
+    action,
+    ...(forMs === undefined ? {} : { forMs }),
+  });
+export const kill = serviceFault("kill");
+export const pause = serviceFault("pause");
+export const stop = serviceFault("stop");
+
 /** Something the machine or the user has to provide; without it the scenario is shown disabled. */
 export type Requirement = "chromium" | "real valkey" | "signed-in";
 /** Held alone while the run lasts: no other run that names it starts meanwhile. */
-export type Lease = "server" | "postgres" | "valkey" | "metrics";
+export type Lease =
+  | "server"
+  | "postgres"
+  | "valkey"
+  | "minio"
+  | "keycloak"
+  | "collector"
+  | "metrics";
+/** Services that have to be ready for a scenario besides those of its leases. */
+export type Need = "valkey" | "minio" | "keycloak" | "prometheus" | "redis-exporter";
 
 /** Breaks database connections with the fault role's own connection, outside the run's trace. */
 export interface BackendKiller {
@@ -239,6 +328,13 @@ export interface ServeContext<V> {
   /** Calls a route of the app over HTTP, `traceparent` included. `path` starts with `/`. */
   readonly http: (path: string, init?: RequestInit) => Promise<Response>;
   readonly backends: BackendKiller;
+  readonly cache: Cache;
+  /** Product images in S3. */
+  readonly objects: ObjectStore;
+  /** Orders as they are placed, over publish and subscribe. */
+  readonly orderEvents: OrderEvents;
+  /** A new visitor of the app with no cookies yet, who speaks HTTP with it as a browser would. */
+  readonly visitor: () => Visitor;
   /** Tells Sentry of an error that was handled: the caller goes on. */
   readonly report: (error: unknown) => void;
   /** Aborted when the client goes away or the run's time is over. */
@@ -256,9 +352,12 @@ export interface Scenario<S extends ParamSpec = ParamSpec> {
   readonly params: S;
   readonly modes: readonly Mode[];
   readonly requires?: readonly Requirement[];
+  readonly needs?: readonly Need[];
   readonly leases?: readonly Lease[];
   /** Upper bound of a run in milliseconds; default 10000. After it the run is closed as it is. */
   readonly timeoutMs?: number;
+  /** What the lab breaks around the app, and for how long. Never in mode `control`. */
+  readonly faults?: (params: ValuesOf<S>, mode: "fault" | "fix") => readonly Fault[];
   /** Runs inside ordinary app code of the server. Never called by anyone who only lists scenarios. */
   readonly serve?: (context: ServeContext<ValuesOf<S>>) => Promise<unknown>;
   /** The browser part lives in `web/src/stages/<id>.svelte`. */

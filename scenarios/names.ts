@@ -44,6 +44,14 @@ export const metric = {
   dbConnectionPending: "db_client_connection_pending_requests",
   dbConnectionTimeouts: "db_client_connection_timeouts_total",
   cacheRequests: "lab_cache_requests_total",
+  /** Core Web Vitals as the page measured them; `_seconds` but for CLS, which has no unit. */
+  webVital: {
+    LCP: "web_vital_lcp_seconds",
+    INP: "web_vital_inp_seconds",
+    CLS: "web_vital_cls",
+    FCP: "web_vital_fcp_seconds",
+    TTFB: "web_vital_ttfb_seconds",
+  },
   telemetryDropped: "lab_telemetry_dropped_total",
   componentRestarts: "lab_component_restarts_total",
   /** Writes to a lost connection that the app kept from postgres.js. */

@@ -1,5 +1,6 @@
 import type { Server } from "node:http";
 import type { Pool } from "./database/pool.ts";
+import type { Edges } from "./edges.ts";
 import { log } from "./log.ts";
 import { telemetry } from "./telemetry/running.ts";
 
@@ -13,6 +14,7 @@ export function drainOnSignal(parts: {
   readonly server: Server;
   readonly metrics: Server;
   readonly pool: Pool;
+  readonly edges: Pick<Edges, "close">;
 }): void {
   let draining = false;
   const drain = async (signal: NodeJS.Signals): Promise<void> => {
@@ -22,7 +24,7 @@ export function drainOnSignal(parts: {
     parts.metrics.close();
     parts.metrics.closeAllConnections();
     await closed(parts.server);
-    await parts.pool.end(200);
+    await Promise.all([parts.pool.end(200), parts.edges.close()]);
     await telemetry().flush(flushMs);
     telemetry().stop();
     process.exit(0);

@@ -10,6 +10,21 @@ export interface ServerEnv {
   readonly databaseUrl: string;
   /** Role that may end other backends and nothing else. */
   readonly faultDatabaseUrl: string;
+  /** `redis://:password@host:port`. */
+  readonly valkeyUrl: string;
+  /** Base URL of the object storage; its key pair is in the environment where the AWS SDK looks for it. */
+  readonly s3Endpoint: string;
+  readonly s3Bucket: string;
+  /** The identity provider, and this app as its client. */
+  readonly oidc: {
+    readonly issuer: string;
+    readonly clientId: string;
+    readonly clientSecret: string;
+  };
+  /** Newest first: the first signs cookies, all verify. */
+  readonly cookieKeys: readonly string[];
+  /** The seeded user at the identity provider, for visitors that the app plays itself. */
+  readonly user: { readonly name: string; readonly password: string };
   /** Base URL of the OTLP receiver, without `/v1/traces`. */
   readonly otlpEndpoint: string;
   /** Absent: nothing is sent to Sentry. */
@@ -57,6 +72,16 @@ export function parseEnv(source: Readonly<Record<string, string | undefined>>): 
     ticketKey: required("LAB_TICKET_KEY", 16),
     databaseUrl: url("DATABASE_URL", postgres),
     faultDatabaseUrl: url("LAB_FAULT_DATABASE_URL", postgres),
+    valkeyUrl: url("VALKEY_URL", ["redis:", "rediss:"]),
+    s3Endpoint: url("S3_ENDPOINT", web),
+    s3Bucket: required("S3_BUCKET"),
+    oidc: {
+      issuer: url("OIDC_ISSUER", web),
+      clientId: required("OIDC_CLIENT_ID"),
+      clientSecret: required("OIDC_CLIENT_SECRET", 16),
+    },
+    cookieKeys: required("LAB_COOKIE_KEYS", 16).split(","),
+    user: { name: required("LAB_USER_NAME"), password: required("LAB_USER_PASSWORD") },
     otlpEndpoint: url("OTEL_EXPORTER_OTLP_ENDPOINT", web).replace(/\/+$/, ""),
     sentryDsn: source.SENTRY_DSN ? url("SENTRY_DSN", web) : undefined,
     version: required("LAB_VERSION"),

@@ -10,10 +10,12 @@ import { migrate } from "./database/migrate.ts";
 import { openPool } from "./database/pool.ts";
 import { indexingStep, seed } from "./database/seed.ts";
 import { drainOnSignal } from "./drain.ts";
+import { openEdges } from "./edges.ts";
 import type { ServerEnv } from "./env.ts";
 import { log } from "./log.ts";
 import { exposeConnections } from "./metrics.ts";
 import { metricsServer } from "./metrics-endpoint.ts";
+import type { ScenarioHost } from "./routes/scenarios.ts";
 
 /** Database connections of the app at most. */
 const poolSize = 10;
@@ -30,22 +32,25 @@ export async function startServer(env: ServerEnv, catalogue: Catalogue): Promise
     if (step === indexingStep) setTimeout(flushCompileCache, 10);
   });
 
+  const http: ScenarioHost["http"] = (path, init) => {
+    const headers = new Headers(init?.headers);
+    headers.set(header.doorSecret, env.doorSecret);
+    return fetch(`http://127.0.0.1:${portOf(server)}${path}`, { ...init, headers });
+  };
+  const edges = openEdges(env, http);
   const app = createApp({
     doorSecret: env.doorSecret,
     ticketKey: env.ticketKey,
     catalogue,
     sql: pool.sql,
     backends: backendKiller({ appUrl: env.databaseUrl, faultUrl: env.faultDatabaseUrl }),
-    http: (path, init) => {
-      const headers = new Headers(init?.headers);
-      headers.set(header.doorSecret, env.doorSecret);
-      return fetch(`http://127.0.0.1:${portOf(server)}${path}`, { ...init, headers });
-    },
+    http,
+    edges,
   });
   const server = createServer(app.callback());
   const metrics = metricsServer();
   await Promise.all([listen(server, env.port), listen(metrics, env.metricsPort)]);
-  drainOnSignal({ server, metrics, pool });
+  drainOnSignal({ server, metrics, pool, edges });
   log.info({ port: portOf(server), metricsPort: portOf(metrics) }, "listening");
 }
 

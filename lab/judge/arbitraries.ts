@@ -145,6 +145,7 @@ export const expectation: fc.Arbitrary<Expectation> = fc.oneof(
   expected<Of<"metric">>(["signal", "name"], {
     signal: fc.constant("metric"),
     name: fc.constantFrom("requests_total", "pool", "missing"),
+    aliases: fc.array(fc.constantFrom("requests_total", "pool"), { maxLength: 2 }),
     labels: attributes,
     delta: count,
     max: count,

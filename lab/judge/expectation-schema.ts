@@ -80,6 +80,7 @@ export const expectationSchema: v.GenericSchema<Expectation> = v.variant("signal
   v.strictObject({
     signal: v.literal("metric"),
     name: v.pipe(v.string(), v.regex(/^[a-zA-Z_:][a-zA-Z0-9_:]*$/, "is no metric name")),
+    aliases: v.exactOptional(v.array(v.string())),
     labels: v.exactOptional(comparisons),
     delta: v.exactOptional(comparison),
     max: v.exactOptional(comparison),
@@ -124,7 +125,7 @@ export const expectationSchema: v.GenericSchema<Expectation> = v.variant("signal
   }),
   v.strictObject({
     signal: v.literal("component"),
-    component: v.picklist(["server", "postgres", "store"]),
+    component: v.picklist(["server", "postgres", "valkey", "minio", "keycloak", "store"]),
     restarts: v.exactOptional(comparison),
     exitCode: v.exactOptional(comparison),
     ...reason,

@@ -1,5 +1,6 @@
 import type { Env } from "#lab/state/lab-dir.ts";
 import type { Secrets } from "#lab/state/secrets.ts";
+import type { ProxyTarget } from "#scenarios/define.ts";
 import type { ServiceId } from "./ids.ts";
 
 /** One service: what it needs, how it is known to be ready, how it is stopped, and how each runtime gets it. */
@@ -16,6 +17,8 @@ export interface ServiceDescriptor {
   /** From spawn to ready, settling included. */
   readonly startTimeoutMs: number;
   readonly stop: StopRule;
+  /** Where it exposes metrics in the Prometheus text or OpenMetrics format. */
+  readonly metrics?: MetricsEndpoint;
   readonly embedded: EmbeddedRecipe;
 }
 
@@ -26,6 +29,14 @@ export interface PortSpec {
   readonly preferred?: number;
   /** Of its URL; `http` when left out. */
   readonly scheme?: string;
+}
+
+export interface MetricsEndpoint {
+  readonly port: string;
+  readonly path: string;
+  /** How the names of its own metrics begin, e.g. `redis_`: tells whose a metric is. */
+  readonly prefixes: readonly string[];
+  readonly headers?: (context: Pick<ProbeContext, "secrets">) => Readonly<Record<string, string>>;
 }
 
 /** How a starting service is asked whether it can work now. All go to 127.0.0.1. */
@@ -111,6 +122,11 @@ export interface LaunchContext {
   readonly port: (name?: string) => number;
   /** A port of a service named in `dependsOn`. */
   readonly portOf: (id: ServiceId, name?: string) => number;
+  /**
+   * The port on which the app reaches a service: the lab's TCP proxy in front of it, which keeps its
+   * port whatever the service does. Needs no `dependsOn`.
+   */
+  readonly appPortOf: (target: ProxyTarget) => Promise<number>;
   /** Shows a long step, `done` from 0 to 1. */
   readonly report: (step: string, done: number) => void;
   /** Runs a helper program to its end, under the same protection against being left behind as a service. */

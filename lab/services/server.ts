@@ -1,6 +1,7 @@
 import { join } from "node:path";
 import { nodeCommand, nodeScript } from "#lab/providers/node-script.ts";
 import { repositoryDir } from "#lab/state/lab-dir.ts";
+import { issuerOf, oidcClientId, productBucket, s3AccessKey, userName } from "./accounts.ts";
 import type { ServiceDescriptor } from "./descriptor.ts";
 import { databaseUrl } from "./postgres/database-url.ts";
 
@@ -23,7 +24,7 @@ export const server: ServiceDescriptor = {
   embedded: {
     named: nodeScript,
     providers: [() => nodeScript(join(repositoryDir, "server", "main.ts"))],
-    launch: (program, { dir, origin, port, portOf, secrets, version }) =>
+    launch: async (program, { appPortOf, dir, origin, port, portOf, secrets, version }) =>
       nodeCommand(program, {
         dir,
         nodeArgs: ["--import", "./server/telemetry.ts"],
@@ -34,13 +35,25 @@ export const server: ServiceDescriptor = {
           LAB_DOOR_SECRET: secrets.doorSecret,
           LAB_TICKET_KEY: secrets.ticketKey,
           LAB_VERSION: version,
-          DATABASE_URL: databaseUrl("lab_app", secrets.appPassword, portOf("postgres")),
+          DATABASE_URL: databaseUrl("lab_app", secrets.appPassword, await appPortOf("postgres")),
           LAB_FAULT_DATABASE_URL: databaseUrl(
             "lab_fault",
             secrets.faultPassword,
             portOf("postgres"),
           ),
-          OTEL_EXPORTER_OTLP_ENDPOINT: `http://127.0.0.1:${portOf("store")}`,
+          VALKEY_URL: `redis://:${secrets.valkeyPassword}@127.0.0.1:${await appPortOf("valkey")}`,
+          S3_ENDPOINT: `http://127.0.0.1:${await appPortOf("minio")}`,
+          S3_BUCKET: productBucket,
+          AWS_ACCESS_KEY_ID: s3AccessKey,
+          AWS_SECRET_ACCESS_KEY: secrets.s3SecretKey,
+          AWS_REGION: "us-east-1",
+          OIDC_ISSUER: issuerOf(origin, await appPortOf("keycloak")),
+          OIDC_CLIENT_ID: oidcClientId,
+          OIDC_CLIENT_SECRET: secrets.oidcClientSecret,
+          LAB_COOKIE_KEYS: secrets.cookieKeys.join(","),
+          LAB_USER_NAME: userName,
+          LAB_USER_PASSWORD: secrets.userPassword,
+          OTEL_EXPORTER_OTLP_ENDPOINT: `http://127.0.0.1:${await appPortOf("collector")}`,
           SENTRY_DSN: `http://lab@127.0.0.1:${portOf("store")}/1`,
         },
       }),

@@ -10,7 +10,7 @@ test("secrets are made once, differ from each other, and only the owner can read
   const secrets = await loadSecrets(dir);
   expect(await loadSecrets(dir)).toEqual(secrets);
   const values = Object.values(secrets).flat();
-  expect(new Set(values).size).toBe(7);
+  expect(new Set(values).size).toBe(12);
   for (const value of values) expect(Buffer.from(value, "base64url")).toHaveLength(32);
   expect((await stat(join(dir, "secrets.json"))).mode & 0o777).toBe(0o600);
 });

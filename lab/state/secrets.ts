@@ -23,6 +23,15 @@ const secretsSchema = v.object({
   monitorPassword: secret,
   /** Role `lab_fault`. */
   faultPassword: secret,
+  valkeyPassword: secret,
+  /** Key pair of the object storage: access key `lab`, this secret. Signs the token of its metrics too. */
+  s3SecretKey: secret,
+  /** The app at the identity provider: client `lab-server`. */
+  oidcClientSecret: secret,
+  /** The seeded user `ada` at the identity provider. Shown to whoever uses the lab. */
+  userPassword: secret,
+  /** Administrator of the identity provider, and of Grafana. */
+  consolePassword: secret,
 });
 
 /** What this clone's processes authenticate each other with. Each is 32 random bytes as base64url, so it fits a URL as it is. */
@@ -49,6 +58,11 @@ export async function loadSecrets(dir: string): Promise<Secrets> {
     appPassword: random(),
     monitorPassword: random(),
     faultPassword: random(),
+    valkeyPassword: random(),
+    s3SecretKey: random(),
+    oidcClientSecret: random(),
+    userPassword: random(),
+    consolePassword: random(),
   };
   await writeFileAtomic(path, `${JSON.stringify({ version, ...made }, null, 2)}\n`, 0o600);
   return made;

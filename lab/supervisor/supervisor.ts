@@ -1,10 +1,11 @@
 import type { ServiceStatus } from "#lab/api.ts";
 import { LabError } from "#lab/errors.ts";
-import type { ServiceDescriptor } from "#lab/services/descriptor.ts";
+import type { LaunchContext, ServiceDescriptor } from "#lab/services/descriptor.ts";
 import type { ServiceId } from "#lab/services/ids.ts";
 import { type Env, openLabDir } from "#lab/state/lab-dir.ts";
 import type { Secrets } from "#lab/state/secrets.ts";
 import type { System } from "#lab/system.ts";
+import type { ProxyTarget } from "#scenarios/define.ts";
 import { type Leash, type LeashOptions, openLeash, sweepLeftovers } from "./leash.ts";
 import { backOffMs } from "./lifecycle.ts";
 import { startOrder } from "./start-order.ts";
@@ -22,6 +23,8 @@ export interface SupervisorOptions {
   readonly env: Env;
   readonly version: string;
   readonly leash?: LeashOptions;
+  /** Ports of the proxies in front of the services that a fault can be put on; without it, those of the services. */
+  readonly appPortOf?: LaunchContext["appPortOf"];
   /** Wait before the next try after so many crashes in a row, in milliseconds. */
   readonly backOffMs?: (streak: number) => number;
 }
@@ -62,6 +65,10 @@ export function openSupervisor(options: SupervisorOptions): Supervisor {
   const dependantsOf = (id: ServiceId) =>
     [...units.values()].filter((unit) => unit.descriptor.dependsOn.includes(id));
 
+  /** Zero, a port on which nobody answers, for a service that is not part of this system. */
+  const directPortOf = (target: ProxyTarget) =>
+    units.get(target === "collector" ? "store" : target)?.port() ?? 0;
+
   for (const descriptor of ordered) {
     const waitsFor = () =>
       descriptor.dependsOn
@@ -81,6 +88,7 @@ export function openSupervisor(options: SupervisorOptions): Supervisor {
         if (port === undefined) throw new Error(`${id} has no port ${name ?? "yet"}`);
         return port;
       },
+      appPortOf: options.appPortOf ?? (async (target) => directPortOf(target)),
       waitsFor,
       dependenciesReady: (signal: AbortSignal) =>
         until(() => waitsFor().length === 0, rowWaiters, signal),

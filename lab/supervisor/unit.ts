@@ -27,6 +27,7 @@ export interface UnitWorld {
   readonly leash: () => Promise<Leash>;
   readonly backOffMs: (streak: number) => number;
   readonly portOf: (id: ServiceId, name?: string) => number;
+  readonly appPortOf: LaunchContext["appPortOf"];
   /** Titles of what the service depends on and that is not ready. */
   readonly waitsFor: () => readonly string[];
   /** Resolves once it waits for nothing. */
@@ -129,6 +130,7 @@ export function createUnit(descriptor: ServiceDescriptor, world: UnitWorld): Uni
     env: world.env,
     port: ports.demand,
     portOf: world.portOf,
+    appPortOf: world.appPortOf,
     report: show,
     run: (command, options) =>
       runHelper(command, options ?? {}, { env: world.env, leash, signal, helpers }),

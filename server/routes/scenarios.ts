@@ -9,6 +9,7 @@ import type { BackendKiller, Scenario, ServeContext } from "#scenarios/define.ts
 import { attribute, header, serveSpanName } from "#scenarios/names.ts";
 import { parseParams } from "#scenarios/params.ts";
 import { type Ticket, verifyTicket } from "#scenarios/ticket.ts";
+import type { Edges } from "../edges.ts";
 import { AppError } from "../errors.ts";
 import { log } from "../log.ts";
 import { reportHandled } from "../report.ts";
@@ -26,6 +27,7 @@ export interface ScenarioHost {
   readonly sql: Sql;
   readonly backends: BackendKiller;
   readonly http: ServeContext<unknown>["http"];
+  readonly edges: Edges;
 }
 
 /** `POST /api/scenarios/:id`: runs a scenario's `serve` for whoever holds a ticket of the lab. */
@@ -125,6 +127,18 @@ async function serve(
         tracer,
         http: host.http,
         backends: host.backends,
+        get cache() {
+          return host.edges.cache;
+        },
+        get objects() {
+          return host.edges.objects;
+        },
+        get orderEvents() {
+          return host.edges.orderEvents;
+        },
+        get visitor() {
+          return host.edges.visitor;
+        },
         report: reportHandled,
         signal: signalOf(ctx, scenario.timeoutMs ?? defaultTimeoutMs),
       });

@@ -66,4 +66,9 @@ export const testSecrets: Secrets = {
   appPassword: "app",
   monitorPassword: "monitor",
   faultPassword: "fault",
+  valkeyPassword: "valkey",
+  s3SecretKey: "s3",
+  oidcClientSecret: "oidc",
+  userPassword: "user",
+  consolePassword: "console",
 };

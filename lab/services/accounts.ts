@@ -1,0 +1,14 @@
+/** Names that go with the secrets: who signs in where. */
+
+/** Access key of the object storage. */
+export const s3AccessKey = "lab";
+/** Bucket of the product images; made by whoever starts the object storage. */
+export const productBucket = "lab-products";
+/** The app as a client of the identity provider. */
+export const oidcClientId = "lab-server";
+/** The user who is there from the start. */
+export const userName = "ada";
+
+/** The identity provider's issuer: on the host name of the lab's origin, so that a browser counts both as one site. */
+export const issuerOf = (origin: string, port: number): string =>
+  `http://${new URL(origin).hostname}:${port}/realms/lab`;
