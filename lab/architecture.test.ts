@@ -19,6 +19,7 @@ const leaves = [
   "scenarios/edges/objects.ts",
   "scenarios/edges/order-events.ts",
   "scenarios/edges/visitor.ts",
+  "scenarios/run-evidence.ts",
 ];
 
 const root = fileURLToPath(new URL("..", import.meta.url));

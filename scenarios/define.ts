@@ -12,6 +12,7 @@ import type { Cache } from "./edges/cache.ts";
 import type { ObjectStore } from "./edges/objects.ts";
 import type { OrderEvents } from "./edges/order-events.ts";
 import type { Visitor } from "./edges/visitor.ts";
+import type { CheckFinding, RunEvidence } from "./run-evidence.ts";
 
 export const groups = ["db", "cache", "s3", "auth", "run", "ui", "pipe"] as const;
 /** First half of a scenario id, and the name of its folder. */
@@ -206,6 +207,55 @@ export interface ComponentExpectation extends Reason {
   /** Of every exit during the run; without an exit only `exists: false` holds. */
   readonly exitCode?: Comparison;
 }
+/** A number that one signal gives of a run. */
+export type Quantity =
+  /** How many spans. */
+  | { readonly spans: SpanSelector }
+  /** How much a metric changed. */
+  | {
+      readonly metric: Pick<MetricExpectation, "name" | "aliases" | "labels">;
+    }
+  /** How many log lines. */
+  | {
+      readonly logs: Pick<
+        LogExpectation,
+        "service" | "severity" | "body" | "attributes" | "correlated"
+      >;
+    }
+  /** How many Sentry items. */
+  | {
+      readonly sentry: Omit<SentryExpectation, keyof Reason | "signal" | "count">;
+    };
+/** Two or more signals tell the same number. */
+export interface AgreeExpectation extends Reason {
+  readonly signal: "agree";
+  readonly of: readonly Quantity[];
+  /** Largest difference between any two of them; default 0. */
+  readonly within?: number | string;
+}
+/**
+ * No credential is anywhere in the run's spans, logs, metrics and Sentry items: tokens, cookies,
+ * passwords, signatures of links, keys, in whatever field.
+ */
+export interface SecretsExpectation extends Reason {
+  readonly signal: "secrets";
+  /** Values that were planted begin with this text; each is a credential too. */
+  readonly planted?: string;
+  /** How many different ones are found; default 0. */
+  readonly count?: Comparison;
+}
+/**
+ * What cannot be said as data. It is judged once, when the run has settled, and has to be pure. As
+ * JSON only its words are left.
+ */
+export interface CheckExpectation extends Reason {
+  readonly signal: "check";
+  /** What has to hold, in one line. */
+  readonly title: string;
+  /** What it looks at; default: traces. Without one of them it is not judged. */
+  readonly reads?: readonly ("traces" | "logs" | "sentry" | "metrics")[];
+  readonly check?: (evidence: RunEvidence) => CheckFinding;
+}
 /** What the lab must be able to see after a run. Data: it can be shown before anything runs. */
 export type Expectation =
   | SpanExpectation
@@ -216,7 +266,10 @@ export type Expectation =
   | SentryExpectation
   | AnswerExpectation
   | PageExpectation
-  | ComponentExpectation;
+  | ComponentExpectation
+  | AgreeExpectation
+  | SecretsExpectation
+  | CheckExpectation;
 
 /** Services that a scenario may kill, pause or stop. */
 export type FaultService = "server" | "postgres" | "valkey" | "minio" | "keycloak" | "store";

@@ -3,6 +3,7 @@ import type {
   Comparison,
   Expectation,
   MetricExpectation,
+  Quantity,
   SentryExpectation,
   SpanSelector,
 } from "./define.ts";
@@ -63,8 +64,37 @@ export function describeExpectation(expectation: Expectation): string {
         expectation.restarts !== undefined &&
           `${expectation.component} restarts ${times(expectation.restarts)}`,
       ]);
+    case "agree": {
+      const { of, within = 0 } = expectation;
+      const words = of.map(quantityWords);
+      return within === 0
+        ? words.join(" equal ")
+        : `${words.join(" and ")} differ by at most ${within}`;
+    }
+    case "secrets":
+      return clauses([
+        `${counted(expectation.count ?? 0, "credential")} in any signal`,
+        expectation.planted !== undefined && `"${expectation.planted}…" included`,
+      ]);
+    case "check":
+      return expectation.title;
   }
 }
+
+/** What a quantity counts, e.g. `spans "SELECT orders"`. */
+export function quantityWords(counts: Quantity): string {
+  if ("spans" in counts) return `spans${spanWords(counts.spans)}`;
+  if ("metric" in counts) {
+    return `the change of ${counts.metric.name}${labelWords(counts.metric)}`;
+  }
+  if ("logs" in counts)
+    return plural(describeExpectation({ signal: "log", ...none, ...counts.logs }));
+  return plural(describeExpectation({ signal: "sentry", ...none, ...counts.sentry }));
+}
+
+const none = { why: "", hint: "" } as const;
+const plural = (words: string): string =>
+  words.replace(/^at least 1 (.*?)(log line|Sentry (?:event|log|transaction))/, "$1$2s");
 
 const relationWords = {
   before: "ends before",
@@ -82,7 +112,7 @@ function change(expectation: MetricExpectation): (string | false | undefined)[] 
   ];
 }
 
-function labelWords(expectation: MetricExpectation): string {
+function labelWords(expectation: Pick<MetricExpectation, "labels">): string {
   return expectation.labels ? ` {${attributeWords(expectation.labels)}}` : "";
 }
 

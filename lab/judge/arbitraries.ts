@@ -5,6 +5,7 @@ import type {
   Expectation,
   SpanSelector,
 } from "#scenarios/define.ts";
+import type { RunEvidence } from "#scenarios/run-evidence.ts";
 import type { Evidence } from "./evidence.ts";
 import {
   evidenceOf,
@@ -193,6 +194,38 @@ export const expectation: fc.Arbitrary<Expectation> = fc.oneof(
     component: fc.constantFrom("server", "store"),
     restarts: count,
     exitCode: comparison,
+    modes,
+  }),
+  expected<Of<"agree">>(["signal", "of"], {
+    signal: fc.constant("agree"),
+    of: fc.array(
+      fc.oneof(
+        fc.record({ spans: selector }),
+        fc.constant({ metric: { name: "requests_total" } }),
+        fc.record({ logs: fc.record({ body: name }) }),
+        fc.constant({ sentry: { item: "event" as const } }),
+      ),
+      { minLength: 2, maxLength: 3 },
+    ),
+    within: fc.nat({ max: 3 }),
+    modes,
+  }),
+  expected<Of<"secrets">>(["signal"], {
+    signal: fc.constant("secrets"),
+    planted: fc.constant("plant"),
+    count,
+    modes,
+  }),
+  expected<Of<"check">>(["signal", "title"], {
+    signal: fc.constant("check"),
+    title: fc.constant("t"),
+    reads: fc.constant(["traces"] as const),
+    check: fc.constantFrom(
+      ({ spans }: RunEvidence) => ({ ok: spans.length > 2, seen: `${spans.length} spans` }),
+      () => {
+        throw new Error("no");
+      },
+    ),
     modes,
   }),
 );

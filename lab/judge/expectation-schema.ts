@@ -1,5 +1,12 @@
 import * as v from "valibot";
-import { type Comparison, type Expectation, modes, type SpanSelector } from "#scenarios/define.ts";
+import {
+  type CheckExpectation,
+  type Comparison,
+  type Expectation,
+  modes,
+  type Quantity,
+  type SpanSelector,
+} from "#scenarios/define.ts";
 
 /**
  * The scenario language as a schema: what TypeScript checks for a file, checked again for data, and
@@ -45,12 +52,43 @@ const selector: v.GenericSchema<SpanSelector> = v.strictObject({
   linksTo: v.exactOptional(v.lazy(() => selector)),
 });
 
+type CheckFunction = NonNullable<CheckExpectation["check"]>;
+
 const words = v.pipe(v.string(), v.trim(), v.nonEmpty("must not be empty"));
 const reason = {
   why: words,
   hint: words,
   modes: v.exactOptional(v.array(v.picklist(modes))),
 };
+
+const metricSeries = {
+  name: v.pipe(v.string(), v.regex(/^[a-zA-Z_:][a-zA-Z0-9_:]*$/, "is no metric name")),
+  aliases: v.exactOptional(v.array(v.string())),
+  labels: v.exactOptional(comparisons),
+};
+const logPredicates = {
+  service: v.exactOptional(comparison),
+  severity: v.exactOptional(v.picklist(["trace", "debug", "info", "warn", "error", "fatal"])),
+  body: v.exactOptional(comparison),
+  attributes: v.exactOptional(comparisons),
+  correlated: v.exactOptional(flag),
+};
+const sentryPredicates = {
+  item: v.picklist(["event", "log", "transaction"]),
+  name: v.exactOptional(comparison),
+  service: v.exactOptional(comparison),
+  level: v.exactOptional(comparison),
+  mechanism: v.exactOptional(comparison),
+  handled: v.exactOptional(v.boolean()),
+  exception: v.exactOptional(exception),
+  sameTrace: v.exactOptional(flag),
+};
+const quantity: v.GenericSchema<Quantity> = v.union([
+  v.strictObject({ spans: selector }),
+  v.strictObject({ metric: v.strictObject(metricSeries) }),
+  v.strictObject({ logs: v.strictObject(logPredicates) }),
+  v.strictObject({ sentry: v.strictObject(sentryPredicates) }),
+]);
 
 /** One expectation. Issues name the path inside it. */
 export const expectationSchema: v.GenericSchema<Expectation> = v.variant("signal", [
@@ -79,9 +117,7 @@ export const expectationSchema: v.GenericSchema<Expectation> = v.variant("signal
   }),
   v.strictObject({
     signal: v.literal("metric"),
-    name: v.pipe(v.string(), v.regex(/^[a-zA-Z_:][a-zA-Z0-9_:]*$/, "is no metric name")),
-    aliases: v.exactOptional(v.array(v.string())),
-    labels: v.exactOptional(comparisons),
+    ...metricSeries,
     delta: v.exactOptional(comparison),
     max: v.exactOptional(comparison),
     returnsTo: v.exactOptional(v.literal("baseline")),
@@ -90,25 +126,14 @@ export const expectationSchema: v.GenericSchema<Expectation> = v.variant("signal
   }),
   v.strictObject({
     signal: v.literal("log"),
-    service: v.exactOptional(comparison),
-    severity: v.exactOptional(v.picklist(["trace", "debug", "info", "warn", "error", "fatal"])),
-    body: v.exactOptional(comparison),
-    attributes: v.exactOptional(comparisons),
+    ...logPredicates,
     count: v.exactOptional(comparison),
-    correlated: v.exactOptional(flag),
     ...reason,
   }),
   v.strictObject({
     signal: v.literal("sentry"),
-    item: v.picklist(["event", "log", "transaction"]),
-    name: v.exactOptional(comparison),
-    service: v.exactOptional(comparison),
-    level: v.exactOptional(comparison),
-    mechanism: v.exactOptional(comparison),
-    handled: v.exactOptional(v.boolean()),
-    exception: v.exactOptional(exception),
+    ...sentryPredicates,
     count: v.exactOptional(comparison),
-    sameTrace: v.exactOptional(flag),
     ...reason,
   }),
   v.strictObject({
@@ -128,6 +153,25 @@ export const expectationSchema: v.GenericSchema<Expectation> = v.variant("signal
     component: v.picklist(["server", "postgres", "valkey", "minio", "keycloak", "store"]),
     restarts: v.exactOptional(comparison),
     exitCode: v.exactOptional(comparison),
+    ...reason,
+  }),
+  v.strictObject({
+    signal: v.literal("agree"),
+    of: v.pipe(v.array(quantity), v.minLength(2, "needs two quantities to compare")),
+    within: v.exactOptional(bound),
+    ...reason,
+  }),
+  v.strictObject({
+    signal: v.literal("secrets"),
+    planted: v.exactOptional(v.pipe(v.string(), v.minLength(4, "is too short to be told apart"))),
+    count: v.exactOptional(comparison),
+    ...reason,
+  }),
+  v.strictObject({
+    signal: v.literal("check"),
+    title: words,
+    reads: v.exactOptional(v.array(v.picklist(["traces", "logs", "sentry", "metrics"]))),
+    check: v.exactOptional(v.function() as unknown as v.GenericSchema<CheckFunction>),
     ...reason,
   }),
 ]);

@@ -2,6 +2,7 @@ import type {
   Comparison,
   Expectation,
   ParamSpec,
+  Quantity,
   Scenario,
   SpanSelector,
 } from "#scenarios/define.ts";
@@ -104,7 +105,31 @@ function signalProblems(expectation: Expectation, path: string, scenario: Scenar
         ...comparable(path, { exitCode }),
       ];
     }
+    case "agree":
+      return [
+        ...(expectation.of.length < 2
+          ? [{ path: `${path}.of`, message: "compares less than two quantities" }]
+          : []),
+        ...expectation.of.flatMap((one, index) => quantityProblems(one, `${path}.of[${index}]`)),
+      ];
+    case "secrets":
+      return quantities(path, { count: expectation.count });
+    case "check":
+      return expectation.check
+        ? []
+        : [{ path: `${path}.check`, message: "is missing: there is nothing to ask" }];
   }
+}
+
+function quantityProblems(counts: Quantity, path: string): Problem[] {
+  if ("spans" in counts) return selectorProblems(counts.spans, `${path}.spans`);
+  if ("metric" in counts) return comparable(`${path}.metric`, counts.metric.labels ?? {});
+  if ("logs" in counts) {
+    const { service, body, attributes } = counts.logs;
+    return comparable(`${path}.logs`, { service, body, ...attributes });
+  }
+  const { name, service, level, mechanism, exception } = counts.sentry;
+  return comparable(`${path}.sentry`, { name, service, level, mechanism, ...exception });
 }
 
 function spanProblems(

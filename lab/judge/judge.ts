@@ -1,7 +1,9 @@
 import type { Verdict } from "#lab/api.ts";
-import type { Expectation } from "#scenarios/define.ts";
+import type { Expectation, Quantity } from "#scenarios/define.ts";
 import { describeExpectation } from "#scenarios/describe.ts";
+import { judgeAgree } from "./agree.ts";
 import { judgeAnswer } from "./answer.ts";
+import { judgeCheck } from "./check.ts";
 import { judgeComponent } from "./component.ts";
 import type { Evidence, SourceState } from "./evidence.ts";
 import type { EvidenceQuery, Finding, NearestMiss } from "./finding.ts";
@@ -11,6 +13,7 @@ import { judgeOrder } from "./order.ts";
 import { judgePage } from "./page.ts";
 import { resolve } from "./placeholders.ts";
 import { type Prepared, prepare } from "./prepare.ts";
+import { judgeSecrets } from "./secrets.ts";
 import { judgeSentry } from "./sentry.ts";
 import { judgeSpan } from "./span.ts";
 import { judgeTrace } from "./trace.ts";
@@ -84,6 +87,12 @@ function findingOf(expectation: Expectation, prepared: Prepared): Finding {
       return judgePage(expectation, prepared);
     case "component":
       return judgeComponent(expectation, prepared);
+    case "agree":
+      return judgeAgree(expectation, prepared);
+    case "secrets":
+      return judgeSecrets(expectation, prepared);
+    case "check":
+      return judgeCheck(expectation, prepared);
   }
 }
 
@@ -105,7 +114,19 @@ function sourcesOf(expectation: Expectation): readonly Source[] {
     case "page":
     case "component":
       return [];
+    case "agree":
+      return expectation.of.map(sourceOf);
+    case "secrets":
+      return ["traces", "logs", "sentry"];
+    case "check":
+      return expectation.reads ?? ["traces"];
   }
+}
+
+function sourceOf(counts: Quantity): Source {
+  if ("spans" in counts) return "traces";
+  if ("metric" in counts) return "metrics";
+  return "logs" in counts ? "logs" : "sentry";
 }
 
 const withoutVerdict = {

@@ -45,8 +45,15 @@ export function judgeLog(expectation: LogExpectation, prepared: Prepared): Findi
   };
 }
 
-function logPredicates(
-  { service, severity, body, attributes, correlated }: LogExpectation,
+/** What a log record has to meet. */
+export function logPredicates(
+  {
+    service,
+    severity,
+    body,
+    attributes,
+    correlated,
+  }: Pick<LogExpectation, "service" | "severity" | "body" | "attributes" | "correlated">,
   prepared: Prepared,
 ): readonly Predicate<LogRecord>[] {
   const predicates: Predicate<LogRecord>[] = [];

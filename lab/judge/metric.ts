@@ -10,7 +10,9 @@ import {
 import type { MetricSample } from "#lab/sources/openmetrics.ts";
 import type { Comparison, MetricExpectation } from "#scenarios/define.ts";
 import { describeComparison } from "#scenarios/describe.ts";
+import type { SeenMetric } from "#scenarios/run-evidence.ts";
 import { labelMeets } from "./compare.ts";
+import type { Evidence } from "./evidence.ts";
 import { allOf, type Finding, type NearestMiss } from "./finding.ts";
 import { nearestOf, type Predicate, shown, ticksOf } from "./predicate.ts";
 import type { Prepared } from "./prepare.ts";
@@ -44,6 +46,30 @@ export function judgeMetric(expectation: MetricExpectation, prepared: Prepared):
     seen: parts.map((part) => part.seen).join("; ") || "nothing was asked for",
     nearest: verdict === "pass" ? null : nearestSeries(expectation, latest),
     query,
+  };
+}
+
+type Series = Pick<MetricExpectation, "name" | "labels">;
+
+/** By how much a metric changed while the run lasted; undefined when nobody exposes it. */
+export const changeSeen = (series: Series, evidence: Evidence): number | undefined =>
+  metricSeen(series, evidence)?.change;
+
+/** How a metric moved while the run lasted; undefined when nobody exposes it. */
+export function metricSeen(
+  { name, labels }: Series,
+  { metrics }: Evidence,
+): SeenMetric | undefined {
+  if (!metrics?.baseline || !metrics.latest) return undefined;
+  const readings = [metrics.baseline, ...metrics.during, metrics.latest];
+  if (!readings.some((reading) => familyOf(reading, name))) return undefined;
+  const filter = labelFilter(labels);
+  const values = readings.map((reading) => totalOf(reading, name, filter) ?? 0);
+  return {
+    before: values[0] ?? 0,
+    after: values.at(-1) ?? 0,
+    change: tidy(changeOf(readings, name, filter)),
+    highest: Math.max(...values.slice(1)),
   };
 }
 

@@ -6,3 +6,9 @@ export const runRecordQuery = (runId: string): EvidenceQuery => ({
   language: "http",
   text: `GET ${routes.run(runId)}`,
 });
+
+/** Where everything that was gathered of a run can be read. */
+export const runEvidenceQuery = (runId: string): EvidenceQuery => ({
+  language: "http",
+  text: `GET ${routes.evidence(runId)}`,
+});

@@ -49,8 +49,9 @@ export function judgeSentry(expectation: SentryExpectation, prepared: Prepared):
   };
 }
 
-function sentryPredicates(
-  expectation: SentryExpectation,
+/** What a Sentry item has to meet. */
+export function sentryPredicates(
+  expectation: Omit<SentryExpectation, "signal" | "why" | "hint" | "modes" | "count">,
   prepared: Prepared,
 ): readonly Predicate<SentryItem>[] {
   const { item, name, service, level, mechanism, handled, exception, sameTrace } = expectation;
