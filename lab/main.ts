@@ -48,6 +48,11 @@ async function carryOut(command: Command, context: Context): Promise<ExitCode> {
       return (await import("./cli/doctor.ts")).doctor(command.json, context);
     case "logs":
       return (await import("./cli/logs.ts")).logs(command.service, command.follow, context);
+    case "schema": {
+      const { expectationsJsonSchema } = await import("./judge/json-schema.ts");
+      printJson(context, expectationsJsonSchema());
+      return 0;
+    }
     case "list":
       return (await import("./cli/list.ts")).list(command.json, context);
     case "run":

@@ -26,6 +26,7 @@ export type Command =
   | { readonly verb: "doctor"; readonly json: boolean }
   | { readonly verb: "logs"; readonly service: string; readonly follow: boolean }
   | { readonly verb: "list"; readonly json: boolean }
+  | { readonly verb: "schema" }
   | {
       readonly verb: "run";
       readonly scenario: string;
@@ -86,6 +87,7 @@ const verbs: Readonly<Record<string, VerbSyntax>> = {
   doctor: { options: ["json"] },
   logs: { options: ["follow"], argument: "service" },
   list: { options: ["json"] },
+  schema: { options: [] },
   run: { options: ["mode", "param", "seed", "json"], argument: "scenario" },
   verify: { options: ["self-test", "junit", "json"], list: true },
   restart: { options: ["json"], argument: "service" },
@@ -141,6 +143,7 @@ function commandOf(verb: string, argument: string, values: Values): Parsed {
     case "reset":
       return { ok: true, command: { verb, json } };
     case "open":
+    case "schema":
       return { ok: true, command: { verb } };
     case "logs":
       return {

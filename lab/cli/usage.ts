@@ -9,6 +9,7 @@ npm run lab -- <verb> [flags]
   doctor                         what this machine offers, and what is in the way
   logs <service> [--follow]      output of a service; "lab" for the lab's own when detached
   list                           the scenarios
+  schema                         JSON schema of what a scenario may expect
   run <scenario> [--mode fault|control|fix] [--param name=value]… [--seed n]
                                  run a scenario and wait for its verdict
   verify [<scenario>…] [--self-test] [--junit FILE]

@@ -55,6 +55,9 @@ const seenSpan = (prepared: PreparedSpan): RunEvidence["spans"][number] => ({
     attributes: record(attributes),
   })),
   links: (prepared.span.links ?? []).map(({ traceId, spanId }) => ({ traceId, spanId })),
+  traceState: prepared.span.traceState ?? "",
+  droppedAttributes: prepared.span.droppedAttributesCount ?? 0,
+  droppedEvents: prepared.span.droppedEventsCount ?? 0,
 });
 
 /** Without a prototype: a key may be `__proto__`. */

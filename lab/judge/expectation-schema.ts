@@ -90,6 +90,9 @@ const quantity: v.GenericSchema<Quantity> = v.union([
   v.strictObject({ sentry: v.strictObject(sentryPredicates) }),
 ]);
 
+/** Parts that others refer to, by name. */
+export const expectationParts = { comparison, comparisons, selector, quantity } as const;
+
 /** One expectation. Issues name the path inside it. */
 export const expectationSchema: v.GenericSchema<Expectation> = v.variant("signal", [
   v.strictObject({

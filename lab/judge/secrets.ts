@@ -1,6 +1,6 @@
 import type { SecretsExpectation } from "#scenarios/define.ts";
 import { plainValue } from "./attribute-value.ts";
-import { type Credential, credentialsIn, masked } from "./credentials.ts";
+import { type Credential, credentialsIn, masked, withoutCredentials } from "./credentials.ts";
 import type { Finding, NearestMiss } from "./finding.ts";
 import { shown } from "./predicate.ts";
 import type { Prepared } from "./prepare.ts";
@@ -24,8 +24,13 @@ export function judgeSecrets(
 ): Finding {
   const { settled, runId } = prepared.evidence;
   const found = new Map<string, { readonly credential: Credential; readonly place: Place }>();
+  /** Texts repeat from span to span. */
+  const clean = new Set<string>();
   for (const place of placesOf(prepared)) {
-    for (const credential of credentialsIn(place.text, planted)) {
+    if (clean.has(place.text)) continue;
+    const credentials = credentialsIn(place.text, planted);
+    if (credentials.length === 0) clean.add(place.text);
+    for (const credential of credentials) {
       if (!found.has(credential.value)) found.set(credential.value, { credential, place });
     }
   }
@@ -40,14 +45,14 @@ export function judgeSecrets(
       found.size === 0
         ? "no credential"
         : `${found.size} in ${fields.slice(0, 4).join(", ")}${fields.length > 4 ? " and others" : ""}`,
-    nearest: verdict === "pass" || !first ? null : missed(first.place, first.credential),
+    nearest: verdict === "pass" || !first ? null : missed(first.place, first.credential, planted),
     query: runEvidenceQuery(runId),
   };
 }
 
-const missed = (place: Place, credential: Credential): NearestMiss => ({
+const missed = (place: Place, credential: Credential, planted?: string): NearestMiss => ({
   kind: place.kind,
-  title: shown(place.title),
+  title: shown(withoutCredentials(place.title, planted)),
   traceId: place.traceId,
   spanId: place.spanId,
   ticks: [
