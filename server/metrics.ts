@@ -89,9 +89,11 @@ export function observeRequest(
   });
 }
 
-/** One ended database operation; `errorType` is a SQLSTATE or a driver's code. */
+/** One ended database operation; `errorType` is a SQLSTATE, the prefix of a reply or a driver's code. */
 export function observeOperation(
   labels: {
+    /** As `db.system.name`. */
+    readonly system: "postgresql" | "redis";
     readonly operation: string;
     readonly collection: string | undefined;
     readonly errorType: string | undefined;
@@ -100,7 +102,7 @@ export function observeOperation(
 ): void {
   dbOperationDuration.observe({
     labels: {
-      db_system_name: "postgresql",
+      db_system_name: labels.system,
       db_operation_name: labels.operation,
       db_collection_name: labels.collection ?? "",
       error_type: labels.errorType ?? "",

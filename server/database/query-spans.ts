@@ -43,7 +43,7 @@ export function startQuerySpan(
   const observe = (errorType: string | undefined) =>
     context.with(measured, () =>
       observeOperation(
-        { operation: statement.operation, collection, errorType },
+        { system: "postgresql", operation: statement.operation, collection, errorType },
         (performance.now() - startedAt) / 1000,
       ),
     );
