@@ -50,7 +50,13 @@ export type Probe =
       readonly headers?: (context: ProbeContext) => Readonly<Record<string, string>>;
     }
   /** Answers a start-up packet with a demand for a password, as `pg_isready` asks. */
-  | { readonly kind: "postgres"; readonly port: string; readonly user: string };
+  | { readonly kind: "postgres"; readonly port: string; readonly user: string }
+  /** Lets the password in and answers PING in Valkey's protocol. */
+  | {
+      readonly kind: "valkey";
+      readonly port: string;
+      readonly password: (context: ProbeContext) => string;
+    };
 
 export interface StopRule {
   readonly signal: "SIGTERM" | "SIGINT";

@@ -2,6 +2,7 @@ import type { ServiceDescriptor } from "./descriptor.ts";
 import { postgres } from "./postgres.ts";
 import { server } from "./server.ts";
 import { store } from "./store.ts";
+import { valkey } from "./valkey.ts";
 
 /** What the embedded runtime starts. */
-export const embeddedServices: readonly ServiceDescriptor[] = [postgres, store, server];
+export const embeddedServices: readonly ServiceDescriptor[] = [postgres, valkey, store, server];

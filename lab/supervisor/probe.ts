@@ -33,6 +33,8 @@ function tryOnce(probe: Probe, context: ProbeContext, signal: AbortSignal): Prom
       return tryHttp(port, probe.path, probe.headers?.(context) ?? {}, signal);
     case "postgres":
       return tryPostgres(port, probe.user, signal);
+    case "valkey":
+      return tryValkey(port, probe.password(context), signal);
   }
 }
 
@@ -90,6 +92,22 @@ function startupMessage(user: string): Buffer {
 function errorText(data: Buffer): string {
   const fields = data.subarray(5).toString("utf8").split("\0");
   return fields.find((field) => field.startsWith("M"))?.slice(1) ?? "an unknown answer";
+}
+
+/** Signs in and pings; while it loads its data it answers with an error. */
+function tryValkey(port: number, password: string, signal: AbortSignal): Promise<Sight> {
+  const request = (...words: readonly string[]) =>
+    `*${words.length}\r\n${words.map((word) => `$${Buffer.byteLength(word)}\r\n${word}\r\n`).join("")}`;
+  let seen = "";
+  return talk(port, signal, {
+    onConnect: (_done, socket) => socket.write(request("AUTH", password) + request("PING")),
+    onData: (done, data) => {
+      seen += data.toString("latin1");
+      const [first, second] = seen.split("\r\n").slice(0, -1);
+      if (first !== undefined && second !== undefined)
+        done(second === "+PONG" ? undefined : `Valkey on port ${port}: ${first} ${second}`);
+    },
+  });
 }
 
 type Done = (sight: Sight) => void;

@@ -1,0 +1,68 @@
+import { mkdir } from "node:fs/promises";
+import { join } from "node:path";
+import { nodeCommand, nodeScript } from "#lab/providers/node-script.ts";
+import { onPath } from "#lab/providers/path.ts";
+import { writeFileAtomic } from "#lab/state/atomic-file.ts";
+import { repositoryDir } from "#lab/state/lab-dir.ts";
+import type { Command, LaunchContext, Program, Provider, ServiceDescriptor } from "./descriptor.ts";
+
+const standIn: Provider = async () => {
+  const found = await nodeScript(join(repositoryDir, "lab", "standins", "valkey", "main.ts"));
+  return "path" in found ? { ...found, kind: "stand-in" } : found;
+};
+const path = onPath(["valkey-server", "redis-server"]);
+
+/** Keeps the shop's sessions and cache, and carries its order events. */
+export const valkey: ServiceDescriptor = {
+  id: "valkey",
+  title: "Valkey",
+  role: "Keeps the shop's sessions and cache, and carries its order events.",
+  dependsOn: [],
+  ports: [{ name: "main", scheme: "redis" }],
+  readiness: {
+    kind: "valkey",
+    port: "main",
+    password: ({ secrets }) => secrets.valkeyPassword,
+  },
+  startTimeoutMs: 15_000,
+  stop: { signal: "SIGTERM", graceMs: 1_500 },
+  embedded: {
+    named: path.named,
+    providers: [path.provider, standIn],
+    launch: (program, context) =>
+      program.kind === "real" ? realCommand(program, context) : standInCommand(program, context),
+  },
+};
+
+/** The password is in a file, because everybody on the machine may read command lines. */
+async function realCommand(program: Program, context: LaunchContext): Promise<Command> {
+  const { port, secrets, serviceDir } = context;
+  const file = join(serviceDir, "valkey.conf");
+  const data = join(serviceDir, "data");
+  await mkdir(data, { recursive: true });
+  const settings = {
+    bind: "127.0.0.1",
+    port: String(port()),
+    dir: JSON.stringify(data),
+    requirepass: secrets.valkeyPassword,
+    // A cache and sessions: nothing of it needs to outlive a restart.
+    save: '""',
+    appendonly: "no",
+    maxmemory: "128mb",
+    "maxmemory-policy": "noeviction",
+  };
+  const lines = Object.entries(settings).map(([name, value]) => `${name} ${value}\n`);
+  await writeFileAtomic(file, lines.join(""), 0o600);
+  return { file: program.path, args: [file], cwd: serviceDir };
+}
+
+function standInCommand(program: Program, { dir, port, secrets, version }: LaunchContext): Command {
+  return nodeCommand(program, {
+    dir,
+    env: {
+      LAB_VALKEY_PORT: String(port()),
+      LAB_VALKEY_PASSWORD: secrets.valkeyPassword,
+      LAB_VERSION: version,
+    },
+  });
+}
