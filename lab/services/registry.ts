@@ -1,8 +1,15 @@
 import type { ServiceDescriptor } from "./descriptor.ts";
+import { keycloak } from "./keycloak.ts";
 import { postgres } from "./postgres.ts";
 import { server } from "./server.ts";
 import { store } from "./store.ts";
 import { valkey } from "./valkey.ts";
 
 /** What the embedded runtime starts. */
-export const embeddedServices: readonly ServiceDescriptor[] = [postgres, valkey, store, server];
+export const embeddedServices: readonly ServiceDescriptor[] = [
+  postgres,
+  keycloak,
+  valkey,
+  store,
+  server,
+];
