@@ -1,3 +1,4 @@
+import type { ProxyTarget, Toxic } from "#scenarios/define.ts";
 import type { ServiceStatus } from "./api.ts";
 import type { ServiceId } from "./services/ids.ts";
 
@@ -23,8 +24,31 @@ export interface System {
   readonly restart: (id: ServiceId) => Promise<void>;
   /** Crashes of this service do not count towards crash-looping until the returned function is called. */
   readonly leaseCrashes: (id: ServiceId) => () => void;
+  /** SIGKILL, counted as a leased crash. Resolves when the end was noticed; rejects with LabError `service-not-running`. */
+  readonly kill: (id: ServiceId) => Promise<void>;
+  /** Lets a service stand still, and go on. Idempotent; it goes on by itself when it is stopped or the lab ends. */
+  readonly pause: (id: ServiceId) => Promise<void>;
+  readonly resume: (id: ServiceId) => Promise<void>;
+  /** Services that stand still. */
+  readonly paused: () => readonly ServiceId[];
+  /** Breaks the app's connections to a target. Resolves once it holds; the function mends them, idempotent. */
+  readonly arm: (target: ProxyTarget, toxic: Toxic) => Promise<() => Promise<void>>;
+  /** What is broken now. */
+  readonly armed: () => readonly { readonly target: ProxyTarget; readonly toxic: Toxic }[];
+  /** Where services expose metrics of their own. */
+  readonly metricSources: () => readonly MetricSource[];
   /** Every change of a row. Returns the function that ends the subscription. */
   readonly subscribe: (listener: (row: ServiceStatus) => void) => () => void;
   /** Stops everything, dependants first. Idempotent; a second call while it runs forces. */
   readonly shutdown: () => Promise<void>;
+}
+
+/** One service's metrics, in the Prometheus text or OpenMetrics format. */
+export interface MetricSource {
+  readonly service: ServiceId;
+  /** How the names of its own metrics begin. */
+  readonly prefixes: readonly string[];
+  /** Undefined before the service has a port. */
+  readonly url: string | undefined;
+  readonly headers: Readonly<Record<string, string>>;
 }

@@ -2,6 +2,7 @@ import { availableParallelism, loadavg } from "node:os";
 import type { Benchmark } from "./benchmark.ts";
 import { clickBenchmark } from "./click.ts";
 import { memoryBenchmark } from "./memory.ts";
+import { proxyBenchmark } from "./proxy.ts";
 import { startBenchmark } from "./start.ts";
 import { taxBenchmark } from "./tax.ts";
 import { traceBenchmark } from "./trace.ts";
@@ -11,6 +12,7 @@ const benchmarks: readonly Benchmark[] = [
   traceBenchmark,
   clickBenchmark,
   taxBenchmark,
+  proxyBenchmark,
   memoryBenchmark,
 ];
 /** Takes minutes and options of its own, so it runs only when it is asked for. */

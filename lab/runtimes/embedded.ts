@@ -1,9 +1,12 @@
+import type { ServiceStatus } from "#lab/api.ts";
+import { openProxies } from "#lab/faults/proxies.ts";
 import { embeddedServices } from "#lab/services/registry.ts";
 import type { Env } from "#lab/state/lab-dir.ts";
 import { labVersion } from "#lab/state/lab-version.ts";
 import type { Secrets } from "#lab/state/secrets.ts";
 import { openSupervisor } from "#lab/supervisor/supervisor.ts";
 import type { System } from "#lab/system.ts";
+import type { ProxyTarget } from "#scenarios/define.ts";
 
 export interface EmbeddedOptions {
   /** The lab's state folder. */
@@ -14,12 +17,40 @@ export interface EmbeddedOptions {
   readonly env: Env;
 }
 
+/** What stands behind each proxy; the store takes in what a collector would. */
+const targetOf: Partial<Readonly<Record<ServiceStatus["id"], ProxyTarget>>> = {
+  postgres: "postgres",
+  valkey: "valkey",
+  minio: "minio",
+  keycloak: "keycloak",
+  store: "collector",
+};
+
 /** The lab without containers: every service is a process of this machine. Starts all of them at once, in the background. */
 export function openEmbedded(options: EmbeddedOptions): System {
+  const proxies = openProxies();
   const supervisor = openSupervisor({
     ...options,
     descriptors: embeddedServices,
     version: labVersion(),
+    appPortOf: proxies.portOf,
   });
-  return { ...supervisor, runtime: "embedded" };
+  const aim = ({ id, pid, port }: ServiceStatus): void => {
+    const target = targetOf[id];
+    if (target !== undefined) proxies.aim(target, pid === null ? null : port);
+  };
+  supervisor.subscribe(aim);
+  for (const row of supervisor.services()) aim(row);
+  return {
+    ...supervisor,
+    runtime: "embedded",
+    arm: proxies.arm,
+    armed: proxies.armed,
+    shutdown: async () => {
+      // The app drains through its connections, so they are mended before and ended after.
+      void proxies.calm();
+      await supervisor.shutdown();
+      await proxies.close();
+    },
+  };
 }

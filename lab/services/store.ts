@@ -18,11 +18,12 @@ export const store: ServiceDescriptor = {
   embedded: {
     named: nodeScript,
     providers: [() => nodeScript(join(repositoryDir, "lab", "store", "main.ts"))],
-    launch: (program, { dir, env, port, serviceDir }) =>
+    launch: async (program, { appPortOf, dir, env, port, serviceDir }) =>
       nodeCommand(program, {
         dir,
         env: {
           LAB_STORE_PORT: String(port()),
+          LAB_STORE_PROXY_PORT: String(await appPortOf("collector")),
           LAB_STORE_DIR: serviceDir,
           ...(env.LAB_STORE_FSYNC ? { LAB_STORE_FSYNC: env.LAB_STORE_FSYNC } : {}),
           // The user's own Sentry project: the store alone talks to it.

@@ -1,5 +1,6 @@
 /**
  * The store process: `LAB_STORE_PORT` and `LAB_STORE_DIR` (an existing folder) say where;
+ * `LAB_STORE_PROXY_PORT` is that of a TCP proxy in front of it;
  * `LAB_STORE_FSYNC=1` makes every acknowledgement wait for the disk; `SENTRY_DSN` names a Sentry
  * project that gets a copy of spans and envelopes. SIGTERM and SIGINT finish
  * what is under way and exit 0.
@@ -23,6 +24,7 @@ const startedAt = performance.now();
 try {
   const server = await openStoreServer({
     port,
+    proxyPort: Number(process.env.LAB_STORE_PROXY_PORT) || undefined,
     dir,
     fsync: process.env.LAB_STORE_FSYNC === "1",
     sentryDsn: process.env.SENTRY_DSN,

@@ -25,6 +25,8 @@ export interface StoreServer {
 export interface StoreServerOptions {
   /** 0 for any free port. */
   readonly port: number;
+  /** Port of a TCP proxy in front of it. */
+  readonly proxyPort?: number | undefined;
   /** Existing folder for the segments. */
   readonly dir: string;
   readonly fsync?: boolean;
@@ -60,6 +62,7 @@ export async function openStoreServer(options: StoreServerOptions): Promise<Stor
   const receiver = forwarder ? forwarding(store, forwarder) : store;
   const server = await openHttpServer({
     port: options.port,
+    proxyPort: options.proxyPort,
     onError,
     routes: [
       ...otlpRoutes(receiver, readBody),

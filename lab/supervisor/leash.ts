@@ -104,7 +104,10 @@ export async function sweepLeftovers(dir: string, graceMs = 2_000): Promise<read
     left.push(...record.leaders.filter(isAlive));
     rmSync(file, { force: true });
   }
-  for (const { pid } of left) signalGroup(pid, "SIGTERM");
+  for (const { pid } of left) {
+    signalGroup(pid, "SIGTERM");
+    signalGroup(pid, "SIGCONT");
+  }
   const deadline = Date.now() + graceMs;
   while (left.some(isAlive) && Date.now() < deadline)
     await new Promise((resolve) => setTimeout(resolve, 20));

@@ -126,6 +126,8 @@ async function becomeReady(
 
 async function endChild({ stop }: ServiceDescriptor, child: Child): Promise<void> {
   child.signal(stop.signal);
+  // A process that stands still hears of the signal only once it goes on.
+  child.signal("SIGCONT");
   const timer = setTimeout(() => child.signal("SIGKILL"), stop.graceMs);
   await child.exited;
   clearTimeout(timer);

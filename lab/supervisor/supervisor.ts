@@ -30,7 +30,7 @@ export interface SupervisorOptions {
 }
 
 /** Services as processes of this machine. */
-export type Supervisor = Omit<System, "runtime">;
+export type Supervisor = Omit<System, "runtime" | "arm" | "armed">;
 
 /** Sweeps what an earlier lab left, then starts every service as soon as those it depends on are ready. */
 export function openSupervisor(options: SupervisorOptions): Supervisor {
@@ -162,6 +162,24 @@ export function openSupervisor(options: SupervisorOptions): Supervisor {
     stop: (id) => unitOf(id).stop(),
     restart: (id) => restart(unitOf(id)),
     leaseCrashes: (id) => unitOf(id).leaseCrashes(),
+    kill: (id) => unitOf(id).kill(),
+    pause: async (id) => unitOf(id).pause(),
+    resume: async (id) => unitOf(id).resume(),
+    paused: () =>
+      [...units.values()].filter((unit) => unit.paused()).map(({ descriptor }) => descriptor.id),
+    metricSources: () =>
+      ordered.flatMap(({ id, metrics }) =>
+        metrics === undefined
+          ? []
+          : [
+              {
+                service: id,
+                prefixes: metrics.prefixes,
+                url: metricsUrl(units.get(id)?.url(metrics.port), metrics.path),
+                headers: metrics.headers?.({ secrets: options.secrets }) ?? {},
+              },
+            ],
+      ),
     subscribe: (listener) => {
       listeners.add(listener);
       return () => listeners.delete(listener);
@@ -173,6 +191,9 @@ export function openSupervisor(options: SupervisorOptions): Supervisor {
     },
   };
 }
+
+const metricsUrl = (base: string | undefined, path: string): string | undefined =>
+  base === undefined ? undefined : new URL(path, base).href;
 
 /** A listener's mistake must come to light, and must not be taken for a service's crash. */
 function tell(listener: (row: ServiceStatus) => void, row: ServiceStatus): void {

@@ -12,6 +12,7 @@ import type { Leash } from "./leash.ts";
 import { type Life, type LifeEvent, newborn, nextLife } from "./lifecycle.ts";
 import { type Output, openOutput } from "./output.ts";
 import { openPortTable } from "./port-table.ts";
+import { type Frozen, freeze } from "./process-tree.ts";
 import { parseProgress } from "./progress.ts";
 import { runHelper } from "./run-helper.ts";
 import { runService } from "./run-service.ts";
@@ -54,6 +55,12 @@ export interface Unit {
   /** SIGKILL to everything it runs. */
   readonly force: () => void;
   readonly leaseCrashes: () => () => void;
+  /** SIGKILL that counts as leased. Resolves when the end was noticed. @throws LabError `service-not-running`. */
+  readonly kill: () => Promise<void>;
+  /** Lets it stand still. Idempotent. @throws LabError `service-not-running`. */
+  readonly pause: () => void;
+  readonly resume: () => void;
+  readonly paused: () => boolean;
 }
 
 export function createUnit(descriptor: ServiceDescriptor, world: UnitWorld): Unit {
@@ -67,6 +74,9 @@ export function createUnit(descriptor: ServiceDescriptor, world: UnitWorld): Uni
   let attempt = new AbortController();
   let living: Promise<void> = Promise.resolve();
   let leases = 0;
+  let frozen: Frozen | undefined;
+  let heldBy: Leash | undefined;
+  const onCrash: (() => void)[] = [];
   let starts = 0;
   let startedAt: number | null = null;
   let startMs: number | null = null;
@@ -141,6 +151,7 @@ export function createUnit(descriptor: ServiceDescriptor, world: UnitWorld): Uni
   const live = async (signal: AbortSignal) => {
     try {
       const leash = await world.leash();
+      heldBy = leash;
       await world.dependenciesReady(signal);
       const begun = performance.now();
       dispatch({ type: "dependencies-ready" });
@@ -177,6 +188,7 @@ export function createUnit(descriptor: ServiceDescriptor, world: UnitWorld): Uni
           },
           ended: () => {
             child = undefined;
+            thaw();
           },
           moved: world.moved,
         },
@@ -186,7 +198,22 @@ export function createUnit(descriptor: ServiceDescriptor, world: UnitWorld): Uni
     }
   };
 
+  const thaw = () => {
+    frozen?.thaw();
+    frozen = undefined;
+  };
+  const running = (): Child & { readonly pid: number } => {
+    if (child?.pid !== undefined) return { ...child, pid: child.pid };
+    throw new LabError("service-not-running", `${descriptor.title} does not run now.`, {
+      hint: `Start it with: npm run lab -- restart ${descriptor.id}`,
+    });
+  };
+
   const afterLife = (signal: AbortSignal, error: unknown) => {
+    afterProcess(signal, error);
+    for (const noticed of onCrash.splice(0)) noticed();
+  };
+  const afterProcess = (signal: AbortSignal, error: unknown) => {
     if (signal.aborted) {
       note = null;
       dispatch({ type: "exited" });
@@ -244,11 +271,13 @@ export function createUnit(descriptor: ServiceDescriptor, world: UnitWorld): Uni
     },
     stop: async () => {
       note = null;
+      thaw();
       dispatch({ type: "stop" });
       attempt.abort();
       await living;
     },
     force: () => {
+      thaw();
       child?.signal("SIGKILL");
       for (const helper of helpers) helper.signal("SIGKILL");
     },
@@ -260,6 +289,20 @@ export function createUnit(descriptor: ServiceDescriptor, world: UnitWorld): Uni
         held = false;
       };
     },
+    kill: async () => {
+      const victim = running();
+      const noticed = Promise.withResolvers<void>();
+      onCrash.push(noticed.resolve);
+      leases++;
+      victim.signal("SIGKILL");
+      await noticed.promise;
+      leases--;
+    },
+    pause: () => {
+      frozen ??= freeze(running().pid, (leader) => heldBy?.hold(leader));
+    },
+    resume: thaw,
+    paused: () => frozen !== undefined,
   };
 }
 

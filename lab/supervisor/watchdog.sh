@@ -19,6 +19,8 @@ for signal in TERM KILL; do
     if [ "$(start "$group")" = "$started" ]; then
       # dash wants -s: "kill -TERM -- -<group>" fails there.
       kill -s "$signal" -- "-$group" 2>/dev/null && left=1
+      # One that was stopped acts on the signal only once it goes on.
+      kill -s CONT -- "-$group" 2>/dev/null
     fi
   done <"$1"
   [ -n "$left" ] && [ "$signal" = TERM ] && sleep 1

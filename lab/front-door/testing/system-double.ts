@@ -8,10 +8,11 @@ import {
   type ServerResponse,
 } from "node:http";
 import type { AddressInfo } from "node:net";
+import type { ProxyTarget, Toxic } from "#scenarios/define.ts";
 import type { LogRecord, OtlpSpan, OtlpTrace, SentryItem, ServiceStatus } from "../../api.ts";
 import type { ServiceId } from "../../services/ids.ts";
 import type { FeedMessage, TraceGrowth } from "../../store/contract.ts";
-import type { System } from "../../system.ts";
+import type { MetricSource, System } from "../../system.ts";
 
 export interface SystemDouble {
   readonly system: System;
@@ -23,6 +24,8 @@ export interface SystemDouble {
   readonly stopServer: () => Promise<void>;
   /** Calls of `restart`, `stop`, `start` and of crash leases, in order. */
   readonly calls: readonly string[];
+  /** What the system tells of metrics besides the server's; to be filled. */
+  readonly metricSources: MetricSource[];
   readonly listeners: () => number;
   readonly close: () => Promise<void>;
 }
@@ -61,10 +64,13 @@ export async function openSystemDouble(app: AppHandler): Promise<SystemDouble> {
     server: urlOf(server),
     store: store.url,
   };
+  const armed = new Set<{ readonly target: ProxyTarget; readonly toxic: Toxic }>();
+  const metricSources: MetricSource[] = [];
   const act = (action: string) => async (id: ServiceId) => void calls.push(`${action} ${id}`);
   return {
     store: store.double,
     calls,
+    metricSources,
     listeners: () => listeners.size,
     setRow: (id, part) => {
       const row = { ...(rows.get(id) ?? readyRow(id)), ...part };
@@ -92,6 +98,20 @@ export async function openSystemDouble(app: AppHandler): Promise<SystemDouble> {
         calls.push(`lease ${id}`);
         return () => void calls.push(`unlease ${id}`);
       },
+      kill: act("kill"),
+      pause: act("pause"),
+      resume: act("resume"),
+      paused: () => [],
+      arm: async (target, { kind }) => {
+        calls.push(`arm ${target} ${kind}`);
+        const one = { target, toxic: { kind } as Toxic };
+        armed.add(one);
+        return async () => {
+          if (armed.delete(one)) calls.push(`disarm ${target} ${kind}`);
+        };
+      },
+      armed: () => [...armed],
+      metricSources: () => metricSources,
       subscribe: (listener) => {
         listeners.add(listener);
         return () => listeners.delete(listener);

@@ -14,6 +14,8 @@ export interface HttpServer {
 export interface HttpServerOptions {
   /** 0 for any free port. */
   readonly port: number;
+  /** Port of a TCP proxy in front of it: clients that come that way ask for this one. */
+  readonly proxyPort?: number | undefined;
   readonly routes: readonly Route[];
   /** An error that is our fault. The client gets a 500 that says nothing about it. */
   readonly onError: (error: unknown) => void;
@@ -65,7 +67,10 @@ export async function openHttpServer(options: HttpServerOptions): Promise<HttpSe
   server.listen(options.port, "127.0.0.1", resolve);
   await promise;
   const { port } = server.address() as AddressInfo;
-  hosts = new Set([`127.0.0.1:${port}`, `localhost:${port}`, `[::1]:${port}`]);
+  const doors = [port, ...(options.proxyPort === undefined ? [] : [options.proxyPort])];
+  hosts = new Set(
+    doors.flatMap((door) => [`127.0.0.1:${door}`, `localhost:${door}`, `[::1]:${door}`]),
+  );
 
   return {
     port,
