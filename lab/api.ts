@@ -15,6 +15,7 @@ export const routes = {
   runs: "/lab/api/runs",
   run: (runId: string) => `/lab/api/runs/${runId}`,
   evidence: (runId: string) => `/lab/api/runs/${runId}/evidence`,
+  insights: (runId: string) => `/lab/api/runs/${runId}/insights`,
   observations: (runId: string) => `/lab/api/runs/${runId}/observations`,
   trace: (traceId: string) => `/lab/api/traces/${traceId}`,
   logs: "/lab/api/logs",
@@ -144,6 +145,29 @@ export interface Check {
   /** Null on a pass, and where nothing at all comes near. */
   readonly nearest?: NearestMiss | null;
   readonly query?: EvidenceQuery;
+}
+
+/** A pattern in a run's spans that is worth a look, found by rule and not by chance. */
+export interface Insight {
+  readonly rule:
+    | "n-plus-one"
+    | "pool-wait"
+    | "retry-storm"
+    | "sequential-work"
+    | "cache-misses"
+    | "gap";
+  /** What was found, with its numbers. */
+  readonly title: string;
+  /** What it means and what teams do about it. */
+  readonly detail: string;
+  /** Milliseconds it is about, for the order. */
+  readonly costMs: number;
+  /** The spans that show it, at most 50. */
+  readonly spans: readonly { readonly traceId: string; readonly spanId: string }[];
+}
+/** `GET` {@link routes.insights}. */
+export interface InsightsBody {
+  readonly insights: readonly Insight[];
 }
 
 /** One light of the signal strip. */
@@ -290,12 +314,15 @@ export interface OtlpSpan {
   readonly traceId: string;
   readonly spanId: string;
   readonly parentSpanId?: string;
+  readonly traceState?: string;
   readonly name: string;
   /** 0 unspecified, 1 internal, 2 server, 3 client, 4 producer, 5 consumer. */
   readonly kind?: number;
   readonly startTimeUnixNano: string;
   readonly endTimeUnixNano: string;
   readonly attributes?: readonly OtlpKeyValue[];
+  readonly droppedAttributesCount?: number;
+  readonly droppedEventsCount?: number;
   readonly events?: readonly {
     readonly timeUnixNano: string;
     readonly name: string;

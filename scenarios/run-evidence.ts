@@ -37,6 +37,11 @@ export interface SeenSpan {
     readonly attributes: Readonly<Record<string, unknown>>;
   }[];
   readonly links: readonly { readonly traceId: string; readonly spanId: string }[];
+  /** W3C `tracestate` as it was sent; empty without one. */
+  readonly traceState: string;
+  /** What the SDK left out beyond its limits. */
+  readonly droppedAttributes: number;
+  readonly droppedEvents: number;
 }
 
 export interface SeenLog {

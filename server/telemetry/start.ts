@@ -23,6 +23,7 @@ import { createRedactor } from "./redact.ts";
 import { redactSpans } from "./redact-spans.ts";
 import { runBaggageToSpans } from "./run-baggage.ts";
 import { setTelemetry } from "./running.ts";
+import { createSampling } from "./sampling.ts";
 import { linkSentry } from "./sentry.ts";
 import { sentryTracePropagator } from "./sentry-trace.ts";
 import { serverSpans } from "./server-span.ts";
@@ -46,6 +47,7 @@ export function startTelemetry(env: ServerEnv): void {
     (count, reason) => countDropped("log", count, reason),
   );
   const openSpans = trackOpenSpans();
+  const sampling = createSampling();
   const sdk = new NodeSDK({
     resource: resourceFromAttributes({
       "service.name": traceService.server,
@@ -57,6 +59,7 @@ export function startTelemetry(env: ServerEnv): void {
       "process.runtime.version": process.versions.node,
     }),
     autoDetectResources: false,
+    sampler: sampling.sampler,
     textMapPropagator: new CompositePropagator({
       propagators: [
         new W3CTraceContextPropagator(),
@@ -68,7 +71,7 @@ export function startTelemetry(env: ServerEnv): void {
       runBaggageToSpans,
       openSpans.processor,
       redactSpans(redactor),
-      sendAtLocalRoot(spans),
+      sampling.decideAtTail(sendAtLocalRoot(spans)),
     ],
     logRecordProcessors: [sendSoon(logs)],
     // Metrics are Prometheus's: without this the SDK would start an OTLP reader of its own.
@@ -104,7 +107,7 @@ export function startTelemetry(env: ServerEnv): void {
 
 /** Values that may stand nowhere in telemetry, whatever they are wrapped in. */
 function secretsOf(env: ServerEnv): string[] {
-  const passwords = [env.databaseUrl, env.faultDatabaseUrl].map(
+  const passwords = [env.databaseUrl, env.faultDatabaseUrl, env.valkeyUrl].map(
     (url) => URL.parse(url)?.password ?? "",
   );
   return [env.doorSecret, env.ticketKey, ...passwords, ...passwords.map(decodeURIComponent)];
