@@ -70,6 +70,7 @@ test("the evidence of a run can be read, as the judge had it", async () => {
   expect(status).toBe(200);
   expect(headers["content-type"]).toMatch(/^application\/json/);
   expect(json).toMatchObject({ runId, mode: "fault", settled: false, sources: { traces: "ok" } });
+  expect((await lab.ask(`/lab/api/runs/${runId}/insights`)).json).toEqual({ insights: [] });
 });
 
 test("a scenario that cannot be judged is listed with what is wrong, and refused", async () => {

@@ -6,6 +6,7 @@ import { describeExpectation } from "#scenarios/describe.ts";
 import {
   createRunSchema,
   type ErrorBody,
+  type InsightsBody,
   observationSchema,
   type RunsBody,
   runIdSchema,
@@ -18,6 +19,8 @@ import {
   traceIdSchema,
 } from "../api.ts";
 import { LabError } from "../errors.ts";
+import { explain } from "../explain/explain.ts";
+import type { Evidence } from "../judge/evidence.ts";
 import { disabledReason, type Unfit } from "../runs/admission.ts";
 import type { Runs } from "../runs/runs.ts";
 import { type ServiceId, serviceIds } from "../services/ids.ts";
@@ -138,6 +141,12 @@ async function dispatch(
       const evidence = runs.evidence(route.runId);
       if (evidence === undefined) throw evidenceGone(route.runId);
       return answer(response, 200, [["content-type", "application/json; charset=utf-8"]], evidence);
+    }
+    case "insights": {
+      const evidence = runs.evidence(route.runId);
+      if (evidence === undefined) throw evidenceGone(route.runId);
+      const insights = explain(JSON.parse(evidence) as Evidence);
+      return answerJson(response, 200, { insights } satisfies InsightsBody);
     }
     case "trace":
       return parts.fromStore(request, response, storeRoutes.trace(route.traceId));

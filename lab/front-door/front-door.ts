@@ -181,6 +181,7 @@ export async function openFrontDoor(options: FrontDoorOptions): Promise<FrontDoo
       case "run":
       case "observations":
       case "evidence":
+      case "insights":
       case "trace":
       case "logs":
       case "sentry":

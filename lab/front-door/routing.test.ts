@@ -58,6 +58,7 @@ test.each([
 
 test("the control API's routes carry what their path says", () => {
   expect(routeOf(`/lab/api/runs/${runId}/evidence`)).toEqual({ name: "evidence", runId });
+  expect(routeOf(`/lab/api/runs/${runId}/insights`)).toEqual({ name: "insights", runId });
   expect(routeOf(`/lab/api/runs/${runId}/observations`)).toEqual({ name: "observations", runId });
   expect(routeOf("/lab/api/services/redis-exporter/stop")).toEqual({
     name: "service-action",

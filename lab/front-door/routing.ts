@@ -1,7 +1,7 @@
 /** A route of the control API. */
 export type ControlRoute =
   | { readonly name: "status" | "scenarios" | "runs" | "logs" | "sentry" | "metrics" | "events" }
-  | { readonly name: "run" | "observations" | "evidence"; readonly runId: string }
+  | { readonly name: "run" | "observations" | "evidence" | "insights"; readonly runId: string }
   | { readonly name: "trace"; readonly traceId: string }
   | { readonly name: "service-log"; readonly id: string }
   | {
@@ -59,8 +59,8 @@ const patterns: readonly (readonly [RegExp, (match: readonly string[]) => Route]
     ([, runId = ""]) => ({ name: "observations", runId }),
   ],
   [
-    /^\/lab\/api\/runs\/([0-9a-z]{26})\/evidence$/,
-    ([, runId = ""]) => ({ name: "evidence", runId }),
+    /^\/lab\/api\/runs\/([0-9a-z]{26})\/(evidence|insights)$/,
+    ([, runId = "", name]) => ({ name: name as "evidence" | "insights", runId }),
   ],
   [
     /^\/lab\/api\/traces\/((?!0{32})[0-9a-f]{32})$/,
@@ -111,6 +111,7 @@ export function classOf(route: Route): RouteClass {
     case "run":
     case "observations":
     case "evidence":
+    case "insights":
     case "trace":
     case "logs":
     case "sentry":
@@ -154,6 +155,7 @@ export function methodsOf(route: Route): readonly string[] {
     case "scenarios":
     case "run":
     case "evidence":
+    case "insights":
     case "trace":
     case "logs":
     case "sentry":

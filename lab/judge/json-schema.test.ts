@@ -1,4 +1,4 @@
-import { Ajv2020 } from "ajv/dist/2020.js";
+import { Ajv2020, type AnySchemaObject } from "ajv/dist/2020.js";
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import { loadCatalogue } from "#scenarios/catalogue.ts";
@@ -7,7 +7,7 @@ import { evidenceOf, span } from "./factories.ts";
 import { expectationsJsonSchema } from "./json-schema.ts";
 import { judge } from "./judge.ts";
 
-const accepts = new Ajv2020({ strict: false }).compile(expectationsJsonSchema());
+const accepts = new Ajv2020({ strict: false }).compile(expectationsJsonSchema() as AnySchemaObject);
 const asJson = (value: unknown): unknown => JSON.parse(JSON.stringify(value));
 
 test("every scenario's expectations pass the schema as JSON", async () => {

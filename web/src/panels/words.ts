@@ -111,6 +111,9 @@ export const evidence: Readonly<
   answer: { title: "Answer", icon: "server" },
   page: { title: "Page", icon: "browser" },
   component: { title: "Component", icon: "services" },
+  agree: { title: "Agreement", icon: "path" },
+  secrets: { title: "Credentials", icon: "alert" },
+  check: { title: "Check", icon: "check" },
 };
 
 /** Section titles of the scenario list. */

@@ -1,0 +1,38 @@
+import type { PreparedSpan } from "#lab/judge/span-tree.ts";
+import { coveredMs, milliseconds, type Rule, refsOf } from "./insight.ts";
+
+const leastMs = 5;
+const leastSavedMs = 10;
+
+/** Different calls under one span, each begun when the one before had ended. */
+export const sequentialWork: Rule = (spans) =>
+  spans.flatMap((parent) => {
+    if (isTransaction(parent)) return [];
+    const calls = parent.children.filter((it) => it.kind === "client" && it.durationMs >= leastMs);
+    const row = inARow(calls);
+    const names = new Set(row.map(({ span }) => span.name));
+    const spentMs = coveredMs(row);
+    const savedMs = spentMs - Math.max(0, ...row.map(({ durationMs }) => durationMs));
+    if (names.size < 2 || savedMs < leastSavedMs) return [];
+    return [
+      {
+        rule: "sequential-work" as const,
+        title: `${row.length} calls of ${parent.span.name} wait for each other`,
+        detail: `${[...names].slice(0, 4).join(", ")} take ${milliseconds(spentMs)} one after another. Those that do not need each other's results could run side by side and save up to ${milliseconds(savedMs)}.`,
+        costMs: savedMs,
+        spans: refsOf(row),
+      },
+    ];
+  });
+
+/** Statements of a transaction share one connection: they cannot run side by side. */
+const isTransaction = ({ span, children }: PreparedSpan): boolean =>
+  /^BEGIN\b/i.test(span.name) || children.some((child) => /^BEGIN\b/i.test(child.span.name));
+
+/** The calls that no other one overlaps. */
+const inARow = (calls: readonly PreparedSpan[]): readonly PreparedSpan[] =>
+  calls.filter((call) =>
+    calls.every(
+      (other) => other === call || other.endNs <= call.startNs || other.startNs >= call.endNs,
+    ),
+  );
