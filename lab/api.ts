@@ -18,6 +18,13 @@ export const routes = {
   insights: (runId: string) => `/lab/api/runs/${runId}/insights`,
   observations: (runId: string) => `/lab/api/runs/${runId}/observations`,
   trace: (traceId: string) => `/lab/api/traces/${traceId}`,
+  /** Up to 100 spans of a trace, ids joined by commas, as `OtlpTrace`. */
+  spans: (traceId: string, spanIds: string) => `/lab/api/traces/${traceId}/spans/${spanIds}`,
+  /** POST keeps the run's telemetry from eviction, DELETE no longer. */
+  pin: (runId: string) => `/lab/api/runs/${runId}/pin`,
+  red: "/lab/api/red",
+  /** `StoreBody`. */
+  store: "/lab/api/store",
   logs: "/lab/api/logs",
   sentry: "/lab/api/sentry",
   metrics: "/lab/api/metrics",
@@ -337,6 +344,8 @@ export interface OtlpSpan {
   readonly status?: { readonly code?: number; readonly message?: string };
 }
 export interface OtlpTrace {
+  /** Ids of spans that start or end more than a day before or after they arrived: their clock is wrong. */
+  readonly farOff?: readonly string[];
   readonly resourceSpans: readonly {
     readonly resource?: { readonly attributes?: readonly OtlpKeyValue[] };
     readonly scopeSpans: readonly {
@@ -397,6 +406,50 @@ export interface MetricsBody {
 }
 export interface SentryBody {
   readonly items: readonly SentryItem[];
+}
+
+/** Rate, errors and durations of one operation of one service, computed from all its spans. */
+export interface RedRow {
+  readonly service: string;
+  readonly name: string;
+  readonly kind: "unspecified" | "internal" | "server" | "client" | "producer" | "consumer";
+  readonly count: number;
+  /** Per second over the window. */
+  readonly rate: number;
+  readonly errors: number;
+  /** Milliseconds; each within 3 % of the exact value. */
+  readonly p50Ms: number;
+  readonly p95Ms: number;
+  readonly p99Ms: number;
+}
+/** `GET` {@link routes.red}, busiest first; query `seconds` (default 300), `service`, `limit` (default 500). */
+export interface RedBody {
+  readonly seconds: number;
+  /** One row per service, all operations together: `name` is empty and `kind` unspecified. */
+  readonly services: readonly RedRow[];
+  readonly operations: readonly RedRow[];
+}
+
+/** `GET` {@link routes.store}: what the store holds and what it could not take as sent. */
+export interface StoreBody {
+  readonly spans: number;
+  readonly traces: number;
+  readonly logs: number;
+  readonly sentryItems: number;
+  readonly metricPoints: number;
+  readonly bytes: number;
+  /** Ids of the runs kept from eviction, oldest pin first. */
+  readonly pinnedRuns: readonly string[];
+  /** Kept, but not as it was sent or not as it can be, by reason. */
+  readonly noted: Readonly<Record<string, number>>;
+  /** Refused or lost, by reason. */
+  readonly dropped: Readonly<Record<string, number>>;
+  /** Set while writes fail, e.g. `disk full`. */
+  readonly trouble: string | null;
+}
+/** Answer of `POST` and `DELETE` {@link routes.pin}. */
+export interface PinnedBody {
+  readonly pinnedRuns: readonly string[];
 }
 
 /** What `/lab/api/events` streams, one JSON object per SSE message; its SSE id is the sequence number. */

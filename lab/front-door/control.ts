@@ -28,6 +28,7 @@ import { storeRoutes } from "../store/contract.ts";
 import type { System } from "../system.ts";
 import { answer, answerError, answerJson, drain } from "./answer.ts";
 import type { EventHub } from "./events.ts";
+import { bodyLimits } from "./guard.ts";
 import { parse, readJson } from "./json-body.ts";
 import type { ControlRoute } from "./routing.ts";
 
@@ -40,7 +41,12 @@ export interface ControlParts {
   readonly hub: EventHub;
   readonly about: Pick<StatusBody, "version" | "origin" | "startedAt">;
   /** Streams the answer of the store for this path. */
-  readonly fromStore: (request: IncomingMessage, response: ServerResponse, path: string) => void;
+  readonly fromStore: (
+    request: IncomingMessage,
+    response: ServerResponse,
+    path: string,
+    bodyLimit?: number,
+  ) => void;
 }
 
 /** Runs shown on a card. */
@@ -66,6 +72,12 @@ const sentryQuery = v.strictObject({
   run: v.optional(runIdSchema),
   trace: v.optional(traceIdSchema),
   kind: v.optional(shortText),
+  limit: count(5000, 500),
+});
+
+const redQuery = v.strictObject({
+  seconds: count(31_536_000, 300),
+  service: v.optional(shortText),
   limit: count(5000, 500),
 });
 
@@ -150,6 +162,14 @@ async function dispatch(
     }
     case "trace":
       return parts.fromStore(request, response, storeRoutes.trace(route.traceId));
+    case "spans":
+      return parts.fromStore(request, response, storeRoutes.spans(route.traceId, route.spanIds));
+    case "pin":
+      return parts.fromStore(request, response, storeRoutes.pin(route.runId), bodyLimits.control);
+    case "red":
+      return parts.fromStore(request, response, `${storeRoutes.red}?${checked(redQuery, query)}`);
+    case "store":
+      return parts.fromStore(request, response, storeRoutes.stats);
     case "logs":
       return parts.fromStore(request, response, `${storeRoutes.logs}?${checked(logsQuery, query)}`);
     case "sentry":
@@ -228,7 +248,7 @@ function serviceOf(system: System, id: string): ServiceStatus {
 
 /** A query whose values passed the schema, ready to be sent on. */
 function checked(
-  schema: typeof logsQuery | typeof sentryQuery | typeof metricsQuery,
+  schema: typeof logsQuery | typeof sentryQuery | typeof metricsQuery | typeof redQuery,
   query: string,
 ): string {
   const values = Object.entries(parse(schema, asObject(query)));

@@ -258,7 +258,7 @@ export async function openFrontDoor(options: FrontDoorOptions): Promise<FrontDoo
       ticketKey: options.secrets.ticketKey,
       about: { version: labVersion(), origin, startedAt },
       onNotice: options.onNotice ?? ((text) => process.stderr.write(`${text}\n`)),
-      fromStore: (request, response, path) => toStore(request, response, path),
+      fromStore: toStore,
     });
   }
 

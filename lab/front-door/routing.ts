@@ -3,6 +3,9 @@ export type ControlRoute =
   | { readonly name: "status" | "scenarios" | "runs" | "logs" | "sentry" | "metrics" | "events" }
   | { readonly name: "run" | "observations" | "evidence" | "insights"; readonly runId: string }
   | { readonly name: "trace"; readonly traceId: string }
+  | { readonly name: "spans"; readonly traceId: string; readonly spanIds: string }
+  | { readonly name: "pin"; readonly runId: string }
+  | { readonly name: "red" | "store" }
   | { readonly name: "service-log"; readonly id: string }
   | {
       readonly name: "service-action";
@@ -44,6 +47,8 @@ const fixed = new Map<string, Route>([
   ["/lab/api/logs", { name: "logs" }],
   ["/lab/api/sentry", { name: "sentry" }],
   ["/lab/api/metrics", { name: "metrics" }],
+  ["/lab/api/red", { name: "red" }],
+  ["/lab/api/store", { name: "store" }],
   ["/lab/api/events", { name: "events" }],
   ["/lab/api/links", { name: "links" }],
   ["/lab/ingest/v1/traces", { name: "ingest", upstream: "/v1/traces" }],
@@ -66,6 +71,11 @@ const patterns: readonly (readonly [RegExp, (match: readonly string[]) => Route]
     /^\/lab\/api\/traces\/((?!0{32})[0-9a-f]{32})$/,
     ([, traceId = ""]) => ({ name: "trace", traceId }),
   ],
+  [
+    /^\/lab\/api\/traces\/((?!0{32})[0-9a-f]{32})\/spans\/([0-9a-f]{16}(?:,[0-9a-f]{16}){0,99})$/,
+    ([, traceId = "", spanIds = ""]) => ({ name: "spans", traceId, spanIds }),
+  ],
+  [/^\/lab\/api\/runs\/([0-9a-z]{26})\/pin$/, ([, runId = ""]) => ({ name: "pin", runId })],
   [/^\/lab\/api\/services\/([a-z-]{1,40})\/log$/, ([, id = ""]) => ({ name: "service-log", id })],
   [
     /^\/lab\/api\/services\/([a-z-]{1,40})\/(restart|stop|start)$/,
@@ -113,6 +123,10 @@ export function classOf(route: Route): RouteClass {
     case "evidence":
     case "insights":
     case "trace":
+    case "spans":
+    case "pin":
+    case "red":
+    case "store":
     case "logs":
     case "sentry":
     case "metrics":
@@ -148,6 +162,8 @@ export function methodsOf(route: Route): readonly string[] {
       return ["POST"];
     case "app":
       return [...reading, "POST", "PUT", "PATCH", "DELETE"];
+    case "pin":
+      return ["POST", "DELETE"];
     case "auth":
       return [...reading, "POST"];
     case "health":
@@ -157,6 +173,9 @@ export function methodsOf(route: Route): readonly string[] {
     case "evidence":
     case "insights":
     case "trace":
+    case "spans":
+    case "red":
+    case "store":
     case "logs":
     case "sentry":
     case "metrics":

@@ -3,8 +3,11 @@ import { rowMask } from "./chunked-table.ts";
 import { addGroups } from "./group-table.ts";
 import type { Growth } from "./growth.ts";
 import type { RecordPlace } from "./segment-format.ts";
-import type { SpanStage } from "./span-stage.ts";
+import { type SpanStage, spanMark } from "./span-stage.ts";
 import type { SpanTable } from "./span-table.ts";
+
+/** Clocks that differ by more are wrong. */
+const dayNs = 86_400e9;
 
 /** Makes the function that takes over what a scan found in `bytes`, which lie at `place` now. */
 export function spanAdder({
@@ -22,6 +25,7 @@ export function spanAdder({
     const service = serviceOf(services, bytes, s.groups);
     const firstGroup = addGroups(spanGroups, s.groups, place, spans.last() + 1, service);
     const { low: baseLow, high: baseHigh } = base();
+    const arrived = place.receivedAt * 1e6 - (baseHigh * 0x1_0000_0000 + baseLow);
     spans.expect(s.spanId, s.count);
     let trace = 0;
     let grown: Growth | undefined;
@@ -54,12 +58,18 @@ export function spanAdder({
       columns.parentId[at * 2 + 1] = s.parentId[i * 2 + 1] as number;
       const startLow = s.start[i * 2] as number;
       const startHigh = s.start[i * 2 + 1] as number;
-      columns.start[at] = (startHigh - baseHigh) * 0x1_0000_0000 + (startLow - baseLow);
-      columns.duration[at] = Math.max(
-        0,
+      const start = (startHigh - baseHigh) * 0x1_0000_0000 + (startLow - baseLow);
+      const duration =
         ((s.end[i * 2 + 1] as number) - startHigh) * 0x1_0000_0000 +
-          ((s.end[i * 2] as number) - startLow),
-      );
+        ((s.end[i * 2] as number) - startLow);
+      columns.start[at] = start;
+      columns.duration[at] = Math.max(0, duration);
+      let marks = s.marks[i] as number;
+      if (!(Math.abs(start - arrived) <= dayNs && Math.abs(start + duration - arrived) <= dayNs)) {
+        marks |= spanMark.farOff;
+        counts.farOff++;
+      }
+      columns.marks[at] = marks;
       columns.kind[at] = s.kind[i] as number;
       columns.status[at] = s.status[i] as number;
       columns.name[at] = names.intern(bytes, s.nameOffset[i] as number, s.nameLength[i] as number);

@@ -4,13 +4,14 @@
  * `/api/v2/traces/<id>`, `/api/echo`, `/ready`).
  */
 export const storeRoutes = {
-  /** OTLP/JSON `{ resourceSpans }`, hex ids; 404 while unknown. */
+  /**
+   * OTLP/JSON `{ resourceSpans }`, hex ids; 404 while unknown. With `Accept: application/x-lab-columns`
+   * the columns, 24 bytes per span and no attributes (layout in `trace-columns.ts`); who takes JSON, too, gets the columns of large traces only.
+   */
   trace: (traceId: string) => `/lab/traces/${traceId}`,
-  /** The trace without attributes, 24 bytes per span; layout in `trace-columns.ts`. */
-  traceColumns: (traceId: string) => `/lab/traces/${traceId}/columns`,
-  /** One span with its resource and scope, as OTLP/JSON `{ resourceSpans }`. */
-  span: (traceId: string, spanId: string) => `/lab/traces/${traceId}/spans/${spanId}`,
-  /** `{ operations }`, see `red-metrics.ts`; query `seconds` (300). */
+  /** Up to 100 spans, ids joined by commas, with resource and scope, as OTLP/JSON `{ resourceSpans }`. */
+  spans: (traceId: string, spanIds: string) => `/lab/traces/${traceId}/spans/${spanIds}`,
+  /** `RedBody`; query `seconds` (300), `service`, `limit` (of the operations). */
   red: "/lab/red",
   /** `{ traceIds }` of every trace with a span or log that carries the run id. */
   runTraces: (runId: string) => `/lab/runs/${runId}/traces`,
@@ -57,6 +58,8 @@ export interface StoreStats {
   readonly bytes: number;
   /** Ids of the runs kept from eviction, oldest pin first. */
   readonly pinnedRuns: readonly string[];
+  /** Kept, but not as it was sent or not as it can be, by reason. */
+  readonly noted: Readonly<Record<string, number>>;
   /** Refused or lost, by reason. */
   readonly dropped: Readonly<Record<string, number>>;
   /** Set while writes fail, e.g. `disk full`. */

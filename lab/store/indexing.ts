@@ -11,7 +11,7 @@ import { type LogTable, logTable } from "./log-table.ts";
 import { type RunIndex, runIndex } from "./run-index.ts";
 import { runMemberships } from "./run-memberships.ts";
 import type { RecordPlace } from "./segment-format.ts";
-import type { SpanStage } from "./span-stage.ts";
+import { type SpanStage, spanMark } from "./span-stage.ts";
 import { type SpanTable, spanTable } from "./span-table.ts";
 import { idWords, type TraceTable, traceTable } from "./trace-table.ts";
 
@@ -40,7 +40,12 @@ export interface Tables {
   readonly items: readonly StoredItem[];
   /** Nanoseconds since the epoch that span starts count from: its low and high 32-bit word. */
   readonly base: () => { readonly low: number; readonly high: number };
-  readonly counts: { readonly spans: number; readonly logs: number };
+  readonly counts: {
+    readonly spans: number;
+    readonly logs: number;
+    /** Spans marked `farOff`. */
+    readonly farOff: number;
+  };
 }
 
 export interface Indexing extends Tables {
@@ -81,7 +86,7 @@ export function openIndex(startedAt: number): Indexing {
   const names = internedText(maxKeptNames);
   const services = internedText(maxKeptNames);
   const items: StoredItem[] = [];
-  const counts = { spans: 0, logs: 0 };
+  const counts = { spans: 0, logs: 0, farOff: 0 };
   let starts: SegmentStart[] = [];
 
   const nanoseconds = BigInt(startedAt) * 1_000_000n;
@@ -141,7 +146,9 @@ export function openIndex(startedAt: number): Indexing {
     starts = kept;
     const { entry } = traces;
     for (let row = spans.first(); row < oldest.span; row++) {
-      const trace = spans.columnsOf(row).trace[row & rowMask] as number;
+      const { trace: traceOf, marks } = spans.columnsOf(row);
+      const trace = traceOf[row & rowMask] as number;
+      if (((marks[row & rowMask] as number) & spanMark.farOff) !== 0) counts.farOff--;
       entry().spans[trace] = (entry().spans[trace] as number) - 1;
       counts.spans--;
     }

@@ -1,4 +1,5 @@
 import { checkValue, scanAttribute } from "./attribute-scan.ts";
+import { longestValue } from "./long-values.ts";
 import {
   type Cursor,
   readFixed32,
@@ -54,7 +55,6 @@ export function logStage(capacity = maxLogsPerRequest): LogStage {
 export function scanLogs(bytes: Uint8Array, stage: LogStage): void {
   stage.count = 0;
   stage.rejected = 0;
-  stage.groups.count = 0;
   scanResource(bytes, stage.groups, (c, group) => scanLog(c, stage, group));
 }
 
@@ -100,7 +100,9 @@ function scanLog(c: Cursor, stage: LogStage, group: number): void {
       }
       case 0x32: {
         // attributes
+        const before = c.pos;
         const run = scanAttribute(c);
+        if (c.pos - before > longestValue) stage.groups.mayBeLong = true;
         if (run.runLength === 0) break;
         stage.runOffset[row] = run.runOffset;
         stage.runLength[row] = run.runLength;

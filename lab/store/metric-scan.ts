@@ -1,4 +1,5 @@
 import type { OtlpKeyValue } from "#lab/api.ts";
+import { longestValue } from "./long-values.ts";
 import { decodeMessage } from "./otlp-decode.ts";
 import { metric as metricMessage, metricsRequest } from "./otlp-schema.ts";
 import { type ScanGroups, scanGroups, scanResource } from "./scan-group.ts";
@@ -83,6 +84,7 @@ export function scanMetrics(bytes: Uint8Array): MetricScan {
     const found = readMetric(bytes.subarray(c.pos, c.end));
     if (found === undefined || found.points.length === 0) return;
     points += found.points.length;
+    if (c.end - c.pos > longestValue) groups.mayBeLong = true;
     if (points > maxPointsPerRequest)
       throw new TooManyItems(`more than ${maxPointsPerRequest} data points`);
     metrics.push({ ...found, group, offset: c.pos, length: c.end - c.pos });

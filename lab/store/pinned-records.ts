@@ -1,15 +1,9 @@
 import { type ChunkedTable, rowMask } from "./chunked-table.ts";
 import type { GroupTable } from "./group-table.ts";
 import { writeBytes, writeMessage, writer, written } from "./protobuf-writer.ts";
-import { type RecordKind, recordKind } from "./segment-format.ts";
+import { type NewRecord, type RecordKind, recordKind } from "./segment-format.ts";
 import type { StoreIndex } from "./store.ts";
 import { storedBytes } from "./stored-bytes.ts";
-
-/** A record that holds again what a segment held of some runs. */
-export interface PinnedRecord {
-  readonly kind: RecordKind;
-  readonly payload: Buffer;
-}
 
 interface RowColumns {
   readonly trace: Uint32Array;
@@ -60,7 +54,7 @@ export function pinnedRecords(
   index: StoreIndex,
   segment: number,
   runIds: readonly string[],
-): readonly PinnedRecord[] {
+): readonly NewRecord[] {
   const members = membersOf(index, runIds);
   if (members.runs.size === 0) return [];
   return [
@@ -78,14 +72,15 @@ function rowRecords(
   table: ChunkedTable<RowColumns>,
   groups: GroupTable,
   kind: RecordKind,
-): readonly PinnedRecord[] {
+): readonly NewRecord[] {
   const read = storedBytes(index.log);
-  const records: PinnedRecord[] = [];
+  const records: NewRecord[] = [];
   let byGroup = new Map<number, Buffer[]>();
   let rows = 0;
   let bytes = 0;
+  let receivedAt = 0;
   const finish = (): void => {
-    if (rows > 0) records.push({ kind, payload: requestOf(byGroup, groups, read) });
+    if (rows > 0) records.push({ kind, payload: requestOf(byGroup, groups, read), receivedAt });
     byGroup = new Map();
     rows = 0;
     bytes = 0;
@@ -95,8 +90,12 @@ function rowRecords(
     const at = row & rowMask;
     const group = columns.group[at] as number;
     // Rows are in order of their segments, and the oldest segment has the first.
-    if (groups.columnsOf(group).segment[group & rowMask] !== segment) break;
+    const { segment: segmentOf, receivedAt: receivedAtOf } = groups.columnsOf(group);
+    if (segmentOf[group & rowMask] !== segment) break;
     if (!isMember(columns, at, members)) continue;
+    // A record has one time of arrival; a span's clock is judged by it.
+    if (receivedAtOf[group & rowMask] !== receivedAt) finish();
+    receivedAt = receivedAtOf[group & rowMask] as number;
     const item = Buffer.from(
       read(segment, columns.offset[at] as number, columns.length[at] as number),
     );
@@ -134,13 +133,9 @@ function requestOf(
 }
 
 /** One envelope per payload: the items of a payload share it. */
-function itemRecords(
-  index: StoreIndex,
-  segment: number,
-  members: Members,
-): readonly PinnedRecord[] {
+function itemRecords(index: StoreIndex, segment: number, members: Members): readonly NewRecord[] {
   const read = storedBytes(index.log);
-  const payloads = new Map<number, PinnedRecord>();
+  const payloads = new Map<number, NewRecord>();
   for (const item of index.items) {
     if (item.segment !== segment) break;
     if (!members.traces.has(item.trace) || payloads.has(item.offset)) continue;
@@ -149,7 +144,8 @@ function itemRecords(
       Buffer.from(`{}\n${JSON.stringify({ type, length: item.length })}\n`),
       read(segment, item.offset, item.length),
     ]);
-    payloads.set(item.offset, { kind: recordKind.envelope, payload });
+    const { receivedAt } = item;
+    payloads.set(item.offset, { kind: recordKind.envelope, payload, receivedAt });
   }
   return [...payloads.values()];
 }

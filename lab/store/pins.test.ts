@@ -1,8 +1,16 @@
-import { writeFileSync } from "node:fs";
+import {
+  cpSync,
+  existsSync,
+  readdirSync,
+  readFileSync,
+  truncateSync,
+  writeFileSync,
+} from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import type { StatsBody } from "./contract.ts";
 import { findLogs } from "./log-read.ts";
+import { recordHeaderBytes, recordKind, segmentHeaderBytes } from "./segment-format.ts";
 import { findSentryItems } from "./sentry-read.ts";
 import { openStore, PinRefused, type Store } from "./store.ts";
 import { emptyDir, openTestStore } from "./testing/open.ts";
@@ -103,6 +111,49 @@ test("what a pinned run gets later is kept, too, and carrying it on is no news",
   expect(grown.filter((size) => size !== 1)).toEqual([]);
   store.close();
 });
+
+test("killed at any moment of an eviction, the store has a pinned run whole and once", async () => {
+  const dir = await emptyDir();
+  const store = openStore({ dir, ...small });
+  const traceId = newTraceId();
+  await fill(store, traceId, "kept");
+  const before = all(store, traceId, "kept");
+  store.pin("kept");
+  const first = join(dir, "segment-00000001.log");
+  while (!existsSync(join(dir, "segment-00000002.log")))
+    await store.addTraces(tracesProtobuf([span()]));
+  const evicted = readFileSync(first);
+  while (existsSync(first)) await store.addTraces(tracesProtobuf([span()]));
+  const carriedIn = readdirSync(dir)
+    .filter((name) => name.startsWith("segment"))
+    .sort()
+    .at(-1) as string;
+  const whole = readFileSync(join(dir, carriedIn));
+  const carryAt = carryOffset(whole);
+  expect(carryAt).toBeGreaterThan(0);
+  // Behind the carry the span that set the eviction off, if anything: from there on all is written.
+  for (let length = carryAt; length <= whole.length; length += 97) {
+    const copy = await emptyDir();
+    cpSync(dir, copy, { recursive: true });
+    writeFileSync(join(copy, "segment-00000001.log"), evicted);
+    truncateSync(join(copy, carriedIn), length);
+    for (const restart of [1, 2]) {
+      const after = openStore({ dir: copy, segmentBytes: 4096 });
+      expect([length, restart, all(after, traceId, "kept")]).toEqual([length, restart, before]);
+      after.close();
+    }
+  }
+  store.close();
+});
+
+/** Where the record begins that leads a carry; -1 when there is none. */
+function carryOffset(segment: Buffer): number {
+  for (let at = segmentHeaderBytes; at < segment.length; ) {
+    if (segment.readUInt8(at + 8) === recordKind.carry) return at;
+    at += recordHeaderBytes + segment.readUInt32LE(at);
+  }
+  return -1;
+}
 
 test("pins are bounded in number and bytes, and say which one would make room", async () => {
   const dir = await emptyDir();

@@ -1,60 +1,104 @@
+import type { RedBody, RedRow } from "#lab/api.ts";
 import { rowMask } from "./chunked-table.ts";
 import type { StoreIndex } from "./store.ts";
+import { kinds } from "./traceql/syntax.ts";
 
-/** Rate, errors and durations of one operation of one service, computed from its spans. */
-export interface RedRow {
-  readonly service: string;
-  readonly name: string;
-  readonly count: number;
-  /** Per second over the window. */
-  readonly rate: number;
-  readonly errors: number;
-  /** Milliseconds; each within 3 % of the exact value. */
-  readonly p50Ms: number;
-  readonly p95Ms: number;
-  readonly p99Ms: number;
+/** Which spans are counted, and how many operations are told at most. */
+export interface RedQuery {
+  /** Spans that started in so many seconds before `now`. */
+  readonly seconds: number;
+  readonly service?: string | undefined;
+  readonly limit: number;
 }
 
 /** Buckets per doubling of the duration: neighbours are 4.4 % apart. */
 const perDoubling = 16;
 const buckets = 54 * perDoubling;
 
-/** Operations whose spans started in the last `seconds` before `now` (ms since the epoch), busiest first. */
-export function redMetrics(index: StoreIndex, seconds: number, now: number): readonly RedRow[] {
+interface Tally {
+  count: number;
+  errors: number;
+  readonly durations: Uint32Array;
+}
+
+const serverKind = 2;
+const consumerKind = 5;
+const errorStatus = 2;
+
+/**
+ * Rate, errors and durations straight from the columns, busiest first. `now`: ms since the epoch.
+ * A service's own row counts what it was asked to do: its server and consumer spans and those
+ * without a parent, not the steps it took for them.
+ */
+export function redMetrics(index: StoreIndex, query: RedQuery, now: number): RedBody {
+  const { seconds, limit } = query;
   const { high, low } = index.base();
   const sinceNs = now * 1e6 - (high * 0x1_0000_0000 + low) - seconds * 1e9;
-  const operations = new Map<
-    number,
-    { count: number; errors: number; readonly durations: Uint32Array }
-  >();
+  const only = query.service === undefined ? undefined : (index.services.find(query.service) ?? -1);
+  const operations = new Map<number, Tally>();
+  const services = new Map<number, Tally>();
   for (let row = index.spans.first(); row <= index.spans.last(); row++) {
     const columns = index.spans.columnsOf(row);
     const at = row & rowMask;
     if ((columns.start[at] as number) < sinceNs) continue;
-    const key = (columns.service[at] as number) * 0x1_0000_0000 + (columns.name[at] as number);
-    let operation = operations.get(key);
-    if (operation === undefined) {
-      operation = { count: 0, errors: 0, durations: new Uint32Array(buckets) };
-      operations.set(key, operation);
-    }
-    operation.count++;
-    if (columns.status[at] === 2) operation.errors++;
+    const service = columns.service[at] as number;
+    if (only !== undefined && service !== only) continue;
+    const kind = columns.kind[at] as number;
+    const failed = columns.status[at] === errorStatus;
     const bucket = bucketOf(columns.duration[at] as number);
-    operation.durations[bucket] = (operation.durations[bucket] as number) + 1;
+    const operation =
+      (service * kinds.length + kind) * 0x1_0000_0000 + (columns.name[at] as number);
+    add(operations, operation, failed, bucket);
+    const isEntry =
+      kind === serverKind ||
+      kind === consumerKind ||
+      (columns.parentId[at * 2] === 0 && columns.parentId[at * 2 + 1] === 0);
+    if (isEntry) add(services, service, failed, bucket);
   }
-  return [...operations]
-    .map(([key, { count, errors, durations }]) => ({
-      service: index.services.text(Math.floor(key / 0x1_0000_0000)) ?? "",
-      name: index.names.text(key % 0x1_0000_0000) ?? "(other)",
-      count,
-      rate: count / seconds,
-      errors,
-      p50Ms: quantile(durations, count, 0.5),
-      p95Ms: quantile(durations, count, 0.95),
-      p99Ms: quantile(durations, count, 0.99),
-    }))
-    .sort((a, b) => b.count - a.count);
+  return {
+    seconds,
+    services: [...services]
+      .map(([service, tally]) => ({
+        ...{ service: index.services.text(service) ?? "", name: "", kind: kinds[0] },
+        ...measures(tally, seconds),
+      }))
+      .sort(byCount),
+    operations: [...operations]
+      .map(([key, tally]) => {
+        const source = Math.floor(key / 0x1_0000_0000);
+        return {
+          service: index.services.text(Math.floor(source / kinds.length)) ?? "",
+          name: index.names.text(key % 0x1_0000_0000) ?? "(other)",
+          kind: kinds[source % kinds.length] ?? kinds[0],
+          ...measures(tally, seconds),
+        };
+      })
+      .sort(byCount)
+      .slice(0, limit),
+  };
 }
+
+const byCount = (a: RedRow, b: RedRow): number => b.count - a.count;
+
+function add(tallies: Map<number, Tally>, key: number, failed: boolean, bucket: number): void {
+  let tally = tallies.get(key);
+  if (tally === undefined) {
+    tally = { count: 0, errors: 0, durations: new Uint32Array(buckets) };
+    tallies.set(key, tally);
+  }
+  tally.count++;
+  if (failed) tally.errors++;
+  tally.durations[bucket] = (tally.durations[bucket] as number) + 1;
+}
+
+const measures = ({ count, errors, durations }: Tally, seconds: number) => ({
+  count,
+  rate: count / seconds,
+  errors,
+  p50Ms: quantile(durations, count, 0.5),
+  p95Ms: quantile(durations, count, 0.95),
+  p99Ms: quantile(durations, count, 0.99),
+});
 
 const bucketOf = (ns: number): number =>
   ns < 1 ? 0 : Math.min(buckets - 1, Math.floor(Math.log2(ns) * perDoubling) + 1);

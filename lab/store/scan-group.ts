@@ -1,4 +1,5 @@
 import { checkAttributeList, checkValue } from "./attribute-scan.ts";
+import { longestValue } from "./long-values.ts";
 import { type Cursor, cursor, readLength, readTag, skipField } from "./protobuf-reader.ts";
 
 /**
@@ -14,6 +15,8 @@ export interface ScanGroups {
   /** Value of the resource's `service.name`; length 0 when it names none. */
   readonly serviceOffset: number[];
   readonly serviceLength: number[];
+  /** An attribute value may be longer than is kept: `long-values.ts` has to look. */
+  mayBeLong: boolean;
 }
 
 export const scanGroups = (): ScanGroups => ({
@@ -24,6 +27,7 @@ export const scanGroups = (): ScanGroups => ({
   scopeLength: [],
   serviceOffset: [],
   serviceLength: [],
+  mayBeLong: false,
 });
 
 interface Range {
@@ -37,6 +41,8 @@ export function scanResource(
   groups: ScanGroups,
   item: (c: Cursor, group: number) => void,
 ): void {
+  groups.count = 0;
+  groups.mayBeLong = false;
   const request = cursor(bytes);
   while (request.pos < request.end) {
     const tag = readTag(request);
@@ -69,6 +75,7 @@ function findFirstField(c: Cursor): Range {
 
 function scanScopes(c: Cursor, groups: ScanGroups, item: (c: Cursor, group: number) => void): void {
   const { offset: resourceOffset, length: resourceLength } = findFirstField(c);
+  if (resourceLength > longestValue) groups.mayBeLong = true;
   const service = findServiceName(cursor(c.bytes, resourceOffset, resourceOffset + resourceLength));
   while (c.pos < c.end) {
     const tag = readTag(c);
@@ -88,6 +95,7 @@ function scanScopes(c: Cursor, groups: ScanGroups, item: (c: Cursor, group: numb
     groups.serviceLength[group] = service.length;
     scanItems(scoped, groups, group, item);
     const scopeOffset = groups.scopeOffset[group] as number;
+    if ((groups.scopeLength[group] as number) > longestValue) groups.mayBeLong = true;
     const scopeEnd = scopeOffset + (groups.scopeLength[group] as number);
     checkAttributeList(cursor(c.bytes, scopeOffset, scopeEnd), 0x1a);
   }

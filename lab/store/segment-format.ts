@@ -8,15 +8,46 @@
  *   record  u32 length of payload | u32 CRC-32 of all that follows | u8 kind | 3 × u8 0 | f64 received, ms | payload
  * All little-endian.
  */
-export const recordKind = { traces: 1, logs: 2, metrics: 3, envelope: 4 } as const;
+export const recordKind = { traces: 1, logs: 2, metrics: 3, envelope: 4, carry: 5 } as const;
 export type RecordKind = (typeof recordKind)[keyof typeof recordKind];
 
 export const magic = "LABSTORE";
-export const formatVersion = 1;
+/** 2 knows carries. Version 1 is read as well. */
+export const formatVersion = 2;
+export const oldestFormatVersion = 1;
 export const segmentHeaderBytes = 32;
 export const recordHeaderBytes = 20;
 /** A length beyond this is damage, not data. */
 export const maxPayloadBytes = 64 * 1024 * 1024;
+
+/** A record to be written. `receivedAt`: when its content came, milliseconds since the epoch. */
+export interface NewRecord {
+  readonly kind: RecordKind;
+  readonly payload: Uint8Array;
+  readonly receivedAt: number;
+}
+
+/**
+ * Leads the records in which pinned runs are carried over from a segment that goes: u32 number of
+ * that segment | u32 0 | f64 bytes of the records that follow. They count all or not at all: with
+ * some, what the old segment still has would be there twice.
+ */
+export interface Carry {
+  readonly segment: number;
+  readonly bytes: number;
+}
+
+export const readCarry = (payload: Buffer): Carry => ({
+  segment: payload.readUInt32LE(0),
+  bytes: payload.readDoubleLE(8),
+});
+
+export function carryPayload({ segment, bytes }: Carry): Buffer {
+  const payload = Buffer.alloc(16);
+  payload.writeUInt32LE(segment, 0);
+  payload.writeDoubleLE(bytes, 8);
+  return payload;
+}
 
 /** Where a record's payload lies, and when and as which record of all it came. */
 export interface RecordPlace {

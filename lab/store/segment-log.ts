@@ -16,11 +16,14 @@ import {
 import { join } from "node:path";
 import { crc32 } from "node:zlib";
 import {
+  carryPayload,
   formatVersion,
   magic,
+  type NewRecord,
   type RecordKind,
   type RecordPlace,
   recordHeaderBytes,
+  recordKind,
   segmentHeaderBytes,
 } from "./segment-format.ts";
 import {
@@ -54,6 +57,8 @@ export interface SegmentLog {
   readonly dir: string;
   /** Writes one record. Throws the system's error (`ENOSPC`…) and leaves no partial record behind. */
   readonly append: (kind: RecordKind, payload: Uint8Array) => RecordPlace;
+  /** Writes the records that carry on what a segment held of pinned runs: all of them, or it throws. */
+  readonly appendCarry: (segment: number, records: readonly NewRecord[]) => readonly RecordPlace[];
   /** Resolves when all that was appended is as durable as the options ask. */
   readonly durable: () => Promise<void>;
   /** Reads `target.length` bytes of a segment. */
@@ -131,25 +136,38 @@ export function openSegmentLog(options: SegmentLogOptions, replay: Replay): Segm
     return segment;
   }
 
-  function append(kind: RecordKind, payload: Uint8Array): RecordPlace {
+  const append = (kind: RecordKind, payload: Uint8Array): RecordPlace =>
+    appendAll([{ kind, payload, receivedAt: now() }])[0] as RecordPlace;
+
+  function appendCarry(segment: number, records: readonly NewRecord[]): readonly RecordPlace[] {
+    const bytes = records.reduce((sum, { payload }) => sum + recordHeaderBytes + payload.length, 0);
+    const payload = carryPayload({ segment, bytes });
+    return appendAll([{ kind: recordKind.carry, payload, receivedAt: now() }, ...records]).slice(1);
+  }
+
+  /** Into one segment, and all or none of them. */
+  function appendAll(records: readonly NewRecord[]): readonly RecordPlace[] {
     if (current.bytes >= segmentBytes) {
       if (fsync) fdatasyncSync(current.fd);
       current = begin(current.id + 1);
     }
-    const receivedAt = now();
-    const header = Buffer.alloc(recordHeaderBytes);
-    header.writeUInt32LE(payload.length, 0);
-    header.writeUInt8(kind, 8);
-    header.writeDoubleLE(receivedAt, 12);
-    header.writeUInt32LE(crc32(payload, crc32(header.subarray(8))), 4);
-    const at = current.bytes;
-    writeAll(current, [header, payload]);
-    return {
-      segment: current.id,
-      offset: at + recordHeaderBytes,
-      ordinal: ordinal++,
-      receivedAt,
-    };
+    let offset = current.bytes;
+    const places: RecordPlace[] = [];
+    const parts: Uint8Array[] = [];
+    for (const { kind, payload, receivedAt } of records) {
+      const header = Buffer.alloc(recordHeaderBytes);
+      header.writeUInt32LE(payload.length, 0);
+      header.writeUInt8(kind, 8);
+      header.writeDoubleLE(receivedAt, 12);
+      header.writeUInt32LE(crc32(payload, crc32(header.subarray(8))), 4);
+      parts.push(header, payload);
+      offset += recordHeaderBytes;
+      places.push({ segment: current.id, offset, ordinal: ordinal + places.length, receivedAt });
+      offset += payload.length;
+    }
+    writeAll(current, parts);
+    ordinal += places.length;
+    return places;
   }
 
   let syncing: Promise<void> | undefined;
@@ -182,6 +200,7 @@ export function openSegmentLog(options: SegmentLogOptions, replay: Replay): Segm
   return {
     dir,
     append,
+    appendCarry,
     durable,
     read: (id, offset, target) => {
       const segment = segments.get(id);
@@ -194,6 +213,8 @@ export function openSegmentLog(options: SegmentLogOptions, replay: Replay): Segm
     drop: (id) => {
       const segment = segments.get(id);
       if (segment === undefined || segment === current) return;
+      // What was carried over from it must not be in memory only.
+      if (fsync) fdatasyncSync(current.fd);
       segments.delete(id);
       closeSync(segment.fd);
       unlinkSync(segment.path);

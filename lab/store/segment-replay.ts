@@ -4,9 +4,12 @@ import {
   formatVersion,
   magic,
   maxPayloadBytes,
+  oldestFormatVersion,
   type RecordKind,
   type RecordPlace,
+  readCarry,
   recordHeaderBytes,
+  recordKind,
   segmentHeaderBytes,
 } from "./segment-format.ts";
 
@@ -65,7 +68,8 @@ export function replaySegment(
   if (
     file.length < segmentHeaderBytes ||
     file.toString("latin1", 0, magic.length) !== magic ||
-    file.readUInt32LE(8) !== formatVersion
+    file.readUInt32LE(8) < oldestFormatVersion ||
+    file.readUInt32LE(8) > formatVersion
   ) {
     damage.push({ segment: name, what: "unreadable segment set aside", bytes: file.length });
     return undefined;
@@ -80,13 +84,17 @@ export function replaySegment(
     if (length > maxPayloadBytes || offset + length > file.length) break;
     const whole = crc32(file.subarray(at + 8, offset + length)) === file.readUInt32LE(at + 4);
     if (whole) {
+      const kind = file.readUInt8(at + 8) as RecordKind;
+      const payload = file.subarray(offset, offset + length);
+      if (kind === recordKind.carry && offset + length + readCarry(payload).bytes > file.length)
+        break;
       const place = {
         segment: segment.id,
         offset,
         ordinal,
         receivedAt: file.readDoubleLE(at + 12),
       };
-      replay(file.readUInt8(at + 8) as RecordKind, file.subarray(offset, offset + length), place);
+      replay(kind, payload, place);
     } else if (offset + length === file.length) {
       break;
     } else {

@@ -1,5 +1,6 @@
 import { anyHash, attributeHash, viewOf } from "./attribute-hash.ts";
 import { checkAttributesOf, type RunText, scanAttribute, usualRun } from "./attribute-scan.ts";
+import { longestValue } from "./long-values.ts";
 import {
   type Cursor,
   cursor,
@@ -10,7 +11,7 @@ import {
   skipField,
 } from "./protobuf-reader.ts";
 import { scanResource } from "./scan-group.ts";
-import { type SpanStage, stageHash } from "./span-stage.ts";
+import { type SpanStage, spanMark, stageHash } from "./span-stage.ts";
 
 /** More spans than one request may bring. */
 export class TooManyItems extends Error {
@@ -22,7 +23,6 @@ export function scanSpans(bytes: Uint8Array, stage: SpanStage): void {
   stage.count = 0;
   stage.rejected = 0;
   stage.hashCount = 0;
-  stage.groups.count = 0;
   const view = viewOf(bytes);
   scanResource(bytes, stage.groups, (c, group) => scanSpan(c, view, stage, group));
 }
@@ -70,6 +70,7 @@ function clearRow(stage: SpanStage, row: number, group: number, c: Cursor): void
   stage.end[row * 2 + 1] = 0;
   stage.kind[row] = 0;
   stage.status[row] = 0;
+  stage.marks[row] = 0;
   stage.nameLength[row] = 0;
   stage.nameOffset[row] = c.pos;
   stage.runLength[row] = 0;
@@ -98,6 +99,7 @@ function scanUsualField(
         const high = bytes[at++] as number;
         if (high >= 0x80) return 0;
         length = (length & 0x7f) | (high << 7);
+        if (length > longestValue) return 0;
       }
       const next = at + length;
       if (!(next <= end)) return 0;
@@ -191,16 +193,18 @@ function scanField(c: Cursor, view: DataView, stage: SpanStage, row: number, ids
       // attributes
       const before = c.pos;
       const length = readLength(c);
+      if (length > longestValue) stage.groups.mayBeLong = true;
       stageHash(stage, attributeHash(view, c.pos, c.pos + length));
       c.pos = before;
       stageRun(stage, row, scanAttribute(c));
       break;
     }
     case 0x5a: // events
-      checkAttributesOf(c, 0x1a);
+      stage.marks[row] = (stage.marks[row] as number) | spanMark.events;
+      checkPart(c, stage, 0x1a);
       break;
     case 0x6a: // links
-      checkAttributesOf(c, 0x22);
+      checkPart(c, stage, 0x22);
       break;
     case 0x7a: // status
       stage.status[row] = readStatus(c);
@@ -209,6 +213,12 @@ function scanField(c: Cursor, view: DataView, stage: SpanStage, row: number, ids
       skipField(c, tag);
   }
   return ids;
+}
+
+function checkPart(c: Cursor, stage: SpanStage, attributesTag: number): void {
+  const before = c.pos;
+  checkAttributesOf(c, attributesTag);
+  if (c.pos - before > longestValue) stage.groups.mayBeLong = true;
 }
 
 function stageRun(stage: SpanStage, row: number, { runOffset, runLength }: RunText): void {

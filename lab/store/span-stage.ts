@@ -3,6 +3,14 @@ import { type ScanGroups, scanGroups } from "./scan-group.ts";
 /** Most spans one request may bring. */
 export const maxSpansPerRequest = 10_000;
 
+/** What is worth knowing of a span without reading it, as bits. */
+export const spanMark = {
+  /** It has events. */
+  events: 1,
+  /** It starts or ends more than a day before or after it arrived: its clock is wrong. */
+  farOff: 2,
+} as const;
+
 /**
  * What one pass over an `ExportTraceServiceRequest` found: per span its ids, times and where its
  * bytes lie. Offsets count from the start of the request. One stage is used again and again, so
@@ -27,6 +35,8 @@ export interface SpanStage {
   readonly kind: Uint8Array;
   /** 0 unset, 1 ok, 2 error. */
   readonly status: Uint8Array;
+  /** See {@link spanMark}. */
+  readonly marks: Uint8Array;
   readonly nameOffset: Uint32Array;
   readonly nameLength: Uint32Array;
   /** Attribute hashes of all spans, one after the other, and where each span's begin. */
@@ -53,6 +63,7 @@ export function spanStage(capacity = maxSpansPerRequest): SpanStage {
     end: new Uint32Array(capacity * 2),
     kind: new Uint8Array(capacity),
     status: new Uint8Array(capacity),
+    marks: new Uint8Array(capacity),
     nameOffset: new Uint32Array(capacity),
     nameLength: new Uint32Array(capacity),
     hashes: new Uint32Array(capacity * 4),

@@ -16,6 +16,8 @@ export interface SpanColumns {
   readonly duration: Float64Array;
   readonly kind: Uint8Array;
   readonly status: Uint8Array;
+  /** See `spanMark`. */
+  readonly marks: Uint8Array;
   readonly service: Uint32Array;
   readonly name: Uint32Array;
   readonly group: Uint32Array;
@@ -34,6 +36,8 @@ export interface HashColumns {
 export interface SpanTable extends ChunkedTable<SpanColumns> {
   /** Row of a span of this trace; 0 when it is not there. */
   readonly find: (trace: number, high: number, low: number) => number;
+  /** Span id of a row, as 16 hex digits. */
+  readonly idOf: (row: number) => string;
   readonly hashes: ChunkedTable<HashColumns>;
   /** Row of the first hash of a span. */
   readonly firstHash: (row: number) => number;
@@ -45,6 +49,8 @@ export interface SpanTable extends ChunkedTable<SpanColumns> {
   readonly forgetBelow: (row: number) => void;
 }
 
+const hexWord = (word: number): string => word.toString(16).padStart(8, "0");
+
 export function spanTable(): SpanTable {
   const rows = chunkedTable<SpanColumns>((size) => ({
     trace: new Uint32Array(size),
@@ -55,6 +61,7 @@ export function spanTable(): SpanTable {
     duration: new Float64Array(size),
     kind: new Uint8Array(size),
     status: new Uint8Array(size),
+    marks: new Uint8Array(size),
     service: new Uint32Array(size),
     name: new Uint32Array(size),
     group: new Uint32Array(size),
@@ -89,6 +96,11 @@ export function spanTable(): SpanTable {
     ...rows,
     hashes,
     firstHash,
+    idOf: (row) => {
+      const { spanId } = rows.columnsOf(row);
+      const at = (row & rowMask) * 2;
+      return hexWord(spanId[at] as number) + hexWord(spanId[at + 1] as number);
+    },
     find: (trace, high, low) => probe(hash64(seed, high, low), trace, high, low),
     expect: (ids, count) => {
       for (let i = 0; i < count; i++)

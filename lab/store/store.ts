@@ -1,15 +1,25 @@
 import { readCheckpoint, writeCheckpoint } from "./checkpoint.ts";
 import type { StoreStats } from "./contract.ts";
 import { MalformedEnvelope, readEnvelope } from "./envelope.ts";
+import { defaultRetention, evict, forgetUpTo, type Retention } from "./eviction.ts";
 import type { Growth } from "./growth.ts";
 import { openIndex, type Tables } from "./indexing.ts";
 import { logStage, scanLogs } from "./log-scan.ts";
+import { type CutRequest, cutLongValues, longestValue } from "./long-values.ts";
 import { type MetricIndex, metricIndex } from "./metric-index.ts";
 import { scanMetrics } from "./metric-scan.ts";
-import { bytesOfRuns, pinnedRecords } from "./pinned-records.ts";
+import { logsRequest, type Message, metricsRequest, tracesRequest } from "./otlp-schema.ts";
+import { bytesOfRuns } from "./pinned-records.ts";
 import { openPins } from "./pins.ts";
 import { MalformedProtobuf } from "./protobuf-reader.ts";
-import { type RecordKind, type RecordPlace, recordKind } from "./segment-format.ts";
+import type { ScanGroups } from "./scan-group.ts";
+import {
+  type NewRecord,
+  type RecordKind,
+  type RecordPlace,
+  readCarry,
+  recordKind,
+} from "./segment-format.ts";
 import { type LogPosition, openSegmentLog, type SegmentLog, segmentSizes } from "./segment-log.ts";
 import { scanSpans, TooManyItems } from "./span-scan.ts";
 import { spanStage } from "./span-stage.ts";
@@ -42,6 +52,8 @@ export interface Store {
 
 export interface Accepted {
   readonly rejected: number;
+  /** Attribute values kept without their end. */
+  readonly cut: number;
 }
 
 export interface StoreOptions {
@@ -53,28 +65,7 @@ export interface StoreOptions {
   readonly grew?: GrowthListener;
 }
 
-/** What is kept at most. Beyond it the oldest segment goes, as a whole. */
-export interface Retention {
-  readonly bytes: number;
-  readonly spans: number;
-  readonly logs: number;
-  readonly sentryItems: number;
-  readonly metricPoints: number;
-  /** Bytes and number of the pinned runs. */
-  readonly pinnedBytes: number;
-  readonly pinnedRuns: number;
-}
-
 const defaultSegmentBytes = 64 * 1024 * 1024;
-const defaultRetention: Retention = {
-  bytes: 2 * 1024 * 1024 * 1024,
-  spans: 2_000_000,
-  logs: 2_000_000,
-  sentryItems: 200_000,
-  metricPoints: 2_000_000,
-  pinnedBytes: 256 * 1024 * 1024,
-  pinnedRuns: 200,
-};
 
 /** Opens the folder's store; what it holds is indexed again before this returns. */
 export function openStore(options: StoreOptions): Store {
@@ -92,18 +83,28 @@ export function openStore(options: StoreOptions): Store {
   if (from === undefined) {
     index = openIndex(now());
     metrics = metricIndex();
-  } else forgetBefore(Math.min(...sizes.keys()));
+  } else forgetUpTo({ index, metrics }, Math.min(...sizes.keys()) - 1);
   const stagedSpans = spanStage();
   const stagedLogs = logStage();
   const dropped = new Map<string, number>();
   let trouble: string | null = null;
+  let valuesCut = 0;
   const pins = openPins(dir, () => drop("pins not readable"));
 
+  /** Segments whose pinned runs lie elsewhere now, found while the log is replayed. */
+  const replaced: number[] = [];
   const log = openSegmentLog({ dir, fsync, segmentBytes, now, from }, replay);
   // What was there before is no news.
   index.takeGrowth();
-  const whole: StoreIndex = { ...index, log, metrics };
-  evict();
+  const whole = { ...index, log, metrics };
+  const evicting = {
+    ...{ index: whole, metrics, log, pins, retention },
+    addAgain: ({ kind, payload }: NewRecord, place: RecordPlace) =>
+      replay(kind, payload as Buffer, place),
+    drop: (reason: string) => drop(reason),
+  };
+  for (const segment of replaced) log.drop(segment);
+  evict(evicting);
   for (const { what } of log.damage) drop(what);
 
   function replay(kind: RecordKind, payload: Buffer, place: RecordPlace): void {
@@ -124,6 +125,12 @@ export function openStore(options: StoreOptions): Store {
         case recordKind.envelope:
           index.addItems(readEnvelope(payload).items, place);
           break;
+        case recordKind.carry: {
+          const { segment } = readCarry(payload);
+          forgetUpTo({ index, metrics }, segment);
+          replaced.push(segment);
+          break;
+        }
       }
     } catch (error) {
       if (!isRefused(error)) throw error;
@@ -147,51 +154,6 @@ export function openStore(options: StoreOptions): Store {
       trouble = code === "ENOSPC" || code === "EDQUOT" ? "disk full" : `disk error ${code}`;
       throw new StoreUnwritable(trouble, { cause: error });
     }
-  }
-
-  function forgetBefore(segment: number): void {
-    index.forgetBefore(segment);
-    metrics.forgetBefore(segment);
-  }
-
-  function evict(): void {
-    // Each segment is looked at once: what pins carry on would go round for ever.
-    for (let rounds = log.segments().length; rounds > 0; rounds--) {
-      const [oldest, next] = log.segments();
-      const isOver =
-        log.bytes() > retention.bytes ||
-        index.counts.spans > retention.spans ||
-        index.counts.logs > retention.logs ||
-        index.items.length > retention.sentryItems ||
-        metrics.count() > retention.metricPoints;
-      if (!isOver || oldest === undefined || next === undefined) return;
-      if (!evictSegment(oldest.id, next.id)) return;
-    }
-  }
-
-  /**
-   * Pinned runs are written anew before their segment goes. Killed in between, the store has their
-   * logs and items twice; nothing is lost. False when the disk does not take them: all stays then.
-   */
-  function evictSegment(oldest: number, next: number): boolean {
-    while (pins.runs().length > 0 && bytesOfRuns(whole, pins.runs()) > retention.pinnedBytes) {
-      pins.remove(pins.runs()[0] as string);
-      drop("pin given up: pinned runs grew too large");
-    }
-    const records = pinnedRecords(whole, oldest, pins.runs());
-    let places: readonly RecordPlace[];
-    try {
-      places = records.map(({ kind, payload }) => log.append(kind, payload));
-    } catch {
-      drop("eviction put off: pinned runs not written");
-      return false;
-    }
-    forgetBefore(next);
-    log.drop(oldest);
-    for (const [n, { kind, payload }] of records.entries())
-      replay(kind, payload, places[n] as RecordPlace);
-    if (records.length > 0) index.takeGrowth();
-    return true;
   }
 
   function pin(runId: string): void {
@@ -223,38 +185,51 @@ export function openStore(options: StoreOptions): Store {
   /** Waits until what was just indexed is durable, then tells the listener. */
   async function settle(): Promise<void> {
     const growth = index.takeGrowth();
-    evict();
+    evict(evicting);
     await log.durable();
     if (growth.size > 0) grew(growth);
   }
 
+  /** The request without the ends of attribute values that are too long. */
+  function shortened(sent: Buffer, { mayBeLong }: ScanGroups, message: Message): CutRequest {
+    const result = mayBeLong ? cutLongValues(sent, message) : { bytes: sent, cut: 0 };
+    valuesCut += result.cut;
+    return result;
+  }
+
   return {
     index: whole,
-    addTraces: async (bytes) => {
-      scanSpans(bytes, stagedSpans);
+    addTraces: async (sent) => {
+      scanSpans(sent, stagedSpans);
+      const { bytes, cut } = shortened(sent, stagedSpans.groups, tracesRequest);
+      if (cut > 0) scanSpans(bytes, stagedSpans);
       const { rejected } = stagedSpans;
       if (stagedSpans.count > 0)
         index.addSpans(bytes, stagedSpans, append(recordKind.traces, bytes));
       if (rejected > 0) drop("span with an invalid id", rejected);
       await settle();
-      return { rejected };
+      return { rejected, cut };
     },
-    addLogs: async (bytes) => {
-      scanLogs(bytes, stagedLogs);
+    addLogs: async (sent) => {
+      scanLogs(sent, stagedLogs);
+      const { bytes, cut } = shortened(sent, stagedLogs.groups, logsRequest);
+      if (cut > 0) scanLogs(bytes, stagedLogs);
       const { rejected } = stagedLogs;
       if (stagedLogs.count > 0) index.addLogs(bytes, stagedLogs, append(recordKind.logs, bytes));
       if (rejected > 0) drop("log record with an invalid id", rejected);
       await settle();
-      return { rejected };
+      return { rejected, cut };
     },
-    addMetrics: async (bytes) => {
-      const scan = scanMetrics(bytes);
+    addMetrics: async (sent) => {
+      const asSent = scanMetrics(sent);
+      const { bytes, cut } = shortened(sent, asSent.groups, metricsRequest);
+      const scan = cut > 0 ? scanMetrics(bytes) : asSent;
       if (scan.points > 0) {
         const tooMany = metrics.add(bytes, scan, append(recordKind.metrics, bytes));
         if (tooMany > 0) drop("metric point of a series too many", tooMany);
       }
       await settle();
-      return { rejected: 0 };
+      return { rejected: 0, cut };
     },
     addEnvelope: async (bytes) => {
       const envelope = readEnvelope(bytes);
@@ -275,6 +250,10 @@ export function openStore(options: StoreOptions): Store {
       metricPoints: metrics.count(),
       bytes: log.bytes(),
       pinnedRuns: pins.runs(),
+      noted: {
+        [`attribute value cut at ${longestValue} bytes`]: valuesCut,
+        "span more than a day off its arrival": index.counts.farOff,
+      },
       dropped: Object.fromEntries(dropped),
       trouble,
     }),

@@ -9,12 +9,13 @@ import { spanRows } from "./trace-read.ts";
  * A trace as columns for the page: 24 bytes per span and nothing decoded, so that 100,000 spans
  * are 2.4 MB where OTLP/JSON is 99 MB. Spans are in order of their start.
  *
- *   "LABCOL01" | u32 bytes of JSON | u32 spans | JSON, filled up with spaces to a multiple of 8
+ *   "LABCOL02" | u32 bytes of JSON | u32 spans | JSON, filled up with spaces to a multiple of 8
  *   | span ids, 8 bytes each | i32 place of the parent, -1 for none here | u32 start | u32 duration
- *   | u16 name | u8 service | u8 kind + 8 × status, in this order, each column whole
+ *   | u16 name | u8 source | u8 flags, in this order, each column whole
  *
- * All little-endian. The JSON is {@link TraceColumnsHeader}. Names beyond 65,536 different ones and
- * services beyond 256 are told as number 0.
+ * All little-endian. Flags: kind + 8 × status + 32 when it has events + 64 when its times are more
+ * than a day off its arrival. The JSON is {@link TraceColumnsHeader}. Names beyond 65,536 different
+ * ones and sources beyond 256 are told as number 0.
  */
 export interface TraceColumnsHeader {
   readonly traceId: string;
@@ -23,10 +24,17 @@ export interface TraceColumnsHeader {
   /** Unit of start (counted from the earliest) and duration, in nanoseconds. */
   readonly tickNs: number;
   readonly names: readonly string[];
-  readonly services: readonly string[];
+  /** Who a span is of, and which data store it called when it is a client's that names one. */
+  readonly sources: readonly SpanSource[];
 }
 
-export const columnsMagic = "LABCOL01";
+export interface SpanSource {
+  readonly service: string;
+  readonly dataStore: string | null;
+}
+
+export const columnsMagic = "LABCOL02";
+export const columnsType = "application/x-lab-columns";
 const largestTick = 0xffff_ffff;
 
 /** Undefined while the trace has no spans. */
@@ -51,13 +59,14 @@ export function traceColumns(index: StoreIndex, trace: number): Buffer | undefin
   while ((end - begin) / tickNs > largestTick) tickNs *= 10;
 
   const names = numbering(0x1_0000);
-  const services = numbering(0x100);
+  const sources = numbering(0x100);
+  const dataStores = dataStoresOf(index, rows);
   const ids = Buffer.alloc(count * 8);
   const parents = new Int32Array(count);
   const starts = new Uint32Array(count);
   const durations = new Uint32Array(count);
   const nameIds = new Uint16Array(count);
-  const serviceIds = new Uint8Array(count);
+  const sourceIds = new Uint8Array(count);
   const flags = new Uint8Array(count);
   for (const [place, row] of sorted.entries()) {
     const columns = index.spans.columnsOf(row);
@@ -72,8 +81,12 @@ export function traceColumns(index: StoreIndex, trace: number): Buffer | undefin
     durations[place] = Math.floor((columns.duration[at] as number) / tickNs);
     const name = columns.name[at] as number;
     nameIds[place] = names.of(index.names.text(name) ?? nameFromBytes(index, row, read));
-    serviceIds[place] = services.of(index.services.text(columns.service[at] as number) ?? "");
-    flags[place] = (columns.kind[at] as number) + 8 * (columns.status[at] as number);
+    const service = index.services.text(columns.service[at] as number) ?? "";
+    sourceIds[place] = sources.of(JSON.stringify([service, dataStores.get(row) ?? null]));
+    flags[place] =
+      (columns.kind[at] as number) +
+      8 * (columns.status[at] as number) +
+      32 * (columns.marks[at] as number);
   }
 
   const base = index.base();
@@ -87,7 +100,10 @@ export function traceColumns(index: StoreIndex, trace: number): Buffer | undefin
     startTimeUnixNano,
     tickNs,
     names: names.texts,
-    services: services.texts,
+    sources: sources.texts.map((text) => {
+      const [service, dataStore] = JSON.parse(text) as [string, string | null];
+      return { service, dataStore };
+    }),
   };
   const text = Buffer.from(JSON.stringify(header));
   const json = Buffer.concat([text, Buffer.alloc(-text.length & 7, " ")]);
@@ -95,10 +111,43 @@ export function traceColumns(index: StoreIndex, trace: number): Buffer | undefin
   preamble.write(columnsMagic, "latin1");
   preamble.writeUInt32LE(json.length, 8);
   preamble.writeUInt32LE(count, 12);
-  const columns = [parents, starts, durations, nameIds, serviceIds, flags].map(
+  const columns = [parents, starts, durations, nameIds, sourceIds, flags].map(
     ({ buffer, byteLength }) => Buffer.from(buffer, 0, byteLength),
   );
   return Buffer.concat([preamble, json, ids, ...columns]);
+}
+
+const clientKind = 3;
+/** The older name last, as a KeyValue begins: length of the key, key. */
+const systemKeys = ["db.system.name", "db.system"].map((key) =>
+  Buffer.from([0x0a, key.length, ...Buffer.from(key)]),
+);
+
+/** `db.system.name` (or its older name) of the client spans among these rows. */
+function dataStoresOf(index: StoreIndex, rows: readonly number[]): ReadonlyMap<number, string> {
+  const read = storedBytes(index.log);
+  const found = new Map<number, string>();
+  // Rows are in order of arrival, so the segments are read from front to back.
+  for (const row of rows) {
+    const columns = index.spans.columnsOf(row);
+    if (columns.kind[row & rowMask] !== clientKind) continue;
+    const bytes = bytesOfSpan(index, row, read);
+    for (const key of systemKeys) {
+      const at = bytes.indexOf(key);
+      const text = at < 0 ? undefined : shortText(bytes, at + key.length);
+      if (text === undefined) continue;
+      found.set(row, text);
+      break;
+    }
+  }
+  return found;
+}
+
+/** The text of an AnyValue of up to 127 bytes, whose field begins at `at`. */
+function shortText(bytes: Buffer, at: number): string | undefined {
+  const length = bytes[at + 3] ?? 0x80;
+  if (bytes[at] !== 0x12 || bytes[at + 2] !== 0x0a || length >= 0x80) return undefined;
+  return bytes.toString("utf8", at + 4, at + 4 + length);
 }
 
 /** Numbers up to `most` texts in order of first use. */
@@ -125,11 +174,18 @@ function nameFromBytes(
   row: number,
   read: (segment: number, offset: number, length: number) => Buffer,
 ): string {
+  const { name } = decodeMessage(bytesOfSpan(index, row, read), spanMessage);
+  return typeof name === "string" ? name : "";
+}
+
+function bytesOfSpan(
+  index: StoreIndex,
+  row: number,
+  read: (segment: number, offset: number, length: number) => Buffer,
+): Buffer {
   const columns = index.spans.columnsOf(row);
   const at = row & rowMask;
   const group = columns.group[at] as number;
   const segment = index.spanGroups.columnsOf(group).segment[group & rowMask] as number;
-  const bytes = read(segment, columns.offset[at] as number, columns.length[at] as number);
-  const { name } = decodeMessage(bytes, spanMessage);
-  return typeof name === "string" ? name : "";
+  return read(segment, columns.offset[at] as number, columns.length[at] as number);
 }

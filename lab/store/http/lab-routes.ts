@@ -1,4 +1,4 @@
-import type { LogsBody, MetricsBody, OtlpTrace, SentryBody, SentryItem } from "#lab/api.ts";
+import type { LogsBody, MetricsBody, SentryBody, SentryItem } from "#lab/api.ts";
 import type { ForwardingStats, StatsBody } from "../contract.ts";
 import type { Feed } from "../feed.ts";
 import { findLogs, type LogQuery, severities } from "../log-read.ts";
@@ -6,10 +6,8 @@ import { findMetrics } from "../metric-read.ts";
 import { redMetrics } from "../red-metrics.ts";
 import { findSentryItems } from "../sentry-read.ts";
 import type { Store } from "../store.ts";
-import { traceColumns } from "../trace-columns.ts";
-import { traceJson } from "../trace-read.ts";
-import { idWords } from "../trace-table.ts";
-import { send, sendJson } from "./answer.ts";
+import { sendJson } from "./answer.ts";
+import { checkedTraceId, labTraceRoutes } from "./lab-trace-routes.ts";
 import { Refusal } from "./refusal.ts";
 import type { Route } from "./route.ts";
 
@@ -30,37 +28,7 @@ export function labRoutes(
 ): readonly Route[] {
   const { index } = store;
   return [
-    {
-      method: "GET",
-      path: /^\/lab\/traces\/([^/]+)$/,
-      handle: ({ response, params }) => {
-        const trace = index.traces.findHex(traceId(params[0] ?? ""));
-        const resourceSpans = traceJson(index, trace, "otlp");
-        if (resourceSpans === undefined) throw unknownTrace();
-        sendJson(response, { resourceSpans } as unknown as OtlpTrace);
-      },
-    },
-    {
-      method: "GET",
-      path: /^\/lab\/traces\/([^/]+)\/columns$/,
-      handle: ({ response, params }) => {
-        const columns = traceColumns(index, index.traces.findHex(traceId(params[0] ?? "")));
-        if (columns === undefined) throw unknownTrace();
-        send(response, 200, "application/x-lab-columns", columns);
-      },
-    },
-    {
-      method: "GET",
-      path: /^\/lab\/traces\/([^/]+)\/spans\/([0-9a-f]{16})$/,
-      handle: ({ response, params }) => {
-        const trace = index.traces.findHex(traceId(params[0] ?? ""));
-        const [high, low] = idWords(`${params[1]}${"0".repeat(16)}`);
-        const row = trace === 0 ? 0 : index.spans.find(trace, high, low);
-        const resourceSpans = traceJson(index, trace, "otlp", row === 0 ? [] : [row]);
-        if (resourceSpans === undefined) throw unknownTrace();
-        sendJson(response, { resourceSpans });
-      },
-    },
+    ...labTraceRoutes(index),
     {
       method: "GET",
       path: /^\/lab\/red$/,
@@ -70,7 +38,8 @@ export function labRoutes(
           throw new Refusal(400, "bad_query", "The query parameter seconds is out of range.", {
             hint: "Use a positive number of seconds, e.g. 300.",
           });
-        sendJson(response, { operations: redMetrics(index, seconds, Date.now()) });
+        const asked = { seconds, service: query.get("service") ?? undefined, limit: limit(query) };
+        sendJson(response, redMetrics(index, asked, Date.now()));
       },
     },
     {
@@ -153,16 +122,9 @@ export function labRoutes(
   ];
 }
 
-function traceId(text: string): string {
-  if (/^(?!0{32})[0-9a-f]{32}$/.test(text)) return text;
-  throw new Refusal(400, "bad_trace_id", "A trace id is 32 lower-case hex digits, not all zero.", {
-    hint: "Copy the id from the span or the log line.",
-  });
-}
-
 function optionalTraceId(query: URLSearchParams): string | undefined {
   const text = query.get("trace");
-  return text === null ? undefined : traceId(text);
+  return text === null ? undefined : checkedTraceId(text);
 }
 
 function oneOf<const T extends string>(
@@ -210,8 +172,3 @@ function limit(query: URLSearchParams): number {
     hint: "Use a whole number from 1 to 10000.",
   });
 }
-
-const unknownTrace = (): Refusal =>
-  new Refusal(404, "unknown_trace", "No span of this trace has arrived yet.", {
-    hint: "Wait for it on the feed, or check that its sender's exporter points here.",
-  });

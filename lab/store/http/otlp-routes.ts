@@ -1,5 +1,6 @@
 import type { IncomingMessage } from "node:http";
 import { nestsDeeperThan } from "../json-depth.ts";
+import { longestValue } from "../long-values.ts";
 import { encodeMessage, MalformedOtlpJson } from "../otlp-encode.ts";
 import { logsRequest, type Message, metricsRequest, tracesRequest } from "../otlp-schema.ts";
 import { MalformedProtobuf } from "../protobuf-reader.ts";
@@ -141,19 +142,27 @@ function statusBody({ status, message }: Refusal, encoding: Encoding): string | 
   return written(w);
 }
 
-/** Empty unless something was left out (https://opentelemetry.io/docs/specs/otlp/#partial-success-1). */
-function acceptedBody({ rejected }: Accepted, encoding: Encoding, what: Signal): string | Buffer {
-  const errorMessage = "Left out: ids must be 16 (trace) and 8 (span) bytes and not all zero.";
+/** Empty unless something was left out or cut (https://opentelemetry.io/docs/specs/otlp/#partial-success-1). */
+function acceptedBody(accepted: Accepted, encoding: Encoding, what: Signal): string | Buffer {
+  const { rejected, cut } = accepted;
+  const errorMessage = [
+    rejected > 0 ? "Left out: ids must be 16 (trace) and 8 (span) bytes and not all zero." : "",
+    cut > 0 ? `${cut} attribute values were cut at ${longestValue} bytes.` : "",
+  ]
+    .filter(Boolean)
+    .join(" ");
   if (encoding === json) {
-    if (rejected === 0) return "{}";
+    if (errorMessage === "") return "{}";
     const name = `rejected${what[0]?.toUpperCase()}${what.slice(1)}`;
     return JSON.stringify({ partialSuccess: { [name]: String(rejected), errorMessage } });
   }
   const w = writer(128);
-  if (rejected > 0)
+  if (errorMessage !== "")
     writeMessage(w, 1, () => {
-      writeTag(w, 1, 0);
-      writeVarint(w, rejected);
+      if (rejected > 0) {
+        writeTag(w, 1, 0);
+        writeVarint(w, rejected);
+      }
       writeString(w, 2, errorMessage);
     });
   return written(w);
