@@ -1,5 +1,6 @@
 import type { ServiceDescriptor } from "./descriptor.ts";
 import { keycloak } from "./keycloak.ts";
+import { minio } from "./minio.ts";
 import { postgres } from "./postgres.ts";
 import { server } from "./server.ts";
 import { store } from "./store.ts";
@@ -10,6 +11,7 @@ export const embeddedServices: readonly ServiceDescriptor[] = [
   postgres,
   keycloak,
   valkey,
+  minio,
   store,
   server,
 ];
