@@ -45,6 +45,9 @@ const telemetry: ReadonlySet<Expectation["signal"]> = new Set([
   "metric",
   "log",
   "sentry",
+  "agree",
+  "secrets",
+  "check",
 ]);
 
 /** Holds what is expected of the fault alone against the evidence of a control run. */
