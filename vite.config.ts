@@ -14,5 +14,7 @@ export default defineConfig(({ mode }) => ({
   test: {
     include: ["{lab,server,scenarios,web}/**/*.test.ts"],
     testTimeout: 20_000,
+    // Labs of tests use what was fetched before and fetch nothing.
+    env: { LAB_DOWNLOADS: process.env.LAB_DOWNLOADS ?? "off" },
   },
 }));

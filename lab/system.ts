@@ -8,8 +8,12 @@ import type { ServiceId } from "./services/ids.ts";
  */
 export interface System {
   readonly runtime: "embedded" | "compose";
-  /** Resolves when every service is ready; rejects with the `LabError` of the first that cannot be. */
-  readonly ready: () => Promise<void>;
+  /**
+   * Resolves when every service is ready, or optional and absent; rejects with the `LabError` of the
+   * first that cannot be. With `fetches: false` it does not wait for programs that are being fetched
+   * from somewhere, where the lab works without.
+   */
+  readonly ready: (wait?: { readonly fetches?: boolean }) => Promise<void>;
   /** One row per service, in start order. A snapshot. */
   readonly services: () => readonly ServiceStatus[];
   /** Loopback base URL of a service's port, e.g. `http://127.0.0.1:20412`; undefined before it has one. */

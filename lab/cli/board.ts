@@ -29,7 +29,8 @@ const marks: Readonly<Record<ServiceState, string>> = {
 /** `✓ postgres   ready          0.8 s  real 18.4 (npm), port 20412`. */
 export function rowText(row: BoardRow): string {
   const time = row.startMs === null ? "" : `${(row.startMs / 1000).toFixed(1)} s`;
-  const head = `${marks[row.state]} ${row.id.padEnd(10)} ${row.state.padEnd(13)} ${time.padStart(6)}`;
+  const mark = row.kind === "absent" ? "–" : marks[row.state];
+  const head = `${mark} ${row.id.padEnd(10)} ${row.state.padEnd(13)} ${time.padStart(6)}`;
   return `${head}  ${details(row)}`.trimEnd();
 }
 

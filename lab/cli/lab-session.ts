@@ -22,8 +22,8 @@ export interface LabSession extends LabAddress {
   /** Where to send a person: the origin, or with a token a new link that works once. */
   readonly link: () => string;
   readonly system: System;
-  /** Resolves when all is up, or when it is known what cannot be. */
-  readonly settled: () => Promise<StartProblems>;
+  /** Resolves when all is up, or when it is known what cannot be; `fetches` as for {@link System.ready}. */
+  readonly settled: (wait?: { readonly fetches?: boolean }) => Promise<StartProblems>;
   /** As the board shows them. */
   readonly rows: () => readonly BoardRow[];
   /** Stops everything. Called again while it runs, it forces. */
@@ -68,8 +68,8 @@ export async function openSession(
       token,
       link: door.link,
       system,
-      settled: async () => {
-        const [service, page] = await Promise.all([problemOf(system.ready()), built]);
+      settled: async (wait) => {
+        const [service, page] = await Promise.all([problemOf(system.ready(wait)), built]);
         return { service, page };
       },
       rows: () => [...system.services(), page.row()],

@@ -28,7 +28,8 @@ export async function start(
     const session = await openSession(context, board, options.token);
     stop.force(() => void session.close());
     try {
-      const problems = await Promise.race([session.settled(), stop.asked]);
+      const settled = session.settled({ fetches: options.untilReady });
+      const problems = await Promise.race([settled, stop.asked]);
       if (problems === undefined) return 0;
       // Nobody watches a lab in the background: one that does not come up must not stay.
       if (isBackground(context.env) && problems.service !== undefined) throw problems.service;

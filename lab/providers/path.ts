@@ -4,15 +4,15 @@ import { delimiter, join } from "node:path";
 import { promisify } from "node:util";
 import type { EmbeddedRecipe, NotApplicable, Program, Provider } from "#lab/services/descriptor.ts";
 
-/** A program that the user installed: named by hand, or the first of `names` on PATH. */
+/** A program that the user installed: named by hand, or the first of `names` on PATH. `hint` says how to install it. */
 export function onPath(
   names: readonly string[],
-  versionArgs: readonly string[] = ["--version"],
+  hint: string,
 ): { readonly named: EmbeddedRecipe["named"]; readonly provider: Provider } {
   return {
     named: async (given) => {
       const folder = (await stat(given).catch(() => undefined))?.isDirectory() ?? false;
-      return describeProgram(folder ? join(given, names[0] ?? "") : given, "LAB", versionArgs);
+      return describeProgram(folder ? join(given, names[0] ?? "") : given, "named");
     },
     provider: async (env) => {
       const folders = (env.PATH ?? "").split(delimiter).filter(Boolean);
@@ -21,11 +21,11 @@ export function onPath(
         for (const folder of folders) {
           const file = join(folder, name);
           if (!(await isExecutable(file))) continue;
-          const found = await describeProgram(file, "PATH", versionArgs);
+          const found = await describeProgram(file, "PATH");
           if ("path" in found) return found;
           miss ??= found;
         }
-      return miss ?? { notApplicable: `${names.join(" or ")} is not on PATH` };
+      return miss ?? { notApplicable: `${names.join(" or ")} is not on PATH`, hint };
     },
   };
 }
@@ -34,13 +34,12 @@ export function onPath(
 export async function describeProgram(
   path: string,
   from: string,
-  versionArgs: readonly string[],
-  options: { readonly env?: Readonly<Record<string, string>> } = {},
+  env: Readonly<Record<string, string>> = {},
 ): Promise<Program | NotApplicable> {
   try {
-    const { stdout, stderr } = await promisify(execFile)(path, [...versionArgs], {
+    const { stdout, stderr } = await promisify(execFile)(path, ["--version"], {
       timeout: 5_000,
-      ...(options.env ? { env: { ...process.env, ...options.env } } : {}),
+      env: { ...process.env, ...env },
     });
     // Some write it to the error output.
     const version = /\d+\.\d+(?:\.\d+)*/.exec(`${stdout}\n${stderr}`)?.[0];

@@ -14,6 +14,11 @@ export interface ServiceDescriptor {
   /** The first is the main one. */
   readonly ports: readonly PortSpec[];
   readonly readiness: Probe;
+  /**
+   * `late`: a start does not wait for it while its program is being fetched. `optional`: neither does
+   * its absence or failure count, unless somebody asked for it by a setting of its own.
+   */
+  readonly presence?: "late" | "optional";
   /** From spawn to ready, settling included. */
   readonly startTimeoutMs: number;
   readonly stop: StopRule;
@@ -83,6 +88,19 @@ export interface Program {
   readonly kind: "real" | "stand-in";
   /** What it really is and where it is from, e.g. `18.4 (npm)`. */
   readonly version: string;
+  /** What it needs to run, e.g. where its libraries are. */
+  readonly env?: Readonly<Record<string, string>>;
+  /** What to know about it, e.g. why it is a stand-in. */
+  readonly note?: string;
+}
+
+/** How a program is looked for. */
+export interface Search {
+  /** Whether it may be fetched from somewhere else; else only what is on this machine counts. */
+  readonly fetches?: boolean;
+  /** Shows a fetch under way, `done` from 0 to 1. */
+  readonly report?: (step: string, done: number) => void;
+  readonly signal?: AbortSignal;
 }
 
 /** Why a provider has nothing to offer on this machine: a value, because it is normal. */
@@ -93,7 +111,7 @@ export interface NotApplicable {
 }
 
 /** One place a program may come from. */
-export type Provider = (env: Env) => Promise<Program | NotApplicable>;
+export type Provider = (env: Env, search?: Search) => Promise<Program | NotApplicable>;
 
 /** A process to be. */
 export interface Command {
@@ -128,6 +146,11 @@ export interface LaunchContext {
   readonly port: (name?: string) => number;
   /** A port of a service named in `dependsOn`. */
   readonly portOf: (id: ServiceId, name?: string) => number;
+  /**
+   * A port that a service will have, whether it runs yet or not; undefined when it is not part of
+   * this system or cannot have it. Needs no `dependsOn`.
+   */
+  readonly futurePortOf: (id: ServiceId, name?: string) => Promise<number | undefined>;
   /**
    * The port on which the app reaches a service: the lab's TCP proxy in front of it, which keeps its
    * port whatever the service does. Needs no `dependsOn`.

@@ -1,5 +1,6 @@
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
+import { fromDebian } from "#lab/providers/debian.ts";
 import { nodeCommand, nodeScript } from "#lab/providers/node-script.ts";
 import { onPath } from "#lab/providers/path.ts";
 import { writeFileAtomic } from "#lab/state/atomic-file.ts";
@@ -10,7 +11,10 @@ const standIn: Provider = async () => {
   const found = await nodeScript(join(repositoryDir, "lab", "standins", "valkey", "main.ts"));
   return "path" in found ? { ...found, kind: "stand-in" } : found;
 };
-const path = onPath(["valkey-server", "redis-server"]);
+const path = onPath(
+  ["valkey-server", "redis-server"],
+  "install it (brew install valkey; sudo apt install valkey-server; nix profile install nixpkgs#valkey)",
+);
 
 /** Keeps the shop's sessions and cache, and carries its order events. */
 export const valkey: ServiceDescriptor = {
@@ -18,6 +22,7 @@ export const valkey: ServiceDescriptor = {
   title: "Valkey",
   role: "Keeps the shop's sessions and cache, and carries its order events.",
   dependsOn: [],
+  presence: "late",
   ports: [{ name: "main", scheme: "redis" }],
   readiness: {
     kind: "valkey",
@@ -28,7 +33,25 @@ export const valkey: ServiceDescriptor = {
   stop: { signal: "SIGTERM", graceMs: 1_500 },
   embedded: {
     named: path.named,
-    providers: [path.provider, standIn],
+    providers: [
+      path.provider,
+      fromDebian({
+        package: "valkey-tools",
+        file: "usr/bin/valkey-check-rdb",
+        // Debian ships the server's program under this name; what it does depends on how it is called.
+        calledAs: "valkey-server",
+        alone: false,
+        limitSeconds: 30,
+      }),
+      fromDebian({
+        package: "redis-tools",
+        file: "usr/bin/redis-check-rdb",
+        calledAs: "redis-server",
+        alone: false,
+        limitSeconds: 30,
+      }),
+      standIn,
+    ],
     launch: (program, context) =>
       program.kind === "real" ? realCommand(program, context) : standInCommand(program, context),
   },
@@ -53,7 +76,7 @@ async function realCommand(program: Program, context: LaunchContext): Promise<Co
   };
   const lines = Object.entries(settings).map(([name, value]) => `${name} ${value}\n`);
   await writeFileAtomic(file, lines.join(""), 0o600);
-  return { file: program.path, args: [file], cwd: serviceDir };
+  return { file: program.path, args: [file], cwd: serviceDir, env: program.env ?? {} };
 }
 
 function standInCommand(program: Program, { dir, port, secrets, version }: LaunchContext): Command {

@@ -4,7 +4,7 @@ import { demandPort, parsePort, pickPort, portBusy, returnPort } from "./ports.t
 
 /** The ports of one service. They stay the same over restarts, because others were told them. */
 export interface PortTable {
-  /** Finds ports at the first call. @throws LabError `port-busy`, `bad-port`. */
+  /** Finds ports for those that have none yet. @throws LabError `port-busy`, `bad-port`. */
   readonly assign: () => Promise<void>;
   /** Finds others after the service could not listen. @throws LabError `port-busy` when they were set by hand. */
   readonly move: () => Promise<void>;
@@ -27,14 +27,20 @@ export function openPortTable(descriptor: ServiceDescriptor, env: Env): PortTabl
     const text = env[variable];
     return text ? parsePort(text, variable) : undefined;
   };
+  const assign = async () => {
+    for (const spec of descriptor.ports) {
+      if (ports.has(spec.name)) continue;
+      const wanted = explicit(spec);
+      if (wanted !== undefined) await demandPort(wanted, ask(spec));
+      ports.set(spec.name, wanted ?? (await pickPort(spec)));
+    }
+  };
+  let assigning: Promise<void> = Promise.resolve();
   return {
-    assign: async () => {
-      for (const spec of descriptor.ports) {
-        if (ports.has(spec.name)) continue;
-        const wanted = explicit(spec);
-        if (wanted !== undefined) await demandPort(wanted, ask(spec));
-        ports.set(spec.name, wanted ?? (await pickPort(spec)));
-      }
+    // Others may ask for a port while its service starts.
+    assign: () => {
+      assigning = assigning.catch(() => {}).then(assign);
+      return assigning;
     },
     move: async () => {
       for (const spec of descriptor.ports) {

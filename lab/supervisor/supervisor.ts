@@ -1,5 +1,6 @@
 import type { ServiceStatus } from "#lab/api.ts";
 import { LabError } from "#lab/errors.ts";
+import { binVariable } from "#lab/providers/bin-variable.ts";
 import type { LaunchContext, ServiceDescriptor } from "#lab/services/descriptor.ts";
 import type { ServiceId } from "#lab/services/ids.ts";
 import { type Env, openLabDir } from "#lab/state/lab-dir.ts";
@@ -8,6 +9,7 @@ import type { System } from "#lab/system.ts";
 import type { ProxyTarget } from "#scenarios/define.ts";
 import { type Leash, type LeashOptions, openLeash, sweepLeftovers } from "./leash.ts";
 import { backOffMs } from "./lifecycle.ts";
+import { portVariable } from "./port-table.ts";
 import { startOrder } from "./start-order.ts";
 import { createUnit, type Unit } from "./unit.ts";
 
@@ -89,6 +91,11 @@ export function openSupervisor(options: SupervisorOptions): Supervisor {
         return port;
       },
       appPortOf: options.appPortOf ?? (async (target) => directPortOf(target)),
+      futurePortOf: async (id: ServiceId, name?: string) =>
+        units
+          .get(id)
+          ?.futurePort(name)
+          .catch(() => undefined),
       waitsFor,
       dependenciesReady: (signal: AbortSignal) =>
         until(() => waitsFor().length === 0, rowWaiters, signal),
@@ -142,13 +149,26 @@ export function openSupervisor(options: SupervisorOptions): Supervisor {
     for (const unit of units.values()) unit.force();
   };
 
+  const outcomeOf = (unit: Unit): Promise<void> =>
+    unit.settled().catch((error: unknown) => {
+      const { id, presence } = unit.descriptor;
+      const asked = [binVariable(id), portVariable(id)].some((setting) => options.env[setting]);
+      if (presence !== "optional" || asked) throw error;
+    });
+
   for (const unit of units.values()) unit.begin();
-  const firstStart = Promise.all([...units.values()].map((unit) => unit.settled()));
-  firstStart.catch(() => {});
+  const firstStart = new Map([...units.values()].map((unit) => [unit, outcomeOf(unit)]));
+  for (const outcome of firstStart.values()) outcome.catch(() => {});
 
   return {
-    ready: async () => {
-      await firstStart;
+    ready: async ({ fetches = true } = {}) => {
+      await Promise.all(
+        [...firstStart].map(([unit, outcome]) =>
+          fetches || unit.descriptor.presence === undefined
+            ? outcome
+            : Promise.race([outcome, unit.fetching]),
+        ),
+      );
     },
     services: () => ordered.map(({ id }) => unitOf(id).row()),
     url: (id, port) => units.get(id)?.url(port),

@@ -29,6 +29,7 @@ export interface UnitWorld {
   readonly backOffMs: (streak: number) => number;
   readonly portOf: (id: ServiceId, name?: string) => number;
   readonly appPortOf: LaunchContext["appPortOf"];
+  readonly futurePortOf: LaunchContext["futurePortOf"];
   /** Titles of what the service depends on and that is not ready. */
   readonly waitsFor: () => readonly string[];
   /** Resolves once it waits for nothing. */
@@ -46,6 +47,10 @@ export interface Unit {
   readonly row: () => ServiceStatus;
   readonly state: () => Life["state"];
   readonly port: (name?: string) => number | undefined;
+  /** Its port, found now if it has none yet. @throws LabError `port-busy`, `bad-port`. */
+  readonly futurePort: (name?: string) => Promise<number | undefined>;
+  /** Resolves once its program is being fetched from somewhere; maybe never. */
+  readonly fetching: Promise<void>;
   readonly url: (name?: string) => string | undefined;
   /** Asks for a start; what comes of it, `settled` tells. */
   readonly begin: () => void;
@@ -68,6 +73,7 @@ export function createUnit(descriptor: ServiceDescriptor, world: UnitWorld): Uni
   const ports = openPortTable(descriptor, world.env);
   const waiters = new Set<PromiseWithResolvers<void>>();
   const helpers = new Set<Child>();
+  const fetching = Promise.withResolvers<void>();
   let life: Life = newborn;
   let program: Program | undefined;
   let child: Child | undefined;
@@ -100,7 +106,8 @@ export function createUnit(descriptor: ServiceDescriptor, world: UnitWorld): Uni
     restarts: Math.max(0, starts - 1),
     exitCode,
     progress,
-    note: life.state === "waiting" ? waitingNote(world.waitsFor()) : note,
+    note:
+      life.state === "waiting" ? waitingNote(world.waitsFor()) : (note ?? program?.note ?? null),
   });
   const changed = () => world.changed(row());
   const dispatch = (event: LifeEvent) => {
@@ -141,6 +148,7 @@ export function createUnit(descriptor: ServiceDescriptor, world: UnitWorld): Uni
     port: ports.demand,
     portOf: world.portOf,
     appPortOf: world.appPortOf,
+    futurePortOf: world.futurePortOf,
     report: show,
     run: (command, options) =>
       runHelper(command, options ?? {}, { env: world.env, leash, signal, helpers }),
@@ -155,7 +163,14 @@ export function createUnit(descriptor: ServiceDescriptor, world: UnitWorld): Uni
       await world.dependenciesReady(signal);
       const begun = performance.now();
       dispatch({ type: "dependencies-ready" });
-      program = await findProgram(descriptor, world.env);
+      program = await findProgram(descriptor, world.env, {
+        fetches: true,
+        report: (step, done) => {
+          fetching.resolve();
+          show(step, done);
+        },
+        signal,
+      });
       await ports.assign();
       signal.throwIfAborted();
       let counted = false;
@@ -253,6 +268,11 @@ export function createUnit(descriptor: ServiceDescriptor, world: UnitWorld): Uni
     row,
     state: () => life.state,
     port: ports.get,
+    futurePort: async (name) => {
+      await ports.assign();
+      return ports.get(name);
+    },
+    fetching: fetching.promise,
     url: ports.url,
     begin: () => {
       if (nextLife(life, { type: "start" }) === life) return;
