@@ -22,6 +22,8 @@ export const attribute = {
   scenarioMode: "lab.scenario.mode",
   /** `hit`, `miss`, `coalesced` or `error`. */
   cacheOutcome: "lab.cache.outcome",
+  /** The key that was read, with its ids as `?`. */
+  cacheKey: "lab.cache.key",
   /** 1 for the first try. */
   retryAttempt: "lab.retry.attempt",
   /** `true` when the answer came from a fallback. */
@@ -43,6 +45,7 @@ export const metric = {
   dbConnectionCount: "db_client_connection_count",
   dbConnectionPending: "db_client_connection_pending_requests",
   dbConnectionTimeouts: "db_client_connection_timeouts_total",
+  dbConnectionWaitTime: "db_client_connection_wait_time_seconds",
   cacheRequests: "lab_cache_requests_total",
   /** Core Web Vitals as the page measured them; `_seconds` but for CLS, which has no unit. */
   webVital: {

@@ -2,7 +2,6 @@ import { isSpanContextValid, TraceFlags, trace } from "@opentelemetry/api";
 import {
   Counter,
   collectDefaultMetrics,
-  Gauge,
   Histogram,
   type OpenMetricsContentType,
   Registry,
@@ -56,17 +55,11 @@ const driverFault = new Counter({
   registers,
 });
 
-const connectionTimeouts = new Counter({
-  name: metric.dbConnectionTimeouts,
-  help: "Connections that were not opened in time.",
-  registers,
-});
-
 /**
  * Ids of the active span, for an exemplar. Nothing else may go in: the registry breaks the whole
  * exposition when an exemplar is longer than 128 characters.
  */
-function exemplar(): { exemplarLabels?: { trace_id: string; span_id: string } } {
+export function exemplar(): { exemplarLabels?: { trace_id: string; span_id: string } } {
   const span = trace.getActiveSpan()?.spanContext();
   if (span === undefined || !isSpanContextValid(span)) return {};
   if ((span.traceFlags & TraceFlags.SAMPLED) === 0) return {};
@@ -115,34 +108,3 @@ export function observeOperation(
 export const countDropped = (signal: "span" | "log", count: number, reason: string): void =>
   telemetryDropped.inc({ signal, reason }, count);
 export const countDriverFault = (): void => driverFault.inc();
-export const countConnectionTimeout = (): void => connectionTimeouts.inc();
-
-/** How many connections are open and how many queries wait for one. Read when scraped. */
-export interface ConnectionCounts {
-  readonly used: number;
-  readonly idle: number;
-  readonly pending: number;
-}
-
-/** Shows the counts of the app's pool. */
-export function exposeConnections(counts: () => ConnectionCounts): void {
-  new Gauge({
-    name: metric.dbConnectionCount,
-    help: "Open database connections.",
-    labelNames: ["state"],
-    registers,
-    collect() {
-      const { used, idle } = counts();
-      this.set({ state: "used" }, used);
-      this.set({ state: "idle" }, idle);
-    },
-  });
-  new Gauge({
-    name: metric.dbConnectionPending,
-    help: "Queries waiting for a connection.",
-    registers,
-    collect() {
-      this.set(counts().pending);
-    },
-  });
-}

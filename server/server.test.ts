@@ -309,7 +309,7 @@ describe("/metrics", () => {
     expect(text).toContain(run.traceId);
     for (const name of [
       "db_client_operation_duration_seconds_count",
-      'db_client_connection_count{state="idle"}',
+      'db_client_connection_count{state="idle",db_client_connection_pool_name="lab-server"}',
       "db_client_connection_pending_requests",
       "nodejs_heap_size_used_bytes",
       "process_start_time_seconds",

@@ -2,7 +2,7 @@ import { createServer, type Server } from "node:http";
 import { flushCompileCache } from "node:module";
 import type { AddressInfo } from "node:net";
 import type { Catalogue } from "#scenarios/catalogue.ts";
-import { header } from "#scenarios/names.ts";
+import { header, traceService } from "#scenarios/names.ts";
 import { createApp } from "./app.ts";
 import { dieOfUncaughtErrors } from "./crash.ts";
 import { backendKiller } from "./database/backends.ts";
@@ -13,18 +13,22 @@ import { drainOnSignal } from "./drain.ts";
 import { openEdges } from "./edges.ts";
 import type { ServerEnv } from "./env.ts";
 import { log } from "./log.ts";
-import { exposeConnections } from "./metrics.ts";
 import { metricsServer } from "./metrics-endpoint.ts";
 import type { ScenarioHost } from "./routes/scenarios.ts";
 
 /** Database connections of the app at most. */
 const poolSize = 10;
+/** A query that got no connection by then fails: whoever asked has waited long enough. */
+const acquireTimeoutMs = 5000;
 
 /** Prepares the database, then opens both ports. Resolves when the app answers. */
 export async function startServer(env: ServerEnv, catalogue: Catalogue): Promise<void> {
   dieOfUncaughtErrors();
-  const pool = openPool(env.databaseUrl, { max: poolSize });
-  exposeConnections(pool.counts);
+  const pool = openPool(env.databaseUrl, {
+    name: traceService.server,
+    max: poolSize,
+    acquireTimeoutMs,
+  });
   await migrate(pool.sql);
   await seed(pool.sql, (step, done) => {
     log.info({ "lab.progress": { step, done: Math.round(done * 100) / 100 } }, step);

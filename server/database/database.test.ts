@@ -14,6 +14,9 @@ beforeAll(async () => {
 }, 60_000);
 afterAll(() => server?.stop());
 
+const open = (options: { readonly max: number }): Pool =>
+  openPool(server.appUrl, { name: "test", acquireTimeoutMs: 30_000, ...options });
+
 /** Errors that nobody caught since the last look; any ends the real app. */
 const uncaught: unknown[] = [];
 const note = (error: unknown) => uncaught.push(error);
@@ -39,7 +42,7 @@ async function endBackendOf(sql: Pick<Sql, "unsafe">): Promise<void> {
 describe.each([1, 2, 5])("a pool of %i whose backends are ended again and again", (max) => {
   let pool: Pool;
   beforeEach(() => {
-    pool = openPool(server.appUrl, { max });
+    pool = open({ max });
   });
   afterEach(() => pool.end(500));
 
@@ -160,7 +163,7 @@ async function ended(text: string, count: number): Promise<void> {
 
 describe("the pool", () => {
   test("counts used, idle and waiting", async () => {
-    const pool = openPool(server.appUrl, { max: 2 });
+    const pool = open({ max: 2 });
     const slow = Array.from({ length: 5 }, () => pool.sql`select pg_sleep(0.2)`.execute());
     while (pool.counts().used < 2) await pause(5);
     expect(pool.counts()).toMatchObject({ used: 2, pending: 3 });
@@ -174,7 +177,7 @@ describe("the pool", () => {
   });
 
   test("lets other transactions finish when a connection is lost", async () => {
-    const pool = openPool(server.appUrl, { max: 3 });
+    const pool = open({ max: 3 });
     const { promise: lossIsOver, resolve } = Promise.withResolvers<void>();
     const bystander = pool.sql.begin(async (tx) => {
       await tx`select 1`;
@@ -189,7 +192,7 @@ describe("the pool", () => {
   });
 
   test("takes values out of errors, and the parameters off them", async () => {
-    const pool = openPool(server.appUrl, { max: 1 });
+    const pool = open({ max: 1 });
     const error = await pool.sql`select ${"hunter2"}::text::integer`.catch((caught) => caught);
     expect(error).toMatchObject({ code: "22P02" });
     expect(`${error.message} ${error.stack} ${JSON.stringify(error)}`).not.toContain("hunter2");
@@ -227,7 +230,7 @@ describe("roles", () => {
   });
 
   test("the fault role ends the backend that runs a marked statement, and only that", async () => {
-    const pool = openPool(server.appUrl, { max: 2 });
+    const pool = open({ max: 2 });
     const killer = backendKiller({ appUrl: server.appUrl, faultUrl: server.faultUrl });
     const other = pool.sql`select pg_sleep(0.3), 'other' as word`.execute();
     const victim = pool.sql`select /* victim */ pg_sleep(10)`.then(
@@ -243,7 +246,7 @@ describe("roles", () => {
 
 describe("the seed", () => {
   test("fills the shop, heals when it was interrupted, and runs once", async () => {
-    const pool = openPool(server.appUrl, { max: 3 });
+    const pool = open({ max: 3 });
     await migrate(pool.sql);
     const steps: number[] = [];
     const stop = new Error("interrupted");

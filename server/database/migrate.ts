@@ -32,6 +32,8 @@ export async function migrate(sql: Sql): Promise<void> {
         placed_at timestamptz not null,
         invoice_number integer not null
       )`;
+    // Above what seed.ts writes.
+    await tx`create sequence if not exists placed_order_ids as integer start 500001`;
     await tx`
       create table if not exists seeding (
         id integer primary key,

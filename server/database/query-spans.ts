@@ -21,6 +21,8 @@ const tracer = trace.getTracer("lab-server/postgres.js");
 
 /** Where the pool's connections go. */
 export interface Peer {
+  /** Name of the pool they belong to. */
+  readonly pool: string;
   readonly address: string;
   readonly port: number;
   /** `database|schema` (https://opentelemetry.io/docs/specs/semconv/database/postgresql/). */

@@ -14,10 +14,11 @@ export interface Transactions {
   /** Replaces `sql.begin` and the `savepoint`s inside, and takes `sql.reserve` away. */
   readonly guard: (sql: Sql) => void;
   /**
-   * To be called for every query, before it is handed to the driver. False: it was refused, since
-   * the connection of its transaction is gone.
+   * To be called for every query, before it is handed to the driver. `inside`: it goes to the
+   * connection that its transaction has, as does the one that opens it; `refused`: that connection
+   * is gone; `alone`: it needs one of its own.
    */
-  readonly watch: (query: DriverQuery) => boolean;
+  readonly watch: (query: DriverQuery) => "alone" | "inside" | "refused";
   /** To be called when a connection was lost. */
   readonly lost: (connectionId: number) => void;
   /** Backends held by transactions. */
@@ -109,13 +110,13 @@ export function trackTransactions(onScope: (handler: DriverHandler) => void): Tr
           scope.backend = query.state;
           return onexecute(connection);
         };
-        return true;
+        return "inside";
       }
       const own = scopeOf.get(query.handler);
-      if (own === undefined) return true;
+      if (own === undefined) return "alone";
       if (own.lost) {
         refuse(query);
-        return false;
+        return "refused";
       }
       const send = query.handler;
       // The driver calls the handler one turn later: the connection may be lost by then.
@@ -126,7 +127,7 @@ export function trackTransactions(onScope: (handler: DriverHandler) => void): Tr
         (sent as unknown as Promise<unknown>).then(forget, forget);
         return send(sent);
       };
-      return true;
+      return "inside";
     },
     lost(connectionId) {
       for (const scope of scopes) {

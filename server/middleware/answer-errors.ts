@@ -1,7 +1,7 @@
 import { SpanStatusCode, trace } from "@opentelemetry/api";
 import { ATTR_ERROR_TYPE } from "@opentelemetry/semantic-conventions";
 import type { Context, Next } from "koa";
-import { answerTo } from "../errors.ts";
+import { AppError, answerTo } from "../errors.ts";
 import { serverSpans } from "../telemetry/server-span.ts";
 
 /**
@@ -18,7 +18,7 @@ export async function answerErrors(ctx: Context, next: Next): Promise<void> {
     ctx.body = answer.body;
     if (answer.status < 500) return;
     if (span !== undefined) {
-      span.setAttribute(ATTR_ERROR_TYPE, error instanceof Error ? error.name : "_OTHER");
+      span.setAttribute(ATTR_ERROR_TYPE, errorTypeOf(error));
       span.recordException(error instanceof Error ? error : String(error));
       span.setStatus({
         code: SpanStatusCode.ERROR,
@@ -27,4 +27,9 @@ export async function answerErrors(ctx: Context, next: Next): Promise<void> {
     }
     ctx.app.emit("error", error, ctx);
   }
+}
+
+function errorTypeOf(error: unknown): string {
+  if (error instanceof AppError) return error.code;
+  return error instanceof Error ? error.name : "_OTHER";
 }
