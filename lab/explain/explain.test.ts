@@ -32,6 +32,11 @@ test("a query per item is found, with its number, its cost and its spans", () =>
   expect(others).toEqual([]);
 });
 
+test("clocks that make neighbours overlap a little hide nothing", () => {
+  const queries = times(6, (n) => query(n * 8, 8.2));
+  expect(found(server(70), ...queries)[0]?.rule).toBe("n-plus-one");
+});
+
 test.each<[string, readonly MadeSpan[]]>([
   ["few of them", times(4, (n) => query(n * 10, 8))],
   ["different statements", times(6, (n) => query(n * 10, 2, { name: `SELECT t${n}` }))],

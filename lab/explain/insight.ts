@@ -21,6 +21,15 @@ export function coveredMs(spans: readonly PreparedSpan[]): number {
   return covered / 1e6;
 }
 
+/**
+ * One after another, give or take what clocks are off: a span is stamped with the wall clock at its
+ * start and measured by another one, so that neighbours may overlap by some microseconds.
+ */
+export function isSequential(spans: readonly PreparedSpan[]): boolean {
+  const total = spans.reduce((sum, { durationMs }) => sum + durationMs, 0);
+  return coveredMs(spans) >= 0.9 * total;
+}
+
 /** Milliseconds as a person reads them: three digits that matter. */
 export const milliseconds = (ms: number): string =>
   `${ms >= 100 ? Math.round(ms) : Number(ms.toPrecision(2))} ms`;

@@ -1,6 +1,6 @@
 import { attributeOf } from "#lab/judge/attribute-value.ts";
 import type { PreparedSpan } from "#lab/judge/span-tree.ts";
-import { coveredMs, milliseconds, type Rule, refsOf } from "./insight.ts";
+import { coveredMs, isSequential, milliseconds, type Rule, refsOf } from "./insight.ts";
 
 const fewest = 5;
 
@@ -8,7 +8,7 @@ const fewest = 5;
 export const nPlusOne: Rule = (spans) =>
   spans.flatMap((parent) =>
     [...Map.groupBy(parent.children.filter(isQuery), statementOf).values()]
-      .filter((queries) => queries.length >= fewest && !overlap(queries))
+      .filter((queries) => queries.length >= fewest && isSequential(queries))
       .map((queries) => {
         const spentMs = coveredMs(queries);
         const [{ span }] = queries as [PreparedSpan];
@@ -27,9 +27,3 @@ const isQuery = ({ kind, span }: PreparedSpan): boolean =>
 
 const statementOf = ({ span }: PreparedSpan): string =>
   `${span.name}\n${attributeOf(span.attributes, "db.query.text") ?? ""}`;
-
-const overlap = (spans: readonly PreparedSpan[]): boolean =>
-  spans.some((span, index) => {
-    const next = spans[index + 1];
-    return next !== undefined && next.startNs < span.endNs;
-  });

@@ -1,5 +1,5 @@
 import type { PreparedSpan } from "#lab/judge/span-tree.ts";
-import { coveredMs, milliseconds, type Rule, refsOf } from "./insight.ts";
+import { coveredMs, isSequential, milliseconds, type Rule, refsOf } from "./insight.ts";
 
 const leastMs = 5;
 const leastSavedMs = 10;
@@ -31,8 +31,4 @@ const isTransaction = ({ span, children }: PreparedSpan): boolean =>
 
 /** The calls that no other one overlaps. */
 const inARow = (calls: readonly PreparedSpan[]): readonly PreparedSpan[] =>
-  calls.filter((call) =>
-    calls.every(
-      (other) => other === call || other.endNs <= call.startNs || other.startNs >= call.endNs,
-    ),
-  );
+  calls.filter((call) => calls.every((other) => other === call || isSequential([call, other])));
