@@ -18,17 +18,19 @@ const isOver = ({ state }: RunRecord): boolean => state === "settled" || state =
  */
 export async function watchRun(lab: LabAddress, runId: string): Promise<RunWatch> {
   const closing = new AbortController();
-  const response = await fetch(new URL(routes.events, lab.origin), {
-    headers: { accept: "text/event-stream", ...credentials(lab) },
-    signal: closing.signal,
-  });
+  const open = () =>
+    fetch(new URL(routes.events, lab.origin), {
+      headers: { accept: "text/event-stream", ...credentials(lab) },
+      signal: closing.signal,
+    });
+  const response = await open();
   if (!response.ok || response.body === null) {
     throw new LabError("no-events", `The lab's event stream answered ${response.status}.`, {
       hint: "npm run lab -- status shows how the lab is.",
     });
   }
   const over = Promise.withResolvers<RunRecord | undefined>();
-  const readUntilOver = async (body: ReadableStream<Uint8Array>): Promise<void> => {
+  const readWhileOpen = async (body: ReadableStream<Uint8Array>): Promise<void> => {
     for await (const { data } of eventMessages(body)) {
       const event = JSON.parse(data) as LabEvent;
       const record =
@@ -40,7 +42,16 @@ export async function watchRun(lab: LabAddress, runId: string): Promise<RunWatch
       if (record !== undefined && isOver(record)) return over.resolve(record);
     }
   };
-  // A stream that ends early leaves the time limit, and the last look at the record behind it.
+  const readUntilOver = async (body: ReadableStream<Uint8Array>): Promise<unknown> => {
+    // The lab cuts off who falls behind, as a run of many traces can make anybody do.
+    await readWhileOpen(body).catch(() => {});
+    if (closing.signal.aborted) return;
+    const record = await ask<RunRecord>(lab, routes.run(runId));
+    if (isOver(record)) return over.resolve(record);
+    const again = await open();
+    return again.body === null ? undefined : readUntilOver(again.body);
+  };
+  // When the lab is gone, the time limit and the last look at the record are left.
   readUntilOver(response.body).catch(() => {});
   return {
     ended: async (limitMs) => {
