@@ -7,6 +7,7 @@ import { methodCheck } from "./middleware/check-method.ts";
 import { isolateSentry } from "./middleware/isolate-sentry.ts";
 import { measureRequests } from "./middleware/measure-requests.ts";
 import { traceResponse } from "./middleware/trace-response.ts";
+import { orderRoutes } from "./orders/routes.ts";
 import { reportHandled } from "./report.ts";
 import { type ScenarioHost, scenarioRoutes } from "./routes/scenarios.ts";
 import { shopRoutes } from "./routes/shop.ts";
@@ -18,7 +19,8 @@ export function createApp(host: ScenarioHost & { readonly doorSecret: string }):
   router.get("/healthz", function healthz(ctx) {
     ctx.body = { status: "ok" };
   });
-  shopRoutes(router, host.sql);
+  shopRoutes(router, host.sql, host.edges.cache);
+  orderRoutes(router, { sql: host.sql, orderEvents: host.edges.orderEvents });
   scenarioRoutes(router, host);
 
   // One report per failed request: log and Sentry both hang on this event.

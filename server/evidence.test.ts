@@ -221,7 +221,7 @@ describe("an outage of the receiver", () => {
       const traceIds = await Promise.all(
         Array.from({ length: 40 }, async () => {
           const traceId = hex(16);
-          const response = await shop.fetch("/api/products", {
+          const response = await shop.fetch("/api/customers", {
             headers: { traceparent: `00-${traceId}-${hex(8)}-01` },
           });
           expect(response.status).toBe(200);
@@ -234,9 +234,9 @@ describe("an outage of the receiver", () => {
         const spans = await spansUntil(
           store,
           traceId,
-          (found) => named(found, "GET /api/products").length === 1,
+          (found) => named(found, "GET /api/customers").length === 1,
         );
-        expect(named(spans, "SELECT products")).toHaveLength(1);
+        expect(named(spans, "SELECT customers")).toHaveLength(1);
       }
     }
     const metrics = await (await fetch(shop.metricsUrl)).text();

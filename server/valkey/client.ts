@@ -54,6 +54,7 @@ export function openValkey(url: string, { onAway, onBack }: ValkeyEvents = {}): 
   const clients = new Set<Redis>();
   const add = (client: Redis): Redis => {
     clients.add(client);
+    client.once("end", () => clients.delete(client));
     // Without a listener the driver writes to the console. What matters of it, callers hear.
     client.on("error", scrubCommandError);
     // Reconnecting goes on in the context of the first connection: it must not be a request's.
