@@ -2,38 +2,42 @@ import type { ServeContext } from "#scenarios/define.ts";
 import { openCache } from "./cache/cache.ts";
 import type { ServerEnv } from "./env.ts";
 import { log } from "./log.ts";
+import { s3AddressOf } from "./objects/client.ts";
+import { openObjectStore } from "./objects/object-store.ts";
 import { openOrderEvents } from "./orders/order-events.ts";
 import { reportHandled } from "./report.ts";
+import { openSignIn, type SignIn } from "./sign-in/sign-in.ts";
 import { openValkey, type Valkey } from "./valkey/client.ts";
+import { openVisitors } from "./visitor/visitor.ts";
 
 /** What the app talks to besides its database, as scenarios and routes use it. */
 export type Edges = Pick<ServeContext<unknown>, "cache" | "objects" | "orderEvents" | "visitor"> & {
+  /** Who is signed in; the routes and the middleware of that hang on it. */
+  readonly signIn: SignIn;
   /** Lets every connection go. Never rejects. */
   readonly close: () => Promise<void>;
 };
 
 /** Opens them all. None has to be there: the app starts without, and works as far as it can. */
-export function openEdges(env: ServerEnv, _http: ServeContext<unknown>["http"]): Edges {
-  const missing = (): never => {
-    throw new Error("not wired yet");
-  };
+export function openEdges(env: ServerEnv, http: ServeContext<unknown>["http"]): Edges {
+  const objects = openObjectStore(s3AddressOf(env.s3Endpoint), env.s3Bucket);
   const valkey = openReportingValkey(env.valkeyUrl);
+  const signIn = openSignIn(env, valkey);
   return {
     cache: openCache(valkey),
-    get objects() {
-      return missing();
-    },
+    objects,
     orderEvents: openOrderEvents(valkey, {
       onFailure(error) {
         log.error({ err: error }, "an order event was not processed");
         reportHandled(error);
       },
     }),
-    get visitor() {
-      return missing();
-    },
+    signIn,
+    visitor: openVisitors({ http, signIn, user: env.user, oidc: env.oidc }),
     close: async () => {
+      signIn.close();
       valkey.close();
+      await objects.close();
     },
   };
 }

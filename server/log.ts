@@ -5,6 +5,7 @@ import pino from "pino";
 import { plainError } from "./plain-error.ts";
 import { runAttributes } from "./telemetry/run-baggage.ts";
 import { telemetry } from "./telemetry/running.ts";
+import { userAttributes } from "./telemetry/user.ts";
 
 type Level = "trace" | "debug" | "info" | "warn" | "error" | "fatal";
 type Line = Readonly<Record<string, unknown>> & {
@@ -67,6 +68,7 @@ export const log = pino(
       return {
         ...(span === undefined ? {} : { trace_id: span.traceId, span_id: span.spanId }),
         ...runAttributes(context.active()),
+        ...userAttributes(context.active()),
       };
     },
   },

@@ -1,10 +1,29 @@
+/** What an attacker, or a broken provider, changes on the way of a sign-in. */
+export interface SignInTampering {
+  /** The address at the identity provider that the app sent the visitor to. */
+  readonly request?: (url: URL) => void;
+  /** The address at the app that the identity provider sends the visitor back to. */
+  readonly callback?: (url: URL) => void;
+}
+
 /** Somebody who uses the app over HTTP, with a cookie jar of their own. */
 export interface Visitor {
   /** Sends a request to the app, `traceparent` included. Redirects are not followed. `path` starts with `/`. */
   readonly http: (path: string, init?: RequestInit) => Promise<Response>;
-  /** Signs in at the identity provider as the lab's seeded user. */
+  /** Signs in at the identity provider as the lab's seeded user. Rejects when the app does not end it with 303. */
   readonly signIn: () => Promise<void>;
+  /** As {@link signIn}, but resolves with the app's last answer, whatever it is. */
+  readonly attemptSignIn: (tampering?: SignInTampering) => Promise<Response>;
   readonly signOut: () => Promise<void>;
+  /** Arrives with a session from before, for times when nobody could sign in. It has no tokens. */
+  readonly comeSignedIn: () => Promise<void>;
+  /** Moves the visitor's session into the past, as if nobody had used it for so many milliseconds. */
+  readonly letTimePass: (ms: number) => Promise<void>;
+  /**
+   * Copies the session's refresh token, as a thief would. `redeem` uses the copy at the identity
+   * provider and resolves with `accepted`, or with the provider's reason for its refusal.
+   */
+  readonly copyRefreshToken: () => Promise<{ readonly redeem: () => Promise<string> }>;
   /** Names of the cookies in the jar, sorted. */
   readonly cookies: () => readonly string[];
 }

@@ -16,6 +16,7 @@ import * as Sentry from "@sentry/node";
 import { traceService } from "#scenarios/names.ts";
 import type { ServerEnv } from "../env.ts";
 import { countDropped } from "../metrics.ts";
+import { resendAttributes } from "../outbound/resend.ts";
 import { sendSoon } from "./log-delivery.ts";
 import { trackOpenSpans } from "./open-spans.ts";
 import { otlpDelivery } from "./otlp.ts";
@@ -28,6 +29,7 @@ import { linkSentry } from "./sentry.ts";
 import { sentryTracePropagator } from "./sentry-trace.ts";
 import { serverSpans } from "./server-span.ts";
 import { sendAtLocalRoot } from "./span-delivery.ts";
+import { userToSpans } from "./user.ts";
 
 /** A receiver that accepts and never answers costs this long per try. */
 const exportTimeoutMs = 3000;
@@ -69,6 +71,7 @@ export function startTelemetry(env: ServerEnv): void {
     }),
     spanProcessors: [
       runBaggageToSpans,
+      userToSpans,
       openSpans.processor,
       redactSpans(redactor),
       sampling.decideAtTail(sendAtLocalRoot(spans)),
@@ -83,7 +86,7 @@ export function startTelemetry(env: ServerEnv): void {
         requestHook: serverSpans.remember,
       }),
       new KoaInstrumentation(),
-      new UndiciInstrumentation(),
+      new UndiciInstrumentation({ startSpanHook: resendAttributes }),
     ],
   });
   sdk.start();

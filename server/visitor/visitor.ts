@@ -1,0 +1,185 @@
+import { createHmac } from "node:crypto";
+import { trace } from "@opentelemetry/api";
+import type { SignInTampering, Visitor } from "#scenarios/edges/visitor.ts";
+import type { ServerEnv } from "../env.ts";
+import { newSessionId } from "../sign-in/new-session-id.ts";
+import { reasonOf } from "../sign-in/provider-errors.ts";
+import { sessionCookie } from "../sign-in/session-cookie.ts";
+import type { SignIn } from "../sign-in/sign-in.ts";
+import { cookieJar } from "./cookie-jar.ts";
+import { formsOf, type HtmlForm } from "./html-form.ts";
+
+const tracer = trace.getTracer("lab-server");
+/** Redirects and pages at the identity provider; a sign-in takes four. */
+const stepsAtMost = 12;
+
+/** Thrown when somebody on the way did not do what a visitor expects. */
+export class VisitError extends Error {
+  override readonly name = "VisitError";
+}
+
+/** Makes visitors: each with cookies of its own, none at first. */
+export function openVisitors(parts: {
+  readonly http: (path: string, init?: RequestInit) => Promise<Response>;
+  readonly signIn: SignIn;
+  readonly user: ServerEnv["user"];
+  readonly oidc: ServerEnv["oidc"];
+}): () => Visitor {
+  return () => visitor(parts);
+}
+
+function visitor({ http, signIn, user, oidc }: Parameters<typeof openVisitors>[0]): Visitor {
+  const { origin } = signIn;
+  const jar = cookieJar();
+  const cookie = sessionCookie(origin);
+  const issuer = new URL(oidc.issuer);
+
+  /** The app by the address the page has; the request goes straight to this process. */
+  async function visit(path: string, init: RequestInit = {}): Promise<Response> {
+    const url = new URL(path, origin);
+    const answer = await http(path, {
+      ...init,
+      headers: headersFor(url, init),
+      redirect: "manual",
+    });
+    jar.take(url, answer.headers);
+    return answer;
+  }
+
+  async function atProvider(url: URL, init: RequestInit = {}): Promise<Response> {
+    if (url.host !== issuer.host) throw new VisitError(`led away to ${url.origin}`);
+    const answer = await fetch(url, {
+      ...init,
+      headers: headersFor(url, init),
+      redirect: "manual",
+    });
+    jar.take(url, answer.headers);
+    return answer;
+  }
+
+  function headersFor(url: URL, init: RequestInit): Headers {
+    const headers = new Headers(init.headers);
+    const cookies = jar.header(url);
+    if (cookies !== undefined) headers.set("cookie", cookies);
+    return headers;
+  }
+
+  /** Goes through the provider's redirects and forms until they lead back to the app; resolves with that address. */
+  async function passProvider(start: URL): Promise<URL> {
+    let url = start;
+    let init: RequestInit = {};
+    let isFilledIn = false;
+    for (let step = 0; step < stepsAtMost; step++) {
+      const answer = await atProvider(url, init);
+      const location = answer.headers.get("location");
+      if (location !== null) {
+        await answer.body?.cancel();
+        url = new URL(location, url);
+        init = {};
+        if (url.origin === origin) return url;
+        continue;
+      }
+      const page = await answer.text();
+      const form = formsOf(page).find(({ id }) => id !== "");
+      const fields = form === undefined ? undefined : fieldsFor(form, page);
+      if (form === undefined || fields === undefined || !answer.ok)
+        throw new VisitError(`the provider answered ${answer.status} without a form to fill in`);
+      if (form.id === "kc-form-login" && isFilledIn)
+        throw new VisitError("the password was refused");
+      isFilledIn ||= form.id === "kc-form-login";
+      url = new URL(form.action, url);
+      init = {
+        method: "POST",
+        headers: { "content-type": "application/x-www-form-urlencoded" },
+        body: new URLSearchParams({ ...form.hidden, ...fields }).toString(),
+      };
+    }
+    throw new VisitError("the provider went on for too long");
+  }
+
+  function fieldsFor(form: HtmlForm, page: string): Record<string, string> | undefined {
+    if (form.id === "kc-form-login") return { username: user.name, password: user.password };
+    if (page.includes('id="kc-logout"')) return { logout: "yes" };
+    if (form.id === "kc-oauth") return { accept: "yes" };
+    return undefined;
+  }
+
+  const attemptSignIn = (tampering: SignInTampering = {}): Promise<Response> =>
+    tracer.startActiveSpan("visitor signs in", async (span) => {
+      try {
+        const begun = await visit("/auth/login");
+        const location = begun.headers.get("location");
+        if (begun.status !== 303 || location === null) return begun;
+        await begun.body?.cancel();
+        const request = new URL(location, origin);
+        if (request.origin === origin) return begun;
+        tampering.request?.(request);
+        const callback = await passProvider(request);
+        tampering.callback?.(callback);
+        return await visit(callback.pathname + callback.search);
+      } finally {
+        span.end();
+      }
+    });
+
+  const sessionId = (): string => {
+    const id = jar.value(cookie.name);
+    if (id === undefined) throw new VisitError("the visitor has no session");
+    return id;
+  };
+
+  return {
+    http: visit,
+    attemptSignIn,
+    async signIn() {
+      const answer = await attemptSignIn();
+      await answer.body?.cancel();
+      if (answer.status !== 303) throw new VisitError(`the sign-in was answered ${answer.status}`);
+    },
+    signOut: () =>
+      tracer.startActiveSpan("visitor signs out", async (span) => {
+        try {
+          const answer = await visit("/auth/logout");
+          const location = answer.headers.get("location");
+          await answer.body?.cancel();
+          if (location === null) throw new VisitError(`the sign-out was answered ${answer.status}`);
+          const url = new URL(location, origin);
+          if (url.origin !== origin) await passProvider(url);
+        } finally {
+          span.end();
+        }
+      }),
+    cookies: jar.names,
+    letTimePass: (ms) => signIn.store.age(sessionId(), ms),
+    async comeSignedIn() {
+      const id = newSessionId();
+      await signIn.store.write(id, {
+        user: { sub: guestSub, username: user.name, name: user.name, email: "" },
+        createdAt: Date.now(),
+      });
+      // As koa's cookies are signed (https://github.com/crypto-utils/keygrip).
+      const signature = createHmac("sha1", signIn.cookieKeys[0] ?? "")
+        .update(`${cookie.name}=${id}`)
+        .digest("base64url");
+      const headers = new Headers();
+      headers.append("set-cookie", `${cookie.name}=${id}; path=/`);
+      headers.append("set-cookie", `${cookie.name}.sig=${signature}; path=/`);
+      jar.take(new URL(origin), headers);
+    },
+    async copyRefreshToken() {
+      const stored = await signIn.store.read(sessionId());
+      const tokens = stored.kind === "found" ? stored.data.tokens : undefined;
+      if (tokens === undefined) throw new VisitError("the visitor has no tokens");
+      return {
+        redeem: () =>
+          signIn.provider.refresh(tokens).then(
+            () => "accepted",
+            (error: unknown) => reasonOf(error),
+          ),
+      };
+    },
+  };
+}
+
+/** Of a visitor who was signed in without the provider. */
+const guestSub = "visitor";
