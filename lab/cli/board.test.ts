@@ -15,7 +15,7 @@ const row = (changes: Partial<BoardRow> = {}): BoardRow => ({
 });
 
 test("a row says state, time to ready and what the service really is", () => {
-  expect(rowText(row())).toBe("✓ postgres   ready          0.8 s  real 18.4 (npm), port 20412");
+  expect(rowText(row())).toBe("✓ postgres       ready          0.8 s  real 18.4 (npm), port 20412");
 });
 
 test("a long step shows its share instead", () => {

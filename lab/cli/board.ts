@@ -26,21 +26,22 @@ const marks: Readonly<Record<ServiceState, string>> = {
   unavailable: "✗",
 };
 
-/** `✓ postgres   ready          0.8 s  real 18.4 (npm), port 20412`. */
+/** `✓ postgres       ready          0.8 s  real 18.4 (npm), port 20412`. */
 export function rowText(row: BoardRow): string {
   const time = row.startMs === null ? "" : `${(row.startMs / 1000).toFixed(1)} s`;
   const mark = row.kind === "absent" ? "–" : marks[row.state];
-  const head = `${mark} ${row.id.padEnd(10)} ${row.state.padEnd(13)} ${time.padStart(6)}`;
+  const head = `${mark} ${row.id.padEnd(14)} ${row.state.padEnd(13)} ${time.padStart(6)}`;
   return `${head}  ${details(row)}`.trimEnd();
 }
 
-function details({ progress, kind, version, port, restarts, note }: BoardRow): string {
+function details({ state, progress, kind, version, port, restarts, note }: BoardRow): string {
   if (progress !== null) return `${progress.step} ${Math.round(progress.done * 100)} %`;
   return [
     version === null ? (kind === "absent" ? "absent" : "") : `${kind} ${version}`,
     port === null ? "" : `port ${port}`,
     restarts === 0 ? "" : `${restarts} restarts`,
-    note ?? "",
+    // Why it is a stand-in is told by doctor and by the page.
+    kind === "stand-in" && state === "ready" ? "" : (note ?? ""),
   ]
     .filter((word) => word !== "")
     .join(", ");

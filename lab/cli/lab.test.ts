@@ -201,7 +201,7 @@ describe("a lab in the foreground", () => {
     async () => {
       const lab = spawnCli([]);
       const output = collect(lab);
-      await output.until("postgres   starting");
+      await output.until("postgres       starting");
       const processes = processesOf(dir, await runningIn(dir));
       process.kill(-(lab.pid as number), "SIGINT");
       expect((await once(lab, "close"))[0]).toBe(0);

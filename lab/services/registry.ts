@@ -2,6 +2,8 @@ import type { ServiceDescriptor } from "./descriptor.ts";
 import { keycloak } from "./keycloak.ts";
 import { minio } from "./minio.ts";
 import { postgres } from "./postgres.ts";
+import { prometheus } from "./prometheus.ts";
+import { redisExporter } from "./redis-exporter.ts";
 import { server } from "./server.ts";
 import { store } from "./store.ts";
 import { valkey } from "./valkey.ts";
@@ -14,4 +16,6 @@ export const embeddedServices: readonly ServiceDescriptor[] = [
   minio,
   store,
   server,
+  redisExporter,
+  prometheus,
 ];

@@ -1,11 +1,13 @@
 /**
  * The store process: `LAB_STORE_PORT` and `LAB_STORE_DIR` (an existing folder) say where;
  * `LAB_STORE_PROXY_PORT` is that of a TCP proxy in front of it;
+ * `LAB_STORE_METRICS_PORT` and `LAB_MONITOR_DATABASE_URL` make it expose PostgreSQL's metrics;
  * `LAB_STORE_FSYNC=1` makes every acknowledgement wait for the disk; `SENTRY_DSN` names a Sentry
  * project that gets a copy of spans and envelopes. SIGTERM and SIGINT finish
  * what is under way and exit 0.
  */
 import { LabError } from "#lab/errors.ts";
+import { openPostgresMetrics } from "./postgres-metrics/endpoint.ts";
 import { openStoreServer } from "./store-server.ts";
 
 /** One JSON line per event; it never holds anything a sender sent. */
@@ -30,6 +32,7 @@ try {
     sentryDsn: process.env.SENTRY_DSN,
     onError: (error) => log("error", "request failed", { error: errorText(error) }),
   });
+  const postgresMetrics = await exposePostgres();
   for (const damage of server.store.index.log.damage) log("warn", "damage found", { ...damage });
   log("info", "store ready", {
     port: server.port,
@@ -41,7 +44,7 @@ try {
   const stop = async (signal: string): Promise<void> => {
     if (stopping) return;
     stopping = true;
-    await server.close();
+    await Promise.all([server.close(), postgresMetrics?.close(0)]);
     log("info", "store stopped", { signal });
     process.exit(0);
   };
@@ -54,6 +57,16 @@ try {
   }
   log("error", "store cannot start", { error: errorText(error) });
   process.exit(1);
+}
+
+async function exposePostgres() {
+  const { LAB_STORE_METRICS_PORT, LAB_MONITOR_DATABASE_URL } = process.env;
+  if (!LAB_STORE_METRICS_PORT || !LAB_MONITOR_DATABASE_URL) return undefined;
+  return openPostgresMetrics({
+    port: Number(LAB_STORE_METRICS_PORT),
+    databaseUrl: LAB_MONITOR_DATABASE_URL,
+    onError: (error) => log("error", "metrics failed", { error: errorText(error) }),
+  });
 }
 
 /** Our own errors' stack, which names files and never data. */

@@ -1,0 +1,46 @@
+import { fromDebian } from "#lab/providers/debian.ts";
+import { onPath } from "#lab/providers/path.ts";
+import type { ServiceDescriptor } from "./descriptor.ts";
+
+const path = onPath(
+  ["redis_exporter", "prometheus-redis-exporter"],
+  "install it (sudo apt install prometheus-redis-exporter; nix profile install nixpkgs#prometheus-redis-exporter; https://github.com/oliver006/redis_exporter)",
+);
+
+/** Tells what Valkey says of itself as metrics. */
+export const redisExporter: ServiceDescriptor = {
+  id: "redis-exporter",
+  title: "Redis exporter",
+  role: "Turns what Valkey says of itself into metrics.",
+  dependsOn: [],
+  presence: "optional",
+  ports: [{ name: "main" }],
+  readiness: { kind: "http", port: "main", path: "/health" },
+  startTimeoutMs: 15_000,
+  stop: { signal: "SIGTERM", graceMs: 1_000 },
+  metrics: { port: "main", path: "/metrics", prefixes: ["redis_"] },
+  embedded: {
+    named: path.named,
+    providers: [
+      path.provider,
+      fromDebian({
+        package: "prometheus-redis-exporter",
+        file: "usr/bin/prometheus-redis-exporter",
+        alone: true,
+        limitSeconds: 60,
+      }),
+    ],
+    launch: async (program, { futurePortOf, port, secrets, serviceDir }) => ({
+      file: program.path,
+      args: [],
+      cwd: serviceDir,
+      env: {
+        ...program.env,
+        // Not the port that faults are put on: it tells how Valkey is, not how it is reached.
+        REDIS_ADDR: `redis://127.0.0.1:${(await futurePortOf("valkey")) ?? 0}`,
+        REDIS_PASSWORD: secrets.valkeyPassword,
+        REDIS_EXPORTER_WEB_LISTEN_ADDRESS: `127.0.0.1:${port()}`,
+      },
+    }),
+  },
+};
