@@ -21,6 +21,8 @@ export interface Cache {
   readonly through: <T>(key: string, keeping: Keeping, load: () => Promise<T>) => Promise<T>;
   /** Away as it may be, this never rejects: what could not be removed lives on until its time is over. */
   readonly forget: (...keys: readonly string[]) => Promise<void>;
+  /** False from the failure that opened the circuit until Valkey works again. */
+  readonly isThere: () => boolean;
   /** The client itself, for commands of its own. Commands become spans. */
   readonly client: Redis;
 }

@@ -22,7 +22,7 @@ type Found =
   | { readonly kind: "error"; readonly error: unknown };
 
 /** A read-through cache. It opens nothing of its own. */
-export function openCache(valkey: Pick<Valkey, "attempt" | "client">): Cache {
+export function openCache(valkey: Pick<Valkey, "attempt" | "client" | "isThere">): Cache {
   const loads = new Map<string, Load>();
 
   async function find(key: string): Promise<Found> {
@@ -88,6 +88,7 @@ export function openCache(valkey: Pick<Valkey, "attempt" | "client">): Cache {
 
   return {
     client: valkey.client,
+    isThere: valkey.isThere,
     through: (key, keeping, load) =>
       tracer.startActiveSpan(
         "cache read",

@@ -1,0 +1,220 @@
+import { setTimeout as pause } from "node:timers/promises";
+import { choice, defineScenario, integer, kill, proxy } from "../define.ts";
+
+export default defineScenario({
+  id: "cache.down-fallback",
+  title: "Valkey is away",
+  summary: "The cache is refused or hangs; one request waits a moment, then all go on without it.",
+  story: `The cache goes away: its process dies, its machine is paused, the network eats its packets. With the client's defaults every request would now wait ten seconds, and an app that could live without its cache dies of it. Sessions live there too.
+
+Here a command gets a quarter of a second, once. The first request that finds Valkey away opens a circuit: its trace shows a red \`GET\`, then \`cache load\` with its SELECT. All others skip the cache at once and say so with \`lab.degraded\`, on the read and on the request. The answer is 200 all the time. The log has one warning and Sentry one event, however many requests came through: an outage of one thing is one event.
+
+In the background a probe asks again, and closes the circuit within a second of the recovery; nobody has to wait for finding that out. You see the last request of the run read from the cache again. Hanging is worse than being refused, because only time tells it from being slow: that is why the limit is short.`,
+  params: {
+    how: choice({
+      label: "What happens to the connection",
+      default: "refused",
+      options: ["refused", "hangs"],
+    }),
+    kills: integer({ label: "Kill the process too", default: 0, min: 0, max: 1, unit: "times" }),
+    requests: integer({ label: "Requests", default: 20, min: 2, max: 200 }),
+    outageMs: integer({
+      label: "For",
+      default: 1200,
+      min: 800,
+      max: 10_000,
+      step: 100,
+      unit: "ms",
+    }),
+  },
+  modes: ["fault", "control"],
+  leases: ["valkey", "metrics"],
+  timeoutMs: 30_000,
+  faults: ({ how, kills, outageMs }) => [
+    how === "hangs"
+      ? proxy("valkey").hang({ forMs: outageMs })
+      : proxy("valkey").down({ forMs: outageMs }),
+    ...(kills > 0 ? [kill("valkey")] : []),
+  ],
+  async serve({ params, http, cache, log, signal }) {
+    const show = async (path: string): Promise<number> => {
+      const response = await http(path, { signal });
+      await response.arrayBuffer();
+      return response.status;
+    };
+    // One finds out for all: the others come when the circuit is open.
+    const statuses = [await show("/api/products")];
+    const others = Array.from({ length: params.requests - 1 }, () => show("/api/products"));
+    statuses.push(...(await Promise.all(others)), await show("/api/me"));
+    while (!cache.isThere()) await pause(20, undefined, { signal });
+    statuses.push(await show("/api/products"));
+    const failed = statuses.filter((status) => status !== 200).length;
+    log.info({ requests: statuses.length, failed }, "shop visited");
+    return { requests: statuses.length, failed };
+  },
+  expect: [
+    {
+      signal: "span",
+      select: {
+        name: "GET",
+        kind: "client",
+        status: "error",
+        attributes: {
+          "db.system.name": "redis",
+          "error.type": { in: ["COMMAND_TIMEOUT", "CONNECTION_CLOSED"] },
+        },
+      },
+      count: 1,
+      every: { durationMs: { lte: 400 } },
+      why: "One command finds out, and gives up after a quarter of a second.",
+      hint: "More than one: the circuit did not open. A long one: the client waits with its defaults.",
+    },
+    {
+      signal: "span",
+      select: {
+        name: "cache read",
+        attributes: { "lab.cache.outcome": "error", "lab.degraded": true },
+      },
+      count: "${params.requests}",
+      why: "Every read that had to do without the cache says so.",
+      hint: "Fewer: the outage was over before all requests were through; make it longer.",
+    },
+    {
+      signal: "span",
+      select: {
+        name: "GET /api/products",
+        kind: "server",
+        attributes: { "lab.degraded": true, "http.response.status_code": 200 },
+      },
+      count: "${params.requests}",
+      why: "The request itself is marked: a search for degraded answers finds it without knowing the cache.",
+      hint: "A 500 means that the cache's failure reached the answer.",
+    },
+    {
+      signal: "span",
+      select: { name: "SELECT products", childOf: { name: "cache load" }, status: "unset" },
+      count: { gte: 2 },
+      why: "The answers came from the database. Readers at the same moment shared one load.",
+      hint: "Without a query the answers came from nowhere.",
+    },
+    {
+      signal: "span",
+      select: {
+        name: "cache read",
+        attributes: {
+          "lab.cache.outcome": { in: ["hit", "miss"] },
+          "lab.degraded": { exists: false },
+        },
+      },
+      count: 1,
+      why: "After the outage the cache is used again, without a restart of the app.",
+      hint: "None: the circuit stays open, because its probe does not run or the client does not reconnect.",
+    },
+    {
+      signal: "metric",
+      name: "lab_cache_requests_total",
+      labels: { outcome: "error" },
+      delta: "${params.requests}",
+      why: "The share of reads without the cache is what an alert is made of.",
+      hint: "Another run read through the cache meanwhile, or reads are counted twice.",
+    },
+    {
+      signal: "log",
+      service: "lab-server",
+      severity: "warn",
+      body: "valkey is away, going on without it",
+      count: 1,
+      correlated: true,
+      why: "One line when it begins, on the trace of the request that noticed.",
+      hint: "A line per request would fill the disk in exactly the wrong moment.",
+    },
+    {
+      signal: "sentry",
+      item: "event",
+      service: "lab-server",
+      level: "error",
+      handled: true,
+      count: 1,
+      sameTrace: true,
+      why: "One outage is one event, not one per request.",
+      hint: "None: somebody caught the failure and told nobody. Many: each request reports it anew.",
+    },
+    {
+      signal: "component",
+      component: "valkey",
+      restarts: "${params.kills}",
+      why: "A killed Valkey is started again; a connection that is broken restarts nothing.",
+      hint: "More restarts than kills: Valkey ended by itself. Look at its log on the Services view.",
+    },
+    {
+      signal: "component",
+      component: "server",
+      restarts: 0,
+      modes: ["fault", "control"],
+      why: "The app outlives its cache.",
+      hint: "Look at the server's log for a rejection that nobody handled.",
+    },
+    {
+      signal: "span",
+      select: {
+        name: "GET /api/me",
+        kind: "server",
+        attributes: { "http.response.status_code": 200 },
+      },
+      count: 1,
+      modes: ["fault", "control"],
+      why: "Who is signed in cannot be known without sessions; that is an answer and no 500.",
+      hint: "A 500 means that the session store's failure reached the answer.",
+    },
+    {
+      signal: "log",
+      service: "lab-server",
+      severity: "info",
+      body: "shop visited",
+      attributes: { failed: 0 },
+      count: 1,
+      correlated: true,
+      modes: ["fault", "control"],
+      why: "No visitor saw a failure.",
+      hint: "The trace shows which request was not answered with 200.",
+    },
+    {
+      signal: "span",
+      select: { name: "cache read" },
+      count: "${params.requests}+1",
+      every: {
+        attributes: {
+          "lab.cache.outcome": { in: ["hit", "miss", "coalesced"] },
+          "lab.degraded": { exists: false },
+        },
+      },
+      modes: ["control"],
+      why: "With Valkey there no answer is degraded.",
+      hint: "Valkey is away without a fault: look at the Services view.",
+    },
+    {
+      signal: "sentry",
+      item: "event",
+      count: 0,
+      modes: ["control"],
+      why: "Nothing went away, so there is nothing to report.",
+      hint: "An event in the control run belongs to another fault.",
+    },
+    {
+      signal: "answer",
+      status: 200,
+      modes: ["fault", "control"],
+      why: "The shop works with and without its cache.",
+      hint: "Open the trace: what failed is red.",
+    },
+    {
+      signal: "trace",
+      traces: 1,
+      roots: 1,
+      orphans: 0,
+      modes: ["fault", "control"],
+      why: "One click is one trace. Reconnecting and probing are nobody's request and stay out of it.",
+      hint: "A second root may be the client's own work: it must not run in a request's context.",
+    },
+  ],
+});
