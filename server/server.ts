@@ -12,8 +12,10 @@ import { indexingStep, seed } from "./database/seed.ts";
 import { drainOnSignal } from "./drain.ts";
 import { openEdges } from "./edges.ts";
 import type { ServerEnv } from "./env.ts";
+import { watchEventLoop } from "./event-loop-metrics.ts";
 import { log } from "./log.ts";
 import { metricsServer } from "./metrics-endpoint.ts";
+import { seedImages } from "./objects/product-images.ts";
 import type { ScenarioHost } from "./routes/scenarios.ts";
 
 /** Database connections of the app at most. */
@@ -24,6 +26,7 @@ const acquireTimeoutMs = 5000;
 /** Prepares the database, then opens both ports. Resolves when the app answers. */
 export async function startServer(env: ServerEnv, catalogue: Catalogue): Promise<void> {
   dieOfUncaughtErrors();
+  watchEventLoop();
   const pool = openPool(env.databaseUrl, {
     name: traceService.server,
     max: poolSize,
@@ -50,12 +53,15 @@ export async function startServer(env: ServerEnv, catalogue: Catalogue): Promise
     backends: backendKiller({ appUrl: env.databaseUrl, faultUrl: env.faultDatabaseUrl }),
     http,
     edges,
+    openPool: (options) => openPool(env.databaseUrl, options),
   });
   const server = createServer(app.callback());
   const metrics = metricsServer();
   await Promise.all([listen(server, env.port), listen(metrics, env.metricsPort)]);
   drainOnSignal({ server, metrics, pool, edges });
   log.info({ port: portOf(server), metricsPort: portOf(metrics) }, "listening");
+  // After the start: loading the SDK would hold it up.
+  void seedImages(edges.objects);
 }
 
 function listen(target: Server, port: number): Promise<void> {

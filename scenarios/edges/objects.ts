@@ -1,9 +1,36 @@
-import type { S3Client } from "@aws-sdk/client-s3";
+/** One object of the storage, open for reading. */
+export interface StoredObject {
+  /** Its bytes; can be read once. Not read to its end, it has to be destroyed. */
+  readonly body: AsyncIterable<Uint8Array> & { readonly destroy: () => unknown };
+  readonly bytes: number;
+  readonly type: string;
+  readonly etag: string;
+}
 
-/** The app's product images in S3. Calls become spans with bucket and key. */
+/** Calls of one run that the storage shall refuse with `503 SlowDown`. Understood by the stand-in only. */
+export interface ThrottleOrder {
+  readonly runId: string;
+  /** Of each call, attempts up to this one are refused. */
+  readonly attempts: number;
+  /** Share of the run's calls, spread evenly; 1 to 100. */
+  readonly percent: number;
+  /** The storage forgets it after this long, whatever becomes of the app; at most 60000. */
+  readonly forMs: number;
+}
+
+/**
+ * The app's product images in S3. Calls become spans with bucket and key, and one HTTP span below
+ * for each attempt. They reject with the SDK's errors; a storage that does not answer costs a second.
+ */
 export interface ObjectStore {
-  readonly client: S3Client;
   readonly bucket: string;
-  /** A link that lets whoever holds it read one object for so many seconds. */
+  readonly get: (key: string) => Promise<StoredObject>;
+  readonly head: (key: string) => Promise<Pick<StoredObject, "bytes" | "type" | "etag">>;
+  readonly put: (key: string, body: string | Uint8Array, type: string) => Promise<void>;
+  /** A link that lets whoever holds it read one object for so many seconds. Nobody is asked for it. */
   readonly downloadLink: (key: string, seconds: number) => Promise<string>;
+  /** Key of a product's image. */
+  readonly imageKey: (productId: number) => string;
+  /** Throttles until the returned function is called. @throws Error when the storage cannot do that. */
+  readonly throttle: (order: ThrottleOrder) => Promise<() => Promise<void>>;
 }

@@ -17,9 +17,11 @@ import { traceService } from "#scenarios/names.ts";
 import type { ServerEnv } from "../env.ts";
 import { countDropped } from "../metrics.ts";
 import { resendAttributes } from "../outbound/resend.ts";
+import { awsInstrumentation } from "./aws.ts";
 import { sendSoon } from "./log-delivery.ts";
 import { trackOpenSpans } from "./open-spans.ts";
 import { otlpDelivery } from "./otlp.ts";
+import { countResends, isInsideOwnSpan } from "./outgoing-http.ts";
 import { createRedactor } from "./redact.ts";
 import { redactSpans } from "./redact-spans.ts";
 import { runBaggageToSpans } from "./run-baggage.ts";
@@ -83,10 +85,15 @@ export function startTelemetry(env: ServerEnv): void {
       new HttpInstrumentation({
         ignoreIncomingRequestHook: ({ method, url = "" }) =>
           method === "OPTIONS" || /^\/(?:healthz|metrics)(?:[?/]|$)/.test(url),
-        requestHook: serverSpans.remember,
+        ignoreOutgoingRequestHook: isInsideOwnSpan,
+        requestHook(span, request) {
+          serverSpans.remember(span, request);
+          countResends(span, request);
+        },
       }),
       new KoaInstrumentation(),
       new UndiciInstrumentation({ startSpanHook: resendAttributes }),
+      awsInstrumentation(),
     ],
   });
   sdk.start();
@@ -113,5 +120,10 @@ function secretsOf(env: ServerEnv): string[] {
   const passwords = [env.databaseUrl, env.faultDatabaseUrl, env.valkeyUrl].map(
     (url) => URL.parse(url)?.password ?? "",
   );
-  return [env.doorSecret, env.ticketKey, ...passwords, ...passwords.map(decodeURIComponent)];
+  const s3Secret = process.env.AWS_SECRET_ACCESS_KEY ?? "";
+  return [
+    ...[env.doorSecret, env.ticketKey, s3Secret],
+    ...passwords,
+    ...passwords.map(decodeURIComponent),
+  ];
 }
