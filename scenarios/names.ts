@@ -26,10 +26,14 @@ export const attribute = {
   cacheKey: "lab.cache.key",
   /** 1 for the first try. */
   retryAttempt: "lab.retry.attempt",
+  /** Of several layers of code that try again; 1 is the innermost. */
+  retryLayer: "lab.retry.layer",
   /** `true` when the answer came from a fallback. */
   degraded: "lab.degraded",
   /** `true` on a span that the crash handler had to end. */
   crashed: "lab.crashed",
+  /** Session cookies that a visitor of a scenario holds. */
+  sessionCookies: "lab.auth.session_cookies",
   /** Root node kind of a query plan with the most rows removed, e.g. `Seq Scan`. */
   planNode: "lab.pg.plan.node",
   /** Rows the plan read and threw away. */
@@ -57,6 +61,11 @@ export const metric = {
   },
   telemetryDropped: "lab_telemetry_dropped_total",
   componentRestarts: "lab_component_restarts_total",
+  outboundCalls: "lab_outbound_calls_total",
+  circuitTransitions: "lab_circuit_transitions_total",
+  exporterHeapUsed: "lab_exporter_heap_used_bytes",
+  /** By how much timers were late because the event loop did not turn. */
+  eventLoopBlocked: "lab_eventloop_blocked_seconds_total",
   /** Writes to a lost connection that the app kept from postgres.js. */
   driverFault: "lab_driver_fault_total",
 } as const;

@@ -17,8 +17,11 @@ export interface Visitor {
   readonly signOut: () => Promise<void>;
   /** Arrives with a session from before, for times when nobody could sign in. It has no tokens. */
   readonly comeSignedIn: () => Promise<void>;
-  /** Moves the visitor's session into the past, as if nobody had used it for so many milliseconds. */
-  readonly letTimePass: (ms: number) => Promise<void>;
+  /**
+   * Moves the visitor's session so many milliseconds into the past, as if nobody had used it
+   * meanwhile; with `inUse`, as if somebody had.
+   */
+  readonly letTimePass: (ms: number, how?: { readonly inUse: boolean }) => Promise<void>;
   /**
    * Copies the session's refresh token, as a thief would. `redeem` uses the copy at the identity
    * provider and resolves with `accepted`, or with the provider's reason for its refusal.

@@ -10,8 +10,8 @@ export interface SessionStore {
   /** As {@link write}, but only a session that is still there: a sign-out meanwhile stays one. */
   readonly replace: (id: string, data: SessionData) => Promise<void>;
   readonly remove: (id: string) => Promise<void>;
-  /** Moves a session into the past, as if nobody had used it for so long. For scenarios. */
-  readonly age: (id: string, ms: number) => Promise<void>;
+  /** Moves a session into the past, as if nobody, or somebody, had used it for so long. For scenarios. */
+  readonly age: (id: string, ms: number, inUse: boolean) => Promise<void>;
 }
 
 export type StoredSession =
@@ -75,7 +75,7 @@ export function sessionStore(
     write: (id, data) => put(id, data, false),
     replace: (id, data) => put(id, data, true),
     remove,
-    async age(id, ms) {
+    async age(id, ms, inUse) {
       const key = keyOf(id);
       forget(key);
       const found = await valkey.attempt((client) => client.get(key));
@@ -89,7 +89,7 @@ export function sessionStore(
           ? {}
           : { tokens: { ...tokens, accessExpiresAt: tokens.accessExpiresAt - ms } }),
       };
-      const left = (await valkey.attempt((client) => client.pttl(key))) - ms;
+      const left = (await valkey.attempt((client) => client.pttl(key))) - (inUse ? 0 : ms);
       if (left <= 0) await remove(id);
       else await valkey.attempt((client) => client.set(key, JSON.stringify(aged), "PX", left));
     },

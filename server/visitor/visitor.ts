@@ -150,7 +150,7 @@ function visitor({ http, signIn, user, oidc }: Parameters<typeof openVisitors>[0
         }
       }),
     cookies: jar.names,
-    letTimePass: (ms) => signIn.store.age(sessionId(), ms),
+    letTimePass: (ms, { inUse } = { inUse: false }) => signIn.store.age(sessionId(), ms, inUse),
     async comeSignedIn() {
       const id = newSessionId();
       await signIn.store.write(id, {

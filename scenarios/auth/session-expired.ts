@@ -1,0 +1,162 @@
+import { choice, defineScenario } from "../define.ts";
+import { attribute } from "../names.ts";
+
+const minuteMs = 60_000;
+/** The app's limits are 30 minutes without a request, and 8 hours whatever happens. */
+const tooLong = { "idle limit": 31 * minuteMs, "absolute limit": 481 * minuteMs } as const;
+const notTooLong = { "idle limit": 29 * minuteMs, "absolute limit": 479 * minuteMs } as const;
+
+export default defineScenario({
+  id: "auth.session-expired",
+  title: "Session runs out",
+  summary: "A signed-in visitor comes back too late: 401, one log line, and no error anywhere.",
+  story: `Somebody signs in, works, leaves for lunch, and comes back. The session has a limit for idle time and one for its whole life; past either of them the server forgets it. The next request brings a cookie that opens nothing.
+
+This is the app working as it should, and telemetry has to say it that way. The request is answered with 401 and its span is not an error. One log line, \`auth.session.expired\`, says why, with the trace id and without the session's id. Sentry stays silent. The dead cookie is taken back, so the line is written once and not with every poll of the page.
+
+Teams often do it otherwise: each expired session becomes an error event, and on Monday morning the real errors drown. Or the page shows an empty account, because nobody looks at the 401.
+
+The cure is in the client: take the 401, sign in again, repeat the request. The identity provider still knows the person, so that costs no password. Mode fix does that.
+
+Nobody waits for half an hour here: the scenario moves the session into the past in Valkey.`,
+  params: {
+    limit: choice({
+      label: "Which limit",
+      default: "idle limit",
+      options: ["idle limit", "absolute limit"],
+    }),
+  },
+  modes: ["fault", "control", "fix"],
+  needs: ["keycloak", "valkey"],
+  async serve({ mode, params, visitor, tracer }) {
+    const guest = visitor();
+    await guest.signIn();
+    const ms = (mode === "control" ? notTooLong : tooLong)[params.limit];
+    await guest.letTimePass(ms, { inUse: params.limit === "absolute limit" });
+    const answer = await guest.http("/api/account");
+    await answer.text();
+    tracer
+      .startSpan("after the break", {
+        attributes: {
+          [attribute.sessionCookies]: guest.cookies().filter((n) => /^lab_session_\d+$/.test(n))
+            .length,
+        },
+      })
+      .end();
+    if (mode !== "fix") return { status: answer.status };
+    await guest.signIn();
+    const again = await guest.http("/api/account");
+    await again.text();
+    return { status: again.status };
+  },
+  expect: [
+    {
+      signal: "span",
+      select: {
+        name: "GET /api/account",
+        kind: "server",
+        status: "unset",
+        attributes: { "http.response.status_code": 401 },
+      },
+      count: 1,
+      modes: ["fault", "fix"],
+      why: "The request is refused with 401, and a refusal is no error of the server.",
+      hint: "A 200 means that the session outlived its limit; a 500, that somebody threw instead of answering.",
+    },
+    {
+      signal: "log",
+      service: "lab-server",
+      severity: "info",
+      body: "auth.session.expired",
+      attributes: { reason: { exists: true } },
+      count: 1,
+      correlated: true,
+      modes: ["fault", "fix"],
+      why: "One line says that a session ended and why: it is the first thing support is asked.",
+      hint: "None means that the dead cookie was ignored silently; several, that it was not taken back.",
+    },
+    {
+      signal: "span",
+      select: { name: "after the break" },
+      count: 1,
+      every: { attributes: { "lab.auth.session_cookies": 0 } },
+      modes: ["fault", "fix"],
+      why: "The cookie that opens nothing is taken back.",
+      hint: "Look at the Set-Cookie headers of the 401.",
+    },
+    {
+      signal: "span",
+      select: {
+        name: "GET /api/account",
+        kind: "server",
+        attributes: { "http.response.status_code": 401, "user.id": { exists: true } },
+      },
+      count: 0,
+      modes: ["fault", "fix"],
+      why: "Whoever comes with a dead session is nobody: no span of it may carry a user.",
+      hint: "The user is set only after the session was found and its limits were checked.",
+    },
+    {
+      signal: "span",
+      select: {
+        name: "GET /api/account",
+        kind: "server",
+        attributes: { "http.response.status_code": 200, "user.id": { exists: true } },
+      },
+      count: 1,
+      modes: ["control", "fix"],
+      why: "Within the limit, or after a new sign-in, the same request is answered, with the user on its span.",
+      hint: "In control a 401 means that the limit is shorter than it says; in fix, that the sign-in did not work.",
+    },
+    {
+      signal: "log",
+      service: "lab-server",
+      body: "auth.signed-in",
+      attributes: { "user.id": { exists: true } },
+      count: 2,
+      correlated: true,
+      modes: ["fix"],
+      why: "The visitor signed in twice, the second time without a password.",
+      hint: "One line means that the client did not react to the 401.",
+    },
+    {
+      signal: "log",
+      service: "lab-server",
+      body: "auth.session.expired",
+      count: 0,
+      modes: ["control"],
+      why: "No session ended.",
+      hint: "The session was lost early: look for evictions or a restart of Valkey.",
+    },
+    {
+      signal: "sentry",
+      item: "event",
+      count: 0,
+      modes: ["fault", "control", "fix"],
+      why: "A session that ends is expected, and what is expected is no issue in Sentry.",
+      hint: "Somebody reports 401s as exceptions.",
+    },
+    {
+      signal: "secrets",
+      modes: ["fault", "control", "fix"],
+      why: "Session ids, tokens and codes travel through all of this and may be in none of the signals.",
+      hint: "The match tells the signal and the field; the redaction has to learn it.",
+    },
+    {
+      signal: "answer",
+      status: 200,
+      modes: ["fault", "control", "fix"],
+      why: "The scenario itself ran to its end.",
+      hint: "Open the trace: the visitor could not do what a visitor does.",
+    },
+    {
+      signal: "trace",
+      traces: 1,
+      roots: 1,
+      orphans: 0,
+      modes: ["fault", "control", "fix"],
+      why: "Sign-in, visit and refusal are one story and one trace.",
+      hint: "A second root means that traceparent was lost on the way; an orphan, that a span was never sent.",
+    },
+  ],
+});
