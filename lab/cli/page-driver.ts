@@ -6,6 +6,8 @@ import { browserArguments, findBrowser } from "#lab/testing/browser.ts";
 import { credentials, type LabAddress } from "./running-lab.ts";
 
 const pageTimeoutMs = 15_000;
+/** For a stage that asks for a click; the page is closed before when the run is over. */
+const clickWithinMs = 30_000;
 
 /** A run that a page in a headless browser drives. */
 export interface PageRun {
@@ -40,6 +42,11 @@ export async function driveInPage(
       extraHTTPHeaders: { ...credentials(lab) },
     });
     const runId = await clickRun(page, order, onCreated);
+    // A real input: what a script dispatches is no interaction to the browser. Most stages want none.
+    page
+      .locator("[data-awaits-click]")
+      .click({ timeout: clickWithinMs })
+      .catch(() => {});
     return { runId, close: () => browser.close() };
   } catch (error) {
     await closeQuietly(browser);

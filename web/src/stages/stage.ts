@@ -7,6 +7,8 @@ type Answer = NonNullable<Observation["answer"]>;
 /** What the app answered to a stage. Status 0: the connection broke. */
 export interface StageAnswer extends Answer {
   readonly body: unknown;
+  /** What `fetch` threw, when it did. */
+  readonly thrown?: unknown;
 }
 
 /** What every `stages/<scenario id>.svelte` gets. */
@@ -14,9 +16,11 @@ export interface StageProps {
   readonly mode: Mode;
   readonly params: Readonly<Record<string, ParamValue>>;
   /** Sends the scenario's request to the app, inside the run's trace. `body` is its JSON, if it is JSON. */
-  readonly request: () => Promise<StageAnswer>;
+  readonly request: (signal?: AbortSignal) => Promise<StageAnswer>;
   /** Reports what the page saw; the scenario's `page` expectations are about these names. */
   readonly observe: (name: string, value: ParamValue) => void;
+  /** Somebody has to click the element marked with `data-awaits-click`: the stage may take longer. */
+  readonly awaitClick: () => void;
   /** The stage has shown what it had to show. Without it the stage ends after five seconds. */
   readonly done: () => void;
 }
@@ -36,6 +40,8 @@ export interface StageOrder {
 }
 
 const patienceMs = 5000;
+/** For a person who has to see what is wanted. */
+const clickPatienceMs = 20_000;
 const files = import.meta.glob<{ readonly default: StageComponent }>("./*.svelte");
 
 /** Loads a scenario's stage. @throws Error when it has none. */
@@ -58,16 +64,20 @@ export async function showStage(
   const page: Record<string, ParamValue> = {};
   let answer: Answer | undefined;
   const { promise, resolve: done } = Promise.withResolvers<void>();
-  const timer = setTimeout(done, patienceMs);
+  let timer = setTimeout(done, patienceMs);
   const stage = mount(Stage, {
     target: element,
     props: {
       mode: order.mode,
       params: order.params,
-      request: async () => {
-        const { body, ...heard } = await order.request();
+      request: async (signal) => {
+        const { body, thrown, ...heard } = await order.request(signal);
         answer = heard;
-        return { ...heard, body };
+        return { ...heard, body, thrown };
+      },
+      awaitClick: () => {
+        clearTimeout(timer);
+        timer = setTimeout(done, clickPatienceMs);
       },
       observe: (name, value) => {
         page[name] = value;

@@ -94,19 +94,23 @@ export class Driver {
     return showStage(Stage, {
       mode: order.mode,
       params: order.params,
-      request: () => call(it, run),
+      request: (signal) => call(it, run, signal),
       onShow: (stage) => this.stages.set(run.runId, stage),
     });
   }
 }
 
 async function request(it: Interaction, run: CreatedRun): Promise<Partial<Observation>> {
-  const { body: _, ...answer } = await call(it, run);
+  const { body: _, thrown: __, ...answer } = await call(it, run);
   return { answer };
 }
 
 /** The scenario's request. A broken connection is an answer too: status 0. */
-async function call(it: Interaction, { drive, ticket }: CreatedRun): Promise<StageAnswer> {
+async function call(
+  it: Interaction,
+  { drive, ticket }: CreatedRun,
+  signal: AbortSignal | null = null,
+): Promise<StageAnswer> {
   const startedAt = performance.now();
   const took = () => performance.now() - startedAt;
   try {
@@ -114,12 +118,13 @@ async function call(it: Interaction, { drive, ticket }: CreatedRun): Promise<Sta
       method: drive.method,
       headers: { "content-type": "application/json", [header.csrf]: "1", [header.ticket]: ticket },
       body: "{}",
+      signal,
     });
     const body: unknown = await response.json().catch(() => undefined);
     return { status: response.status, durationMs: took(), body };
   } catch (error) {
     const said = String(error).slice(0, 500);
-    return { status: 0, durationMs: took(), error: said, body: undefined };
+    return { status: 0, durationMs: took(), error: said, body: undefined, thrown: error };
   }
 }
 

@@ -1,6 +1,5 @@
-import { type Context, ROOT_CONTEXT, type Span, type Tracer, trace } from "@opentelemetry/api";
+import { ROOT_CONTEXT, type Span, type Tracer } from "@opentelemetry/api";
 import { ATTR_URL_PATH } from "@opentelemetry/semantic-conventions";
-import { type Metric, onCLS, onFCP, onINP, onLCP, onTTFB } from "web-vitals";
 
 const milestones = [
   "requestStart",
@@ -40,29 +39,4 @@ function addMilestones(span: Span, navigation: PerformanceNavigationTiming): voi
   }
   span.setAttribute("lab.navigation.type", navigation.type);
   span.setAttribute("http.response.body.size", navigation.encodedBodySize);
-}
-
-/** One zero-length span per web vital below the page load, named `browser.web_vital.<name>`. */
-export function reportWebVitals(tracer: Tracer, pageLoad: Span): void {
-  const parent: Context = trace.setSpan(ROOT_CONTEXT, pageLoad);
-  const report = ({ name, value, delta, id, rating, navigationType }: Metric) => {
-    const vital = name.toLowerCase();
-    tracer
-      .startSpan(
-        `browser.web_vital.${vital}`,
-        {
-          attributes: {
-            "browser.web_vital.name": vital,
-            "browser.web_vital.value": value,
-            "browser.web_vital.delta": delta,
-            "browser.web_vital.id": id,
-            "browser.web_vital.rating": rating,
-            "browser.web_vital.navigation_type": navigationType,
-          },
-        },
-        parent,
-      )
-      .end();
-  };
-  for (const observe of [onCLS, onFCP, onINP, onLCP, onTTFB]) observe(report);
 }

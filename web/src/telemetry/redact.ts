@@ -2,7 +2,7 @@ import type { SpanProcessor } from "@opentelemetry/sdk-trace-web";
 import { ATTR_URL_FULL } from "@opentelemetry/semantic-conventions";
 
 const secretName =
-  /^(access_token|auth|code|id_token|key|password|secret|signature|sig|state|token)$|signature|token|secret/i;
+  /^(access_token|auth|code|id_token|key|password|secret|signature|sig|state|token)$|signature|token|secret|credential|accesskeyid|googleaccessid/i;
 
 /**
  * `url` with the values of query parameters that may be credentials replaced, and without user

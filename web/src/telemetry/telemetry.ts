@@ -27,12 +27,16 @@ import { traceService } from "#scenarios/names.ts";
 import { AmbientContextManager } from "./ambient-context.ts";
 import { flushSentry, linkSentry, reportError, startSentry } from "./errors.ts";
 import { FlushOnRoot } from "./flush-on-root.ts";
-import { reportWebVitals, startPageLoad } from "./page-load.ts";
+import { openLogs, type PageLogs } from "./logs.ts";
+import { startPageLoad } from "./page-load.ts";
 import { redactUrls } from "./redact.ts";
+import { type Latency, latencyOfClick, traceLongFrames } from "./responsiveness.ts";
+import { reportWebVitals, tellVital, vitalsPath } from "./web-vitals.ts";
 
 const release = "lab-web@0.1.0";
 const contextManager = new AmbientContextManager();
 let spans: FlushOnRoot | undefined;
+let logs: PageLogs | undefined;
 
 /** Starts tracing, then Sentry. Anything that goes wrong here is told to the console and ignored. */
 export function startTelemetry(): void {
@@ -42,7 +46,9 @@ export function startTelemetry(): void {
     const tracer = trace.getTracer(traceService.web);
     const pageLoad = startPageLoad(tracer);
     linkSentry(pageLoad.spanContext());
-    reportWebVitals(tracer, pageLoad);
+    if (logs !== undefined) {
+      reportWebVitals({ tracer, logger: logs.logger, flush: () => flushTelemetry(1000) }, pageLoad);
+    }
     addEventListener("visibilitychange", () => {
       if (document.visibilityState === "hidden") void flushTelemetry(1000);
     });
@@ -55,12 +61,14 @@ function startTracing(): void {
   spans = new FlushOnRoot(
     new OTLPTraceExporter({ url: `${location.origin}${routes.ingestTraces}` }),
   );
+  const resource = resourceFromAttributes({
+    [ATTR_SERVICE_NAME]: traceService.web,
+    [ATTR_SERVICE_VERSION]: release.split("@")[1] ?? "",
+    [ATTR_USER_AGENT_ORIGINAL]: navigator.userAgent,
+  });
+  logs = openLogs(traceService.web, `${location.origin}${routes.ingestLogs}`, resource);
   const provider = new WebTracerProvider({
-    resource: resourceFromAttributes({
-      [ATTR_SERVICE_NAME]: traceService.web,
-      [ATTR_SERVICE_VERSION]: release.split("@")[1] ?? "",
-      [ATTR_USER_AGENT_ORIGINAL]: navigator.userAgent,
-    }),
+    resource,
     spanProcessors: [redactUrls, spans],
   });
   provider.register({
@@ -70,7 +78,7 @@ function startTracing(): void {
     }),
   });
   const instrumentation = new FetchInstrumentation({
-    ignoreUrls: [/\/lab\//],
+    ignoreUrls: [/\/lab\//, new RegExp(`${vitalsPath}$`)],
     clearTimingResources: true,
     applyCustomAttributesOnSpan: (span) => {
       const endedAt = Date.now();
@@ -133,10 +141,30 @@ export async function interaction<T>(
 }
 
 /**
+ * Waits for the next real click on `target` and tells its latency as INP of the span that is active
+ * now, with the long animation frames of that time. Resolves when the app has heard of it.
+ */
+export async function measureClick(target: Element): Promise<Latency> {
+  const parent = context.active();
+  const over = new AbortController();
+  const tracer = trace.getTracer(traceService.web);
+  traceLongFrames(tracer, parent, over.signal);
+  try {
+    const latency = await latencyOfClick(target, over.signal);
+    if (logs !== undefined) {
+      await tellVital({ tracer, logger: logs.logger }, parent, { name: "INP", ...latency });
+    }
+    return latency;
+  } finally {
+    over.abort();
+  }
+}
+
+/**
  * Resolves when ended spans and queued Sentry items have left, or when the time is over: where
  * something blocks them, the exporter alone would try for ten seconds. Never rejects.
  */
 export async function flushTelemetry(timeoutMs = 2000): Promise<void> {
-  const left = Promise.allSettled([spans?.forceFlush(), flushSentry(timeoutMs)]);
+  const left = Promise.allSettled([spans?.forceFlush(), logs?.flush(), flushSentry(timeoutMs)]);
   await Promise.race([left, new Promise((resolve) => setTimeout(resolve, timeoutMs))]);
 }

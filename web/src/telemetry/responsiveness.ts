@@ -1,0 +1,90 @@
+import type { Context, Tracer } from "@opentelemetry/api";
+import { redactUrl } from "./redact.ts";
+
+/** Shorter interactions are not reported by browsers. */
+const shortestMs = 16;
+/** An interaction that nobody reports within this time was a short one. */
+const reportedWithinMs = 500;
+
+/** From input to the next paint, in milliseconds, and how it is rated (https://web.dev/articles/inp). */
+export interface Latency {
+  readonly value: number;
+  readonly rating: "good" | "needs-improvement" | "poor";
+}
+
+const rated = (value: number): Latency => ({
+  value,
+  rating: value <= 200 ? "good" : value <= 500 ? "needs-improvement" : "poor",
+});
+
+/**
+ * Latency of the next click on `target` by a real input, as Interaction to Next Paint defines it.
+ * Clicks made by scripts are no interactions and are not seen.
+ */
+export function latencyOfClick(target: Element, signal: AbortSignal): Promise<Latency> {
+  const { promise, resolve } = Promise.withResolvers<Latency>();
+  const observer = new PerformanceObserver((list) => {
+    for (const entry of list.getEntries() as PerformanceEventTiming[]) {
+      if (entry.name === "click" && entry.target !== null && target.contains(entry.target)) {
+        resolve(rated(entry.duration));
+      }
+    }
+  });
+  observer.observe({ type: "event", durationThreshold: shortestMs } as PerformanceObserverInit);
+  target.addEventListener(
+    "click",
+    (event) => {
+      if (event.isTrusted) {
+        setTimeout(() => resolve(rated(shortestMs)), reportedWithinMs);
+      }
+    },
+    { signal },
+  );
+  signal.addEventListener("abort", () => observer.disconnect(), { once: true });
+  return promise.finally(() => observer.disconnect());
+}
+
+/** The parts of https://w3c.github.io/long-animation-frames/ that are told. */
+interface LongFrame extends PerformanceEntry {
+  readonly blockingDuration: number;
+  readonly scripts: readonly {
+    readonly invoker: string;
+    readonly sourceURL: string;
+    readonly sourceFunctionName: string;
+    readonly duration: number;
+  }[];
+}
+
+/** One span per frame of more than 50 ms until the signal aborts. Nothing where browsers do not tell. */
+export function traceLongFrames(tracer: Tracer, parent: Context, signal: AbortSignal): void {
+  const type = "long-animation-frame";
+  if (!PerformanceObserver.supportedEntryTypes.includes(type)) return;
+  const observer = new PerformanceObserver((list) => {
+    for (const frame of list.getEntries() as LongFrame[]) {
+      const startTime = performance.timeOrigin + frame.startTime;
+      const longest = frame.scripts.toSorted((a, b) => b.duration - a.duration)[0];
+      tracer
+        .startSpan(
+          "browser.long_animation_frame",
+          {
+            startTime,
+            attributes: {
+              "lab.frame.blocking_ms": frame.blockingDuration,
+              ...(longest === undefined
+                ? {}
+                : {
+                    "lab.frame.invoker": longest.invoker,
+                    "lab.frame.script_ms": longest.duration,
+                    "code.function.name": longest.sourceFunctionName,
+                    "code.file.path": redactUrl(longest.sourceURL),
+                  }),
+            },
+          },
+          parent,
+        )
+        .end(startTime + frame.duration);
+    }
+  });
+  observer.observe({ type });
+  signal.addEventListener("abort", () => observer.disconnect(), { once: true });
+}
