@@ -1,4 +1,4 @@
-import type { ProxyTarget, Toxic } from "#scenarios/define.ts";
+import type { Lease, ProxyTarget, Toxic } from "#scenarios/define.ts";
 import type { ServiceStatus } from "./api.ts";
 import type { ServiceId } from "./services/ids.ts";
 
@@ -37,14 +37,27 @@ export interface System {
   readonly paused: () => readonly ServiceId[];
   /** Breaks the app's connections to a target. Resolves once it holds; the function mends them, idempotent. */
   readonly arm: (target: ProxyTarget, toxic: Toxic) => Promise<() => Promise<void>>;
+  /** Where the app reaches a service, and whoever the app sends there; undefined before it is known. */
+  readonly appUrl?: (target: ProxyTarget) => string | undefined;
   /** What is broken now. */
   readonly armed: () => readonly { readonly target: ProxyTarget; readonly toxic: Toxic }[];
+  /** What inside the services a run has to leave as it was; a service that does not answer has none. */
+  readonly facts: () => Promise<readonly SystemFact[]>;
   /** Where services expose metrics of their own. */
   readonly metricSources: () => readonly MetricSource[];
   /** Every change of a row. Returns the function that ends the subscription. */
   readonly subscribe: (listener: (row: ServiceStatus) => void) => () => void;
   /** Stops everything, dependants first. Idempotent; a second call while it runs forces. */
   readonly shutdown: () => Promise<void>;
+}
+
+/** Something that can be seen of the system, and compared. */
+export interface SystemFact {
+  /** In words that name it among all others, e.g. `indexes of the shop`. */
+  readonly what: string;
+  /** Whose it is: who holds this lease may change it for a while. Null for what belongs to all. */
+  readonly of: Lease | null;
+  readonly values: readonly string[];
 }
 
 /** One service's metrics, in the Prometheus text or OpenMetrics format. */

@@ -1,12 +1,21 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { ErrorBody } from "../api.ts";
 
+const policyName = "content-security-policy";
+const strict = "object-src 'none'; base-uri 'none'; frame-ancestors 'none'; form-action 'self'";
+
+/**
+ * The policy of the page when it may also read from one other origin: presigned links lead to the
+ * object storage itself.
+ */
+export const pagePolicy = (storage: string): readonly [string, string] => [
+  policyName,
+  `default-src 'self'; connect-src 'self' ${storage}; img-src 'self' ${storage}; ${strict}`,
+];
+
 /** On every answer, proxied ones included (https://owasp.org/www-project-secure-headers/). */
-export const securityHeaders: readonly (readonly [string, string])[] = [
-  [
-    "content-security-policy",
-    "default-src 'self'; object-src 'none'; base-uri 'none'; frame-ancestors 'none'; form-action 'self'",
-  ],
+const securityHeaders: readonly (readonly [string, string])[] = [
+  [policyName, `default-src 'self'; ${strict}`],
   ["x-content-type-options", "nosniff"],
   ["referrer-policy", "no-referrer"],
   ["cross-origin-opener-policy", "same-origin"],
@@ -15,10 +24,11 @@ export const securityHeaders: readonly (readonly [string, string])[] = [
 
 export type HeaderPairs = readonly (readonly [string, string])[];
 
-/** Headers as `writeHead` wants them; security headers and, unless given, `no-store` are added. */
+/** Headers as `writeHead` wants them; security headers and `no-store` are added unless given. */
 export function headersWith(pairs: HeaderPairs): string[] {
-  const cached = pairs.some(([name]) => name === "cache-control");
-  return [...pairs, ...securityHeaders, ...(cached ? [] : [["cache-control", "no-store"]])].flat();
+  const given = new Set(pairs.map(([name]) => name));
+  const added = [...securityHeaders, ["cache-control", "no-store"] as const];
+  return [...pairs, ...added.filter(([name]) => !given.has(name))].flat();
 }
 
 export function answer(

@@ -20,7 +20,12 @@ interface Asset {
 export interface Assets {
   readonly has: (path: string) => boolean;
   /** @param path a key for which `has` is true. */
-  readonly serve: (request: IncomingMessage, response: ServerResponse, path: string) => void;
+  readonly serve: (
+    request: IncomingMessage,
+    response: ServerResponse,
+    path: string,
+    added?: HeaderPairs,
+  ) => void;
   /** Resolves when every compressed form is there. */
   readonly compressed: Promise<void>;
 }
@@ -58,12 +63,18 @@ export async function loadAssets(dir: string): Promise<Assets> {
     ),
   );
 
-  function serve(request: IncomingMessage, response: ServerResponse, path: string): void {
+  function serve(
+    request: IncomingMessage,
+    response: ServerResponse,
+    path: string,
+    added: HeaderPairs = [],
+  ): void {
     const asset = assets.get(path);
     if (asset === undefined) throw new Error(`no asset ${path}`);
     const coding = codingFor(request.headers["accept-encoding"] ?? "", asset);
     const etag = coding === undefined ? asset.etag : asset.etag.replace(/"$/, `-${coding}"`);
     const headers: HeaderPairs = [
+      ...added,
       ["content-type", asset.type],
       ["cache-control", asset.immutable ? "public, max-age=31536000, immutable" : "no-cache"],
       ["etag", etag],

@@ -12,6 +12,7 @@ import {
   answerPage,
   drain,
   type HeaderPairs,
+  pagePolicy,
   wantsPage,
 } from "./answer.ts";
 import { type Attachment, attachSystem } from "./attachment.ts";
@@ -121,6 +122,12 @@ export async function openFrontDoor(options: FrontDoorOptions): Promise<FrontDoo
     }
   }
 
+  /** The page reads pictures by presigned links, which lead past the app. */
+  function policyOfPage(): HeaderPairs {
+    const storage = attachment?.system.appUrl?.("minio");
+    return storage === undefined ? [] : [pagePolicy(storage)];
+  }
+
   function isAdmitted(route: Route, { headers, socket }: IncomingMessage): boolean {
     if (gate === undefined || route.name === "health" || route.name === "enter") return true;
     const { cookie, authorization } = headers;
@@ -153,7 +160,7 @@ export async function openFrontDoor(options: FrontDoorOptions): Promise<FrontDoo
         answerJson(response, 200, { status: "ok" });
         break;
       case "document":
-        host.serve(request, response, "/index.html");
+        host.serve(request, response, "/index.html", policyOfPage());
         break;
       case "file":
         host.serve(request, response, route.path);

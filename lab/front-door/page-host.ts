@@ -1,6 +1,6 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { LabError } from "../errors.ts";
-import { answerError, answerPage, wantsPage } from "./answer.ts";
+import { answerError, answerPage, type HeaderPairs, wantsPage } from "./answer.ts";
 import { type Assets, loadAssets } from "./assets.ts";
 import { type BuildPageOptions, type BuiltPage, buildPage, type PageProgress } from "./page.ts";
 import { notHere, starting } from "./troubles.ts";
@@ -10,7 +10,12 @@ export interface PageHost {
   /** Starts the build. Rejects with the `LabError` of a failed one. */
   readonly open: () => Promise<BuiltPage>;
   /** @param path of a file of the page; `/index.html` stands for every address of its router. */
-  readonly serve: (request: IncomingMessage, response: ServerResponse, path: string) => void;
+  readonly serve: (
+    request: IncomingMessage,
+    response: ServerResponse,
+    path: string,
+    added?: HeaderPairs,
+  ) => void;
   /** Stops a build under way. */
   readonly close: () => Promise<void>;
 }
@@ -55,10 +60,15 @@ export function openPageHost(options: BuildPageOptions, build: BuildPage = build
     }
   }
 
-  function serve(request: IncomingMessage, response: ServerResponse, path: string): void {
+  function serve(
+    request: IncomingMessage,
+    response: ServerResponse,
+    path: string,
+    added: HeaderPairs = [],
+  ): void {
     switch (page.state) {
       case "built":
-        if (page.assets.has(path)) page.assets.serve(request, response, path);
+        if (page.assets.has(path)) page.assets.serve(request, response, path, added);
         else answerNotFound(request, response);
         break;
       case "building":

@@ -1,5 +1,5 @@
 import type { ServiceStatus } from "#lab/api.ts";
-import { openProxies } from "#lab/faults/proxies.ts";
+import { openProxies, proxyTargets } from "#lab/faults/proxies.ts";
 import { embeddedServices } from "#lab/services/registry.ts";
 import type { Env } from "#lab/state/lab-dir.ts";
 import { labVersion } from "#lab/state/lab-version.ts";
@@ -7,6 +7,7 @@ import type { Secrets } from "#lab/state/secrets.ts";
 import { openSupervisor } from "#lab/supervisor/supervisor.ts";
 import type { System } from "#lab/system.ts";
 import type { ProxyTarget } from "#scenarios/define.ts";
+import { openFactReader } from "./embedded-facts.ts";
 
 export interface EmbeddedOptions {
   /** The lab's state folder. */
@@ -35,10 +36,19 @@ export function openEmbedded(options: EmbeddedOptions): System {
     version: labVersion(),
     appPortOf: proxies.portOf,
   });
+  const facts = openFactReader(supervisor, options.secrets);
   const aim = ({ id, pid, port }: ServiceStatus): void => {
     const target = targetOf[id];
     if (target !== undefined) proxies.aim(target, pid === null ? null : port);
   };
+  const ports = new Map<ProxyTarget, number>();
+  for (const target of proxyTargets) {
+    // A proxy that cannot listen is told to whoever needs its port.
+    proxies.portOf(target).then(
+      (port) => ports.set(target, port),
+      () => {},
+    );
+  }
   supervisor.subscribe(aim);
   for (const row of supervisor.services()) aim(row);
   return {
@@ -46,9 +56,15 @@ export function openEmbedded(options: EmbeddedOptions): System {
     runtime: "embedded",
     arm: proxies.arm,
     armed: proxies.armed,
+    appUrl(target) {
+      const port = ports.get(target);
+      return port === undefined ? undefined : `http://127.0.0.1:${port}`;
+    },
+    facts: facts.read,
     shutdown: async () => {
       // The app drains through its connections, so they are mended before and ended after.
       void proxies.calm();
+      await facts.close();
       await supervisor.shutdown();
       await proxies.close();
     },
