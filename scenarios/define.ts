@@ -12,6 +12,7 @@ import type { Cache } from "./edges/cache.ts";
 import type { ObjectStore } from "./edges/objects.ts";
 import type { OrderEvents } from "./edges/order-events.ts";
 import type { Visitor } from "./edges/visitor.ts";
+import type { Workload } from "./edges/workload.ts";
 import type { CheckFinding, RunEvidence } from "./run-evidence.ts";
 
 export const groups = ["db", "cache", "s3", "auth", "run", "ui", "pipe"] as const;
@@ -346,7 +347,7 @@ export const pause = serviceFault("pause");
 export const stop = serviceFault("stop");
 
 /** Something the machine or the user has to provide; without it the scenario is shown disabled. */
-export type Requirement = "chromium" | "real valkey" | "signed-in";
+export type Requirement = "chromium" | "real valkey" | "s3 stand-in" | "signed-in";
 /** Held alone while the run lasts: no other run that names it starts meanwhile. */
 export type Lease =
   | "server"
@@ -388,6 +389,8 @@ export interface ServeContext<V> {
   readonly orderEvents: OrderEvents;
   /** A new visitor of the app with no cookies yet, who speaks HTTP with it as a browser would. */
   readonly visitor: () => Visitor;
+  /** Pools, deadlines, retries and processes of its own for one piece of work. */
+  readonly workload: Workload;
   /** Tells Sentry of an error that was handled: the caller goes on. */
   readonly report: (error: unknown) => void;
   /** Aborted when the client goes away or the run's time is over. */

@@ -11,6 +11,12 @@ export interface Pool {
   /** Stays valid when connections are lost: it always leads to working ones. */
   readonly sql: Sql;
   readonly counts: () => ConnectionCounts;
+  /**
+   * Makes the database's statistics know now what the connections that are free did. By itself each
+   * tells them at most once a second, and an idle one after ten. Seen by no trace and no metric;
+   * never fails, and takes at most 100 ms.
+   */
+  readonly flushStatistics: () => Promise<void>;
   /** Waits for running queries, at most `timeoutMs`. */
   readonly end: (timeoutMs: number) => Promise<void>;
 }
@@ -24,6 +30,7 @@ export interface PoolOptions {
   readonly acquireTimeoutMs: number;
 }
 
+const flushTimeoutMs = 100;
 /** Where the app's tables are; no other schema is searched. */
 const schema = "shop";
 
@@ -180,6 +187,21 @@ export function openPool(url: string, { name, max, acquireTimeoutMs }: PoolOptio
   return {
     sql,
     counts,
+    async flushStatistics() {
+      const { send, sql: driver } = current;
+      const sent = Array.from({ length: counts().idle }, () => {
+        const query = unsentQuery(driver, "select pg_stat_force_next_flush()");
+        return new Promise((settle) => {
+          query.resolve = settle;
+          query.reject = settle;
+          send(query);
+        });
+      });
+      const { promise: late, resolve } = Promise.withResolvers<void>();
+      const timer = setTimeout(resolve, flushTimeoutMs);
+      await Promise.race([Promise.all(sent), late]);
+      clearTimeout(timer);
+    },
     async end(timeoutMs) {
       ending = true;
       await current.sql.end({ timeout: timeoutMs / 1000 });

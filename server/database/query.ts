@@ -22,8 +22,8 @@ export interface DriverQuery {
 export type DriverHandler = (query: DriverQuery) => unknown;
 
 /** A query of `sql` that is never sent: postgres.js sends only what is awaited. */
-export const unsentQuery = (sql: Pick<Sql, "unsafe">): DriverQuery =>
-  sql.unsafe("select 1") as unknown as DriverQuery;
+export const unsentQuery = (sql: Pick<Sql, "unsafe">, text = "select 1"): DriverQuery =>
+  sql.unsafe(text) as unknown as DriverQuery;
 
 /**
  * An error of a connection that broke is the socket's or the driver's, as chance has it. One code

@@ -9,6 +9,7 @@ import type { BackendKiller, Scenario, ServeContext } from "#scenarios/define.ts
 import { attribute, header, serveSpanName } from "#scenarios/names.ts";
 import { parseParams } from "#scenarios/params.ts";
 import { type Ticket, verifyTicket } from "#scenarios/ticket.ts";
+import type { Pool, PoolOptions } from "../database/pool.ts";
 import type { Edges } from "../edges.ts";
 import { AppError } from "../errors.ts";
 import { log } from "../log.ts";
@@ -16,6 +17,7 @@ import { reportHandled } from "../report.ts";
 import { runAttributes, withRunBaggage } from "../telemetry/run-baggage.ts";
 import { serverSpans } from "../telemetry/server-span.ts";
 import { usedTickets } from "./used-tickets.ts";
+import { openWorkload } from "./workload.ts";
 
 const tracer = trace.getTracer("lab-server");
 const defaultTimeoutMs = 10_000;
@@ -28,6 +30,8 @@ export interface ScenarioHost {
   readonly backends: BackendKiller;
   readonly http: ServeContext<unknown>["http"];
   readonly edges: Edges;
+  readonly flushStatistics: Pool["flushStatistics"];
+  readonly openPool: (options: PoolOptions) => Pool;
 }
 
 /** `POST /api/scenarios/:id`: runs a scenario's `serve` for whoever holds a ticket of the lab. */
@@ -50,7 +54,10 @@ export function scenarioRoutes(router: Router, host: ScenarioHost): void {
       [attribute.scenarioId]: ticket.scenario,
       [attribute.scenarioMode]: ticket.mode,
     });
-    const result = await context.with(run, () => serve(ctx, scenario, ticket, host));
+    // Checks read the database's counters as soon as the run is over.
+    const result = await context
+      .with(run, () => serve(ctx, scenario, ticket, host))
+      .finally(host.flushStatistics);
     ctx.body = { runId: ticket.runId, result: result ?? null };
   });
 }
@@ -116,6 +123,7 @@ async function serve(
       hint: "The limits are part of the scenario's description.",
     });
   }
+  const workload = openWorkload(host.openPool);
   return tracer.startActiveSpan(serveSpanName(scenario.id), async (span) => {
     try {
       return await run({
@@ -139,6 +147,7 @@ async function serve(
         get visitor() {
           return host.edges.visitor;
         },
+        workload: workload.offered,
         report: reportHandled,
         signal: signalOf(ctx, scenario.timeoutMs ?? defaultTimeoutMs),
       });
@@ -151,6 +160,7 @@ async function serve(
       throw error;
     } finally {
       span.end();
+      workload.close();
     }
   });
 }

@@ -1,0 +1,63 @@
+import type { PendingQuery, Row, Sql } from "postgres";
+
+/** What the app offers to keep one piece of work from harming the rest. */
+export interface Workload {
+  /** A pool of its own, so that it can use up nobody else's connections. Ended with the run. */
+  readonly openPool: (options: {
+    /** What its metrics call it. */
+    readonly name: string;
+    /** Connections at most. */
+    readonly max: number;
+    /** How long a query or a transaction waits for one before it fails with 503 `pool_timeout`. */
+    readonly acquireTimeoutMs: number;
+  }) => Sql;
+  /**
+   * Answers 504 `deadline_exceeded` when `work` takes longer than `ms`. The signal tells the work;
+   * whether it stops is its own business.
+   */
+  readonly withDeadline: <T>(ms: number, work: (signal: AbortSignal) => Promise<T>) => Promise<T>;
+  /** Cancels the query in the database (SQLSTATE 57014) when the signal is aborted. */
+  readonly cancelOn: <T extends readonly Row[]>(
+    signal: AbortSignal,
+    query: PendingQuery<T>,
+  ) => Promise<T>;
+  /** Calls another service, again when that fails, as the policy allows. */
+  readonly outbound: (policy: OutboundPolicy) => Outbound;
+  /** Runs an export in a process of its own, and again in a new one when that dies. */
+  readonly exportOrders: (job: ExportJob) => Promise<ExportResult>;
+}
+
+export interface OutboundPolicy {
+  /** Name of the service in spans and metrics. */
+  readonly peer: string;
+  /** Layers of code that try again, one around the other. */
+  readonly layers: number;
+  /** Tries of each layer, the first included. */
+  readonly attempts: number;
+  /** Wait before a try: a random part of it with `jitter`. */
+  readonly backoffMs: number;
+  readonly jitter: boolean;
+  /** Failures in a row after which no call is made any more; without it every call is made. */
+  readonly openAfter?: number;
+}
+
+export interface Outbound {
+  /** @throws AppError 503 `upstream_failed` or `circuit_open`. */
+  readonly get: (url: string) => Promise<string>;
+}
+
+export interface ExportJob {
+  /** Orders per batch; the job ends after `batches`. */
+  readonly batchRows: number;
+  readonly batches: number;
+  /** Heap of the process in MiB, `--max-old-space-size`. */
+  readonly heapMb: number;
+  /** What it does with batches that are written: forgets them, or keeps them for ever. */
+  readonly keeps: "nothing" | "everything";
+}
+
+export interface ExportResult {
+  readonly batches: number;
+  /** Processes that died on the way, as a shell tells it: 134 is an abort. */
+  readonly exitCodes: readonly number[];
+}

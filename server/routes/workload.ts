@@ -1,0 +1,32 @@
+import type { Workload } from "#scenarios/edges/workload.ts";
+import { cancelOn } from "../database/cancel.ts";
+import type { Pool, PoolOptions } from "../database/pool.ts";
+import { exportOrders } from "../exporter/export-orders.ts";
+import { withDeadline } from "../outbound/deadline.ts";
+import { openOutbound } from "../outbound/outbound.ts";
+
+const endMs = 1000;
+
+/** What one run uses of {@link Workload}; `close` ends its pools. */
+export function openWorkload(openPool: (options: PoolOptions) => Pool): {
+  readonly offered: Workload;
+  readonly close: () => void;
+} {
+  const pools: Pool[] = [];
+  return {
+    offered: {
+      openPool(options) {
+        const pool = openPool(options);
+        pools.push(pool);
+        return pool.sql;
+      },
+      withDeadline,
+      cancelOn,
+      outbound: openOutbound,
+      exportOrders,
+    },
+    close() {
+      for (const pool of pools) void pool.end(endMs);
+    },
+  };
+}
