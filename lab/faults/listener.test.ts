@@ -1,6 +1,6 @@
 import { once } from "node:events";
 import { createServer } from "node:net";
-import Redis from "iovalkey";
+import { Redis } from "iovalkey";
 import { expect, onTestFinished, test } from "vitest";
 import { echo, endOf, freePort, openClient, openPeer, proxyTo, timed } from "./testing/peer.ts";
 
@@ -209,7 +209,6 @@ test("iovalkey times out while it hangs and goes on afterwards", async () => {
   const proxy = await proxyTo(peer);
   const valkey = new Redis(proxy.port, "127.0.0.1", {
     ...{ commandTimeout: 100, maxRetriesPerRequest: 1, enableReadyCheck: false, lazyConnect: true },
-    disableClientInfo: true,
   });
   valkey.on("error", () => {});
   onTestFinished(() => valkey.disconnect());

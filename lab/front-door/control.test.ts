@@ -40,7 +40,7 @@ test("a card says what the scenario declares, why it cannot run, and how it last
     id: "db.test",
     params: { n: { kind: "integer", min: 1, max: 10 } },
     expectTitles: [expect.stringContaining("SELECT orders"), expect.stringContaining("log")],
-    disabled: "server is crash-looping.",
+    disabled: "server is crash-looping; its log says why.",
     lastRuns: [{ runId: created.runId, state: "driving" }],
   });
   expect(scenarios[0]).not.toHaveProperty("serve");

@@ -17,6 +17,14 @@ export interface MetricEvidence {
   readonly latest: MetricReading | null;
 }
 
+/** What one service besides the app exposed. */
+export interface ServiceMetrics extends MetricEvidence {
+  readonly service: string;
+  /** How the names of its own metrics begin. */
+  readonly prefixes: readonly string[];
+  readonly state: SourceState;
+}
+
 /** Everything the lab knows about one run. Plain data: it can be stored, changed and judged again. */
 export interface Evidence {
   readonly runId: string;
@@ -27,7 +35,10 @@ export interface Evidence {
   readonly traces: readonly OtlpTrace[];
   readonly logs: readonly LogRecord[];
   readonly sentry: readonly SentryItem[];
+  /** Of the app. */
   readonly metrics: MetricEvidence | null;
+  /** Of services with metrics of their own, as far as the run is about them. */
+  readonly serviceMetrics?: readonly ServiceMetrics[];
   /** What the driver's request was answered; null while the driver has not told. */
   readonly answer: {
     readonly status: number;

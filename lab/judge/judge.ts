@@ -9,6 +9,7 @@ import type { Evidence, SourceState } from "./evidence.ts";
 import type { EvidenceQuery, Finding, NearestMiss } from "./finding.ts";
 import { judgeLog } from "./log.ts";
 import { judgeMetric } from "./metric.ts";
+import { metricSourceOf } from "./metric-source.ts";
 import { judgeOrder } from "./order.ts";
 import { judgePage } from "./page.ts";
 import { resolve } from "./placeholders.ts";
@@ -130,12 +131,12 @@ function sourceOf(counts: Quantity): Source {
 }
 
 const withoutVerdict = {
-  absent: (source: Source) => ({
+  absent: (source: string) => ({
     verdict: "not-applicable" as const,
     seen: `this lab has no source of ${source}`,
     nearest: null,
   }),
-  unreachable: (source: Source) => ({
+  unreachable: (source: string) => ({
     verdict: "inconclusive" as const,
     seen: `the source of ${source} did not answer`,
     nearest: null,
@@ -145,12 +146,16 @@ const withoutVerdict = {
 /** Overrides the finding where a source that it needs is away: evidence in hand may be a part only. */
 function withoutSource(
   expectation: Expectation,
-  { sources }: Evidence,
+  evidence: Evidence,
 ): Pick<Finding, "verdict" | "seen" | "nearest"> | undefined {
-  const needed = sourcesOf(expectation);
+  const needed = sourcesOf(expectation).map((name) =>
+    name === "metrics" && expectation.signal === "metric"
+      ? metricSourceOf(expectation, evidence)
+      : { title: name, state: evidence.sources[name] },
+  );
   for (const state of ["absent", "unreachable"] as const) {
-    const source = needed.find((name) => sources[name] === state);
-    if (source) return withoutVerdict[state](source);
+    const source = needed.find((one) => one.state === state);
+    if (source) return withoutVerdict[state](source.title);
   }
   return undefined;
 }

@@ -14,6 +14,7 @@ import type { SeenMetric } from "#scenarios/run-evidence.ts";
 import { labelMeets } from "./compare.ts";
 import type { Evidence } from "./evidence.ts";
 import { allOf, type Finding, type NearestMiss } from "./finding.ts";
+import { metricSourceOf } from "./metric-source.ts";
 import { nearestOf, type Predicate, shown, ticksOf } from "./predicate.ts";
 import type { Prepared } from "./prepare.ts";
 import { decide, decideBoolean } from "./quantity.ts";
@@ -24,10 +25,12 @@ interface Part {
 }
 
 /** Judges how a metric, summed over the series whose labels match, changed while the run lasted. */
-export function judgeMetric(expectation: MetricExpectation, prepared: Prepared): Finding {
-  const { settled, metrics } = prepared.evidence;
-  const query = { language: "promql", text: queryOf(expectation) } as const;
+export function judgeMetric(declared: MetricExpectation, prepared: Prepared): Finding {
+  const { settled } = prepared.evidence;
+  const { metrics } = metricSourceOf(declared, prepared.evidence);
   const { baseline, latest } = metrics ?? { baseline: null, latest: null };
+  const expectation = { ...declared, name: exposedName(declared, baseline, latest) };
+  const query = { language: "promql", text: queryOf(expectation) } as const;
   if (!baseline || !latest) {
     const seen = baseline ? "no reading after the start" : "no reading from before the run";
     return { verdict: settled ? "inconclusive" : "pending", seen, nearest: null, query };
@@ -49,6 +52,14 @@ export function judgeMetric(expectation: MetricExpectation, prepared: Prepared):
   };
 }
 
+/** The first of its names that is exposed; the declared one while none is. */
+const exposedName = (
+  { name, aliases = [] }: MetricExpectation,
+  ...readings: readonly (MetricReading | null)[]
+): string =>
+  [name, ...aliases].find((one) => readings.some((it) => it && familyOf(it, one) !== undefined)) ??
+  name;
+
 type Series = Pick<MetricExpectation, "name" | "labels">;
 
 /** By how much a metric changed while the run lasted; undefined when nobody exposes it. */
@@ -56,10 +67,8 @@ export const changeSeen = (series: Series, evidence: Evidence): number | undefin
   metricSeen(series, evidence)?.change;
 
 /** How a metric moved while the run lasted; undefined when nobody exposes it. */
-export function metricSeen(
-  { name, labels }: Series,
-  { metrics }: Evidence,
-): SeenMetric | undefined {
+export function metricSeen({ name, labels }: Series, evidence: Evidence): SeenMetric | undefined {
+  const { metrics } = metricSourceOf({ name }, evidence);
   if (!metrics?.baseline || !metrics.latest) return undefined;
   const readings = [metrics.baseline, ...metrics.during, metrics.latest];
   if (!readings.some((reading) => familyOf(reading, name))) return undefined;

@@ -3,6 +3,7 @@ import type { Mode, Requirement, Scenario } from "#scenarios/define.ts";
 import { type ParamValues, parseParams } from "#scenarios/params.ts";
 import type { CreateRun, ServiceStatus } from "../api.ts";
 import { LabError } from "../errors.ts";
+import type { ServiceId } from "../services/ids.ts";
 
 /** A request that may become a run, checked and completed. */
 export interface Admitted {
@@ -65,14 +66,40 @@ export function disabledReason(
 ): string | null {
   const problem = unfit?.get(scenario.id);
   if (problem !== undefined) return problem;
-  const needed = new Set<string>(scenario.leases?.filter((lease) => lease !== "metrics"));
+  const leased = scenario.leases?.filter((lease) => lease !== "metrics") ?? [];
+  const needed = new Set<ServiceId>([
+    ...leased.map((lease) => (lease === "collector" ? "store" : lease)),
+    ...(scenario.needs ?? []),
+  ]);
   if (scenario.serve !== undefined) needed.add("server");
   for (const id of needed) {
     const row = services.find((service) => service.id === id);
     if (row === undefined) return `there is no ${id} here.`;
-    if (row.state !== "ready") return `${id} is ${row.state}.`;
+    const reason = notReady(row);
+    if (reason !== null) return reason;
   }
   return scenario.requires?.map((it) => missing(it, services)).find((it) => it !== null) ?? null;
+}
+
+/** What a person can do about it differs by state; null when it is ready. */
+function notReady({ id, state, note }: ServiceStatus): string | null {
+  switch (state) {
+    case "ready":
+      return null;
+    case "waiting":
+    case "preparing":
+    case "starting":
+      return `${id} is ${state}; it will be ready soon.`;
+    case "backing-off":
+      return `${id} is backing-off after a crash and starts again by itself.`;
+    case "stopping":
+    case "stopped":
+      return `${id} is ${state}; start it first.`;
+    case "crash-looping":
+      return `${id} is crash-looping; its log says why.`;
+    case "unavailable":
+      return `${id} is unavailable. ${note ?? ""}`.trim();
+  }
 }
 
 function missing(requirement: Requirement, services: readonly ServiceStatus[]): string | null {
@@ -82,6 +109,12 @@ function missing(requirement: Requirement, services: readonly ServiceStatus[]): 
       return valkey?.kind === "real" && valkey.state === "ready"
         ? null
         : "it needs a real Valkey or Redis server.";
+    }
+    case "s3 stand-in": {
+      const minio = services.find((service) => service.id === "minio");
+      return minio?.kind === "stand-in"
+        ? null
+        : "only the lab's S3 stand-in refuses calls on request; a real MinIO does not.";
     }
     // The driver's side: it either has a browser and a session or says so itself.
     case "chromium":

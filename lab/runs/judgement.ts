@@ -27,6 +27,7 @@ export function evidenceOf(
     logs: telemetry.logs,
     sentry: telemetry.sentry,
     metrics: metrics?.evidence() ?? null,
+    ...(metrics?.services === undefined ? {} : { serviceMetrics: metrics.services() }),
     answer: record.answer,
     page: record.page,
     restarts: record.restarts,

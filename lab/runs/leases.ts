@@ -1,30 +1,65 @@
-import type { Lease } from "#scenarios/define.ts";
+import type { Fault, Lease, Need, Scenario } from "#scenarios/define.ts";
+import { brokenLease } from "../faults/armed-faults.ts";
 
-/** Who holds what. At most one run per lease. */
+/** What a run does to what others share. */
+export interface Claim {
+  /** Held alone by name. */
+  readonly own: readonly Lease[];
+  /** Broken by its faults: nobody may need it meanwhile. */
+  readonly broken: readonly Lease[];
+  /** Needed whole, together with others. */
+  readonly used: readonly Lease[];
+}
+
+/** Who holds what. */
 export interface Leases {
-  /** Takes all or none; answers with the first that another run holds. */
+  /** Takes all or none; answers with the first that stands against it. */
   readonly take: (
     runId: string,
-    wanted: readonly Lease[],
-  ) => { readonly lease: Lease; readonly heldBy: string } | undefined;
+    wanted: Claim,
+  ) => { readonly lease: Lease; readonly heldBy: string; readonly broken: boolean } | undefined;
   readonly release: (runId: string) => void;
-  readonly holderOf: (lease: Lease) => string | undefined;
 }
 
 export function openLeases(): Leases {
-  const holders = new Map<Lease, string>();
+  const holders = new Map<string, Claim>();
   return {
     take: (runId, wanted) => {
-      for (const lease of wanted) {
-        const heldBy = holders.get(lease);
-        if (heldBy !== undefined) return { lease, heldBy };
+      for (const [heldBy, held] of holders) {
+        const lease = between(held, wanted);
+        if (lease !== undefined) return { lease, heldBy, broken: held.broken.includes(lease) };
       }
-      for (const lease of wanted) holders.set(lease, runId);
+      holders.set(runId, wanted);
       return undefined;
     },
-    release: (runId) => {
-      for (const [lease, holder] of holders) if (holder === runId) holders.delete(lease);
-    },
-    holderOf: (lease) => holders.get(lease),
+    release: (runId) => void holders.delete(runId),
   };
+}
+
+/** What two claims cannot both have: nothing is held or broken twice, or used while it is broken. */
+function between(a: Claim, b: Claim): Lease | undefined {
+  const alone = (claim: Claim) => [...claim.own, ...claim.broken];
+  return (
+    alone(a).find((lease) => alone(b).includes(lease)) ??
+    a.broken.find((lease) => b.used.includes(lease)) ??
+    b.broken.find((lease) => a.used.includes(lease))
+  );
+}
+
+const leasable: Readonly<Record<Need, Lease | undefined>> = {
+  valkey: "valkey",
+  minio: "minio",
+  keycloak: "keycloak",
+  prometheus: undefined,
+  "redis-exporter": undefined,
+};
+
+/** Every scenario's telemetry goes through the collector; what the app serves needs it and its database. */
+export function claimOf(scenario: Scenario, faults: readonly Fault[]): Claim {
+  const own = scenario.leases ?? [];
+  const broken = [...new Set(faults.map(brokenLease))];
+  const implied: readonly Lease[] =
+    scenario.serve === undefined ? ["collector"] : ["collector", "server", "postgres"];
+  const needed = (scenario.needs ?? []).flatMap((need) => leasable[need] ?? []);
+  return { own, broken, used: [...new Set([...implied, ...needed])] };
 }

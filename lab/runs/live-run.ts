@@ -7,6 +7,7 @@ import type { TraceGrowth } from "../store/contract.ts";
 import { closeJudgement, evidenceOf, type Judgement, judgeRun, mayImprove } from "./judgement.ts";
 import { linksOf } from "./links.ts";
 import type { MetricWatch } from "./metric-watch.ts";
+import { leftBehind } from "./snapshot.ts";
 import {
   isRootSeen,
   noTelemetry,
@@ -30,6 +31,8 @@ export interface LiveRun {
   readonly restarted: (component: string, times: number, exitCode: number | null) => void;
   /** Tells that a service changed, so that a run that waits for its recovery can end. */
   readonly servicesChanged: () => void;
+  /** Nothing is broken any more: what was held back may only come now. */
+  readonly calmed: () => void;
   /** Ends all timers; the run stays as it is. */
   readonly close: () => void;
 }
@@ -43,8 +46,12 @@ export interface LiveRunOptions {
   readonly expect: readonly Expectation[];
   /** Only where the scenario expects something of a metric. */
   readonly metrics: MetricWatch | undefined;
-  /** Are the services that the run holds leases on ready again? */
+  /** Has what the run broke ended, and are the services that it holds leases on ready again? */
   readonly recovered: () => boolean;
+  /** What is not as it was before the run, in words; asked once it recovered, again while there is something. */
+  readonly compare?: (() => Promise<readonly string[]>) | undefined;
+  /** Called once, when the driver says it ended. */
+  readonly onDriven?: (() => void) | undefined;
   readonly onChange: (record: RunRecord) => void;
   /** Called once, when the run is settled or expired. */
   readonly onEnd: () => void;
@@ -74,6 +81,9 @@ const usualPatience: Patience = {
 /** Traces with more spans are judged at the end only: it takes too long to do on every change. */
 const judgedLiveSpans = 5_000;
 
+/** Between two looks at what is not as it was. */
+const compareEveryMs = 150;
+
 const nothingStale: Stale = { traces: new Set(), logs: false, sentry: false };
 
 /**
@@ -95,6 +105,9 @@ export function openLiveRun(options: LiveRunOptions): LiveRun {
   let unread = false;
   let isQuiet = false;
   let metricsRead: "no" | "under way" | "yes" = metrics === undefined ? "yes" : "no";
+  let compared: "no" | "under way" | readonly string[] = options.compare === undefined ? [] : "no";
+  let compareAgain: NodeJS.Timeout | undefined;
+  let calmAt = 0;
   let closed = false;
   let quiet: NodeJS.Timeout | undefined;
   let end = setTimeout(expire, Math.max(0, options.deadline - Date.now())).unref();
@@ -128,6 +141,7 @@ export function openLiveRun(options: LiveRunOptions): LiveRun {
       page: { ...record.page, ...observation.page },
       ...(ends ? { state: "settling", endedAt: Date.now() } : {}),
     });
+    if (ends) options.onDriven?.();
     reread();
     waitForQuiet();
   }
@@ -221,16 +235,40 @@ export function openLiveRun(options: LiveRunOptions): LiveRun {
       if (metricsRead === "no") void readMetrics();
       return;
     }
+    const left = Math.max(record.endedAt ?? 0, calmAt) + missingWithinMs - Date.now();
+    if (typeof compared === "string" || (compared.length > 0 && left > 0)) {
+      if (compared !== "under way") compare();
+      return;
+    }
     const judgement = judgeRun(expect, evidence(true));
-    const left = (record.endedAt ?? 0) + missingWithinMs - Date.now();
     if (left > 0 && mayImprove(judgeRun(expect, evidence(false)), judgement)) {
       clearTimeout(quiet);
       quiet = setTimeout(quieted, left).unref();
       change({});
       return;
     }
-    finish("settled", judgement);
+    finish("settled", withLeftBehind(judgement, compared));
   }
+
+  /** What goes back by itself gets a moment for it. */
+  function compare(): void {
+    const again = compared !== "no";
+    compared = "under way";
+    clearTimeout(compareAgain);
+    compareAgain = setTimeout(
+      () =>
+        void options.compare?.().then((different) => {
+          compared = different;
+          settleIfStill();
+        }),
+      again ? compareEveryMs : 0,
+    ).unref();
+  }
+
+  const withLeftBehind = (judgement: Judgement, different: readonly string[]): Judgement =>
+    different.length === 0
+      ? judgement
+      : { checks: [...judgement.checks, leftBehind(different, expect.length)], verdict: "fail" };
 
   async function readMetrics(): Promise<void> {
     metricsRead = "under way";
@@ -249,6 +287,7 @@ export function openLiveRun(options: LiveRunOptions): LiveRun {
   function finish(state: "settled" | "expired", judgement: Judgement): void {
     clearTimeout(quiet);
     clearTimeout(end);
+    clearTimeout(compareAgain);
     metrics?.close();
     end = setTimeout(gone, tailMs).unref();
     onEnd();
@@ -259,6 +298,7 @@ export function openLiveRun(options: LiveRunOptions): LiveRun {
     closed = true;
     metrics?.close();
     clearTimeout(quiet);
+    clearTimeout(compareAgain);
     clearTimeout(end);
   }
 
@@ -284,6 +324,11 @@ export function openLiveRun(options: LiveRunOptions): LiveRun {
       });
     },
     servicesChanged: settleIfStill,
+    calmed: () => {
+      calmAt = Date.now();
+      reread();
+      waitForQuiet();
+    },
     close,
   };
 }

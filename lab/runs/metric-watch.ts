@@ -1,9 +1,11 @@
-import type { MetricEvidence } from "../judge/evidence.ts";
+import type { MetricEvidence, ServiceMetrics } from "../judge/evidence.ts";
 import { familyOf, type MetricReading } from "../sources/metrics.ts";
 
 /** Reads the metrics that a run's expectations are about, from its arming to its end. */
 export interface MetricWatch {
   readonly evidence: () => MetricEvidence;
+  /** Of services with metrics of their own. */
+  readonly services?: () => readonly ServiceMetrics[];
   /** False from a reading that failed to the next that works; forever when there is no baseline. */
   readonly reachable: () => boolean;
   /** Takes the reading after the end. Resolves whatever became of it. */
@@ -23,12 +25,13 @@ const duringLimit = 40;
  */
 export async function watchMetrics(
   read: () => Promise<MetricReading>,
-  names: readonly string[],
+  names: readonly string[] | "all",
 ): Promise<MetricWatch> {
   let failed = false;
   const take = async (): Promise<MetricReading | null> => {
     try {
-      const reading = onlyOf(await read(), names);
+      const whole = await read();
+      const reading = names === "all" ? whole : onlyOf(whole, names);
       failed = false;
       return reading;
     } catch {

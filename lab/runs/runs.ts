@@ -1,6 +1,6 @@
 import { randomInt } from "node:crypto";
 import type { Catalogue } from "#scenarios/catalogue.ts";
-import type { Lease, Scenario } from "#scenarios/define.ts";
+import type { Fault, Lease, Scenario } from "#scenarios/define.ts";
 import { signTicket } from "#scenarios/ticket.ts";
 import {
   type CreatedRun,
@@ -10,22 +10,24 @@ import {
   signalIds,
 } from "../api.ts";
 import { LabError } from "../errors.ts";
+import { armFaults, brokenService } from "../faults/armed-faults.ts";
 import { type ServiceId, serviceIds } from "../services/ids.ts";
-import { readMetrics } from "../sources/metrics.ts";
 import type { StoreSource } from "../sources/store.ts";
 import type { FeedMessage } from "../store/contract.ts";
 import type { System } from "../system.ts";
 import { admit, type Unfit } from "./admission.ts";
 import { keepEvidence } from "./kept-evidence.ts";
-import { openLeases } from "./leases.ts";
+import { type Claim, claimOf, type Leases, openLeases } from "./leases.ts";
 import { type LiveRun, openLiveRun, type Patience } from "./live-run.ts";
-import { type MetricWatch, watchMetrics } from "./metric-watch.ts";
+import { readAppMetrics, watchRunMetrics } from "./metric-sources.ts";
 import type { Records } from "./records.ts";
 import { runIdMint } from "./run-id.ts";
+import { differences, takeSnapshot } from "./snapshot.ts";
 
 export interface Runs {
   /**
-   * Mints a run, takes its leases, reads the metrics as they are before it, and signs its ticket.
+   * Mints a run, takes its leases, looks at the lab and its metrics as they are before it, breaks
+   * what the scenario asks for, and signs its ticket.
    * @throws LabError of `admit`, `lease-held`, or `too-many-runs`.
    */
   readonly create: (request: CreateRun) => Promise<CreatedRun>;
@@ -68,6 +70,7 @@ export function openRuns(options: RunsOptions): Runs {
   /** Runs whose baseline is being read: nobody has their ticket yet. */
   let arming = 0;
   const leases = openLeases();
+  const claims = new Map<string, { readonly claim: Claim; readonly disturbed: Set<Lease> }>();
   const mint = runIdMint();
   const restartsSeen = new Map(system.services().map((row) => [row.id, row.restarts]));
 
@@ -83,16 +86,7 @@ export function openRuns(options: RunsOptions): Runs {
   const isReady = (id: ServiceId): boolean =>
     system.services().find((row) => row.id === id)?.state === "ready";
 
-  /** Undefined where the scenario says nothing of metrics: reading them would only cost time. */
-  async function metricsOf({ expect }: Scenario): Promise<MetricWatch | undefined> {
-    const names = expect.flatMap((one) => (one.signal === "metric" ? [one.name] : []));
-    if (names.length === 0) return undefined;
-    return watchMetrics(async () => {
-      const base = system.url("server", "metrics");
-      if (base === undefined) throw new Error("the server has no metrics port");
-      return readMetrics(new URL("/metrics", base).href);
-    }, names);
-  }
+  const snapshot = () => takeSnapshot(system, () => readAppMetrics(system));
 
   async function create(request: CreateRun): Promise<CreatedRun> {
     const { scenario, mode, params } = admit(request, catalogue, system.services(), options.unfit);
@@ -101,28 +95,50 @@ export function openRuns(options: RunsOptions): Runs {
       .reduce((n, run) => n + Number(run.record().state === "driving"), arming);
     if (driving >= drivingLimit) throw tooMany();
     const runId = mint();
-    const held = leases.take(runId, scenario.leases ?? []);
-    if (held !== undefined) throw leaseHeld(scenario, held.lease, held.heldBy);
+    const faults = mode === "control" ? [] : (scenario.faults?.(params, mode) ?? []);
+    const claim = claimOf(scenario, faults);
+    const held = leases.take(runId, claim);
+    if (held !== undefined) throw leaseHeld(scenario, held);
+    const disturbed = overlap(runId, claim);
+    const release = (): void => {
+      leases.release(runId);
+      claims.delete(runId);
+    };
+    // Its crash is the run's doing, whichever way it comes about.
+    const broken = faults.map(brokenService);
+    const disrupted = [...new Set([...(scenario.leases ?? []).filter(isService), ...broken])];
+    const endLeases = disrupted.map((id) => system.leaseCrashes(id));
+    const endAll = (): void => {
+      for (const endLease of endLeases) endLease();
+      release();
+    };
     arming += 1;
-    const metrics = await metricsOf(scenario).finally(() => {
-      arming -= 1;
-    });
+    let calmed = (): void => {};
+    const armed = await arm(scenario, faults, () => calmed())
+      .catch((error: unknown) => {
+        endAll();
+        throw error;
+      })
+      .finally(() => {
+        arming -= 1;
+      });
+    const { before, metrics, ended } = armed;
 
     const startedAt = Date.now();
     const timeoutMs = scenario.timeoutMs ?? defaultTimeoutMs;
     const seed = request.seed ?? randomInt(0, 2 ** 32);
     const record = newRecord(scenario, { runId, mode, params, seed, startedAt });
-    const disrupted = (scenario.leases ?? []).filter(isService);
-    const endLeases = disrupted.map((id) => system.leaseCrashes(id));
     const run = openLiveRun({
       record,
       deadline: startedAt + timeoutMs + deadlineMarginMs,
       expect: scenario.expect,
       ...{ source, metrics, onChange },
-      recovered: () => disrupted.every(isReady),
+      recovered: () => !ended.active() && disrupted.every(isReady),
+      compare: async () => differences(before, await snapshot(), disturbed),
+      onDriven: ended.driverEnded,
       onEnd: () => {
-        for (const endLease of endLeases) endLease();
-        leases.release(runId);
+        void ended.disarm();
+        endAll();
       },
       onGone: () => {
         kept.add(runId, run.evidence());
@@ -131,6 +147,7 @@ export function openRuns(options: RunsOptions): Runs {
       ...(options.patience ? { patience: options.patience } : {}),
     });
     live.set(runId, run);
+    calmed = run.calmed;
     onChange(run.record());
     const expiresAt = startedAt + timeoutMs + ticketMarginMs;
     return {
@@ -142,6 +159,31 @@ export function openRuns(options: RunsOptions): Runs {
       drive: { method: "POST", path: `/api/scenarios/${scenario.id}` },
       stage: scenario.stage ?? false,
     };
+  }
+
+  /** Looks at the lab as it is, then breaks what the scenario asks for. */
+  async function arm(scenario: Scenario, faults: readonly Fault[], onCalm: () => void) {
+    const [before, metrics] = await Promise.all([
+      snapshot(),
+      watchRunMetrics(system, scenario.expect),
+    ]);
+    try {
+      return { before, metrics, ended: await armFaults(system, faults, onCalm) };
+    } catch (error) {
+      metrics?.close();
+      throw error;
+    }
+  }
+
+  /** What others may change while a run lasts; grows as others start. */
+  function overlap(runId: string, claim: Claim): ReadonlySet<Lease> {
+    const disturbed = new Set<Lease>();
+    for (const other of claims.values()) {
+      for (const lease of changedBy(other.claim)) disturbed.add(lease);
+      for (const lease of changedBy(claim)) other.disturbed.add(lease);
+    }
+    claims.set(runId, { claim, disturbed });
+    return disturbed;
   }
 
   function onChange(record: RunRecord): void {
@@ -219,10 +261,18 @@ const tooMany = (): LabError =>
     hint: "Ask again when one of them has ended.",
   });
 
-const leaseHeld = (scenario: Scenario, lease: Lease, heldBy: string): LabError =>
+/** Every run uses the app, and its connections with it. */
+const changedBy = ({ own, broken }: Claim): readonly Lease[] => [...own, ...broken, "server"];
+
+const leaseHeld = (
+  scenario: Scenario,
+  { lease, heldBy, broken }: NonNullable<ReturnType<Leases["take"]>>,
+): LabError =>
   new LabError(
     "lease-held",
-    `${scenario.id} needs ${lease} for itself, and run ${heldBy} holds it.`,
+    broken
+      ? `${scenario.id} needs ${lease}, and run ${heldBy} is breaking it.`
+      : `${scenario.id} needs ${lease} for itself, and run ${heldBy} holds or uses it.`,
     { hint: `Wait until that run has settled: /runs/${heldBy}` },
   );
 

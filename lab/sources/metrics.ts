@@ -18,6 +18,7 @@ export interface ReadOptions {
   readonly timeoutMs?: number;
   /** Largest body that is read. */
   readonly maxBytes?: number;
+  readonly headers?: Readonly<Record<string, string>>;
 }
 
 /**
@@ -27,7 +28,7 @@ export interface ReadOptions {
  */
 export async function readMetrics(url: string, options: ReadOptions = {}): Promise<MetricReading> {
   const { now = Date.now, timeoutMs = 2000, maxBytes = 16 * 1024 * 1024 } = options;
-  const { text, contentType } = await fetchText(url, timeoutMs, maxBytes);
+  const { text, contentType } = await fetchText(url, timeoutMs, maxBytes, options.headers ?? {});
   const format = contentType.startsWith("application/openmetrics-text")
     ? "openmetrics"
     : "prometheus";
@@ -38,15 +39,17 @@ async function fetchText(
   url: string,
   timeoutMs: number,
   maxBytes: number,
+  headers: Readonly<Record<string, string>>,
 ): Promise<{ text: string; contentType: string }> {
   const unreachable = (why: string, cause?: unknown): LabError =>
     new LabError("metrics-unreachable", `No metrics from ${url}: ${why}`, {
       cause,
-      hint: "Look at the server's row and log: its metrics port answers as long as it runs.",
+      hint: "Look at the row and log of the service: its metrics port answers as long as it runs.",
     });
   try {
     const response = await fetch(url, {
       headers: {
+        ...headers,
         accept: "application/openmetrics-text;version=1.0.0,text/plain;version=0.0.4;q=0.5",
       },
       signal: AbortSignal.timeout(timeoutMs),

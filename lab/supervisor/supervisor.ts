@@ -32,7 +32,7 @@ export interface SupervisorOptions {
 }
 
 /** Services as processes of this machine. */
-export type Supervisor = Omit<System, "runtime" | "arm" | "armed">;
+export type Supervisor = Omit<System, "runtime" | "arm" | "armed" | "facts">;
 
 /** Sweeps what an earlier lab left, then starts every service as soon as those it depends on are ready. */
 export function openSupervisor(options: SupervisorOptions): Supervisor {

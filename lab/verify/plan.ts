@@ -14,16 +14,16 @@ export const planJobs = (scenarios: readonly Scenario[]): readonly Job[] =>
   scenarios.flatMap((scenario) => scenario.modes.map((mode) => ({ scenario, mode })));
 
 /**
- * May these run at the same time? Who ends the server, or counts exactly what all others count too,
- * has to be alone; otherwise no lease may be wanted twice.
+ * May these run at the same time? Who ends the server, counts exactly what all others count too, or
+ * breaks what others may need, has to be alone; otherwise no lease may be wanted twice.
  */
 export function areCompatible(a: Scenario, b: Scenario): boolean {
   if (isAlone(a) || isAlone(b)) return false;
   return !a.leases?.some((lease) => b.leases?.includes(lease));
 }
 
-const isAlone = ({ leases = [] }: Scenario): boolean =>
-  leases.includes("server") || leases.includes("metrics");
+const isAlone = ({ leases = [], faults }: Scenario): boolean =>
+  leases.includes("server") || leases.includes("metrics") || faults !== undefined;
 
 /**
  * Carries the jobs out in their order, later ones earlier where leases keep the next from starting.

@@ -12,7 +12,7 @@ import type { ProxyTarget, Toxic } from "#scenarios/define.ts";
 import type { LogRecord, OtlpSpan, OtlpTrace, SentryItem, ServiceStatus } from "../../api.ts";
 import type { ServiceId } from "../../services/ids.ts";
 import type { FeedMessage, TraceGrowth } from "../../store/contract.ts";
-import type { MetricSource, System } from "../../system.ts";
+import type { MetricSource, System, SystemFact } from "../../system.ts";
 
 export interface SystemDouble {
   readonly system: System;
@@ -26,6 +26,8 @@ export interface SystemDouble {
   readonly calls: readonly string[];
   /** What the system tells of metrics besides the server's; to be filled. */
   readonly metricSources: MetricSource[];
+  /** What the system sees inside its services; to be filled. */
+  readonly facts: SystemFact[];
   readonly listeners: () => number;
   readonly close: () => Promise<void>;
 }
@@ -66,11 +68,13 @@ export async function openSystemDouble(app: AppHandler): Promise<SystemDouble> {
   };
   const armed = new Set<{ readonly target: ProxyTarget; readonly toxic: Toxic }>();
   const metricSources: MetricSource[] = [];
+  const facts: SystemFact[] = [];
   const act = (action: string) => async (id: ServiceId) => void calls.push(`${action} ${id}`);
   return {
     store: store.double,
     calls,
     metricSources,
+    facts,
     listeners: () => listeners.size,
     setRow: (id, part) => {
       const row = { ...(rows.get(id) ?? readyRow(id)), ...part };
@@ -112,6 +116,7 @@ export async function openSystemDouble(app: AppHandler): Promise<SystemDouble> {
       },
       armed: () => [...armed],
       metricSources: () => metricSources,
+      facts: async () => [...facts],
       subscribe: (listener) => {
         listeners.add(listener);
         return () => listeners.delete(listener);

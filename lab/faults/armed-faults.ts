@@ -1,0 +1,107 @@
+import type { ServiceId } from "#lab/services/ids.ts";
+import type { System } from "#lab/system.ts";
+import type { Fault, Lease } from "#scenarios/define.ts";
+
+/** What a run broke. Ends by itself where a fault has a time of its own, and whole with {@link ArmedFaults.disarm}. */
+export interface ArmedFaults {
+  /** Something is still broken. */
+  readonly active: () => boolean;
+  /** Ends what lasts as long as the run's driver. What has a time of its own goes on for that time. */
+  readonly driverEnded: () => void;
+  /** Ends everything. Never rejects, and may be called at any time, again and again. */
+  readonly disarm: () => Promise<void>;
+}
+
+/** The part of the system that faults are put on. */
+export type Breakable = Pick<System, "arm" | "kill" | "pause" | "resume" | "start" | "stop">;
+
+interface Armed {
+  readonly fault: Fault;
+  readonly mend: () => Promise<void>;
+  timer: NodeJS.Timeout | undefined;
+}
+
+/**
+ * Breaks what a scenario asks for. Resolves once all of it holds; should one fail, what was broken
+ * before it is mended and the call rejects.
+ * @param onCalm is called whenever the last of them has ended.
+ */
+export async function armFaults(
+  system: Breakable,
+  faults: readonly Fault[],
+  onCalm: () => void,
+): Promise<ArmedFaults> {
+  const armed = new Set<Armed>();
+
+  const end = async (one: Armed): Promise<void> => {
+    if (!armed.delete(one)) return;
+    clearTimeout(one.timer);
+    // A service that cannot be mended shows on its own row.
+    await one.mend().catch(() => {});
+    if (armed.size === 0) onCalm();
+  };
+  const endAll = async (which: (one: Armed) => boolean): Promise<void> => {
+    await Promise.all([...armed].filter(which).map(end));
+  };
+
+  try {
+    for (const fault of faults) {
+      const mend = await breakOne(system, fault);
+      if (mend === undefined) continue;
+      const one: Armed = { fault, mend, timer: undefined };
+      armed.add(one);
+      if (fault.forMs !== undefined)
+        one.timer = setTimeout(() => void end(one), fault.forMs).unref();
+    }
+  } catch (error) {
+    await endAll(() => true);
+    throw error;
+  }
+  return {
+    active: () => armed.size > 0,
+    driverEnded: () => void endAll(({ fault }) => fault.forMs === undefined),
+    disarm: () => endAll(() => true),
+  };
+}
+
+/** Resolves with what mends it; undefined for what mends itself. */
+async function breakOne(
+  system: Breakable,
+  fault: Fault,
+): Promise<(() => Promise<void>) | undefined> {
+  switch (fault.kind) {
+    case "proxy":
+      return system.arm(fault.target, fault.toxic);
+    case "service": {
+      const { service, action } = fault;
+      switch (action) {
+        case "kill":
+          await system.kill(service);
+          return undefined;
+        case "pause":
+          await system.pause(service);
+          return () => system.resume(service);
+        case "stop":
+          await system.stop(service);
+          // Whether it is ready again, its row tells: nobody has to wait here.
+          return async () => void system.start(service).catch(() => {});
+      }
+    }
+  }
+}
+
+/** The service that a fault is put on. */
+export function brokenService(fault: Fault): ServiceId {
+  switch (fault.kind) {
+    case "proxy":
+      return fault.target === "collector" ? "store" : fault.target;
+    case "service":
+      return fault.service;
+  }
+}
+
+/** What has to be held alone to break it. */
+export function brokenLease(fault: Fault): Lease {
+  const service = brokenService(fault);
+  return service === "store" ? "collector" : (service as Exclude<Lease, "metrics" | "collector">);
+}

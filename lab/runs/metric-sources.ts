@@ -1,0 +1,104 @@
+import type { Expectation } from "#scenarios/define.ts";
+import type { SourceState } from "../judge/evidence.ts";
+import { type MetricReading, readMetrics } from "../sources/metrics.ts";
+import type { MetricSource, System } from "../system.ts";
+import { type MetricWatch, watchMetrics } from "./metric-watch.ts";
+
+/** Reads the app's metrics as they are now. @throws as {@link readMetrics}, and where the app has no port yet. */
+export async function readAppMetrics(system: Pick<System, "url">): Promise<MetricReading> {
+  const base = system.url("server", "metrics");
+  if (base === undefined) throw new Error("the server has no metrics port");
+  return readMetrics(new URL("/metrics", base).href);
+}
+
+/**
+ * Watches every metric that the expectations name, each where it is exposed: at the service whose
+ * prefix begins its name or an alias of it, else at the app. Undefined where none is named: reading
+ * would only cost time.
+ */
+export async function watchRunMetrics(
+  system: Pick<System, "metricSources" | "services" | "url">,
+  expect: readonly Expectation[],
+): Promise<MetricWatch | undefined> {
+  const named = expect.flatMap(namesOf);
+  const wholly = expect.some(readsAll);
+  if (named.length === 0 && !wholly) return undefined;
+  const sources = system.metricSources();
+  const bySource = Map.groupBy(named, (names) => sources.find((one) => exposes(one, names)));
+  const appNames = wholly ? "all" : bySource.get(undefined)?.flat();
+  const app = appNames && watchMetrics(() => readAppMetrics(system), appNames);
+  const services = sources.flatMap((source) => {
+    const names = bySource.get(source)?.flat();
+    return names === undefined ? [] : [watchService(system, source, names)];
+  });
+  const [own, ...others] = await Promise.all([app, ...services]);
+  const watches = [...(own ? [own] : []), ...others.flatMap(({ watch }) => watch ?? [])];
+  return {
+    evidence: () => own?.evidence() ?? nothingRead,
+    reachable: () => own?.reachable() ?? true,
+    services: () =>
+      others.map(({ source, watch }) => ({
+        ...{ service: source.service, prefixes: source.prefixes, state: stateOf(watch) },
+        ...(watch?.evidence() ?? nothingRead),
+      })),
+    readAfterEnd: async () => {
+      await Promise.all(watches.map((watch) => watch.readAfterEnd()));
+    },
+    close: () => {
+      for (const watch of watches) watch.close();
+    },
+  };
+}
+
+const nothingRead = { baseline: null, during: [], latest: null };
+
+/** The names that one expectation may go by: those of one metric, once per metric it speaks of. */
+function namesOf(expectation: Expectation): readonly (readonly string[])[] {
+  switch (expectation.signal) {
+    case "metric":
+      return [[expectation.name, ...(expectation.aliases ?? [])]];
+    case "agree":
+      return expectation.of.flatMap((quantity) =>
+        "metric" in quantity ? [[quantity.metric.name, ...(quantity.metric.aliases ?? [])]] : [],
+      );
+    case "span":
+    case "order":
+    case "trace":
+    case "log":
+    case "sentry":
+    case "answer":
+    case "page":
+    case "component":
+    case "secrets":
+    case "check":
+      return [];
+  }
+}
+
+/** Looks at every metric of the app, whatever its name. */
+const readsAll = (expectation: Expectation): boolean =>
+  expectation.signal === "secrets" ||
+  (expectation.signal === "check" && (expectation.reads?.includes("metrics") ?? false));
+
+const exposes = ({ prefixes }: MetricSource, names: readonly string[]): boolean =>
+  names.some((name) => prefixes.some((prefix) => name.startsWith(prefix)));
+
+/** Nobody is watched where the service is not part of this lab, or could not be had. */
+async function watchService(
+  system: Pick<System, "metricSources" | "services">,
+  source: MetricSource,
+  names: readonly string[],
+): Promise<{ readonly source: MetricSource; readonly watch: MetricWatch | undefined }> {
+  const row = system.services().find(({ id }) => id === source.service);
+  if (row === undefined || row.state === "unavailable") return { source, watch: undefined };
+  const read = async (): Promise<MetricReading> => {
+    // A service that was restarted may have another port.
+    const now = system.metricSources().find(({ service }) => service === source.service);
+    if (now?.url === undefined) throw new Error(`${source.service} has no metrics port`);
+    return readMetrics(now.url, { headers: now.headers });
+  };
+  return { source, watch: await watchMetrics(read, names) };
+}
+
+const stateOf = (watch: MetricWatch | undefined): SourceState =>
+  watch === undefined ? "absent" : watch.reachable() ? "ok" : "unreachable";
