@@ -53,6 +53,7 @@ export async function startServer(env: ServerEnv, catalogue: Catalogue): Promise
     backends: backendKiller({ appUrl: env.databaseUrl, faultUrl: env.faultDatabaseUrl }),
     http,
     edges,
+    flushStatistics: pool.flushStatistics,
     openPool: (options) => openPool(env.databaseUrl, options),
   });
   const server = createServer(app.callback());

@@ -41,7 +41,7 @@ function details({ state, progress, kind, version, port, restarts, note }: Board
     port === null ? "" : `port ${port}`,
     restarts === 0 ? "" : `${restarts} restarts`,
     // Why it is a stand-in is told by doctor and by the page.
-    kind === "stand-in" && state === "ready" ? "" : (note ?? ""),
+    kind === "stand-in" && (state === "starting" || state === "ready") ? "" : (note ?? ""),
   ]
     .filter((word) => word !== "")
     .join(", ");
