@@ -31,6 +31,7 @@ export const routes = {
   service: (id: string, action: ServiceAction) => `/lab/api/services/${id}/${action}`,
   serviceLog: (id: string) => `/lab/api/services/${id}/log`,
   events: "/lab/api/events",
+  account: "/lab/api/account",
   links: "/lab/api/links",
   ingestTraces: "/lab/ingest/v1/traces",
   ingestLogs: "/lab/ingest/v1/logs",
@@ -287,6 +288,25 @@ export interface ScenariosBody {
 /** `GET` {@link routes.runs}, newest first; query `scenario`, `limit` (1 to 500, default 100). */
 export interface RunsBody {
   readonly runs: readonly RunRecord[];
+}
+/** `GET` {@link routes.account}: how to sign in at the lab's identity provider. */
+export interface AccountBody {
+  readonly username: string;
+  /** Of this clone alone, and good for nothing else. */
+  readonly password: string;
+}
+/** `GET /api/me`, answered by the app. */
+export interface MeBody {
+  /** Null when nobody is signed in. */
+  readonly user: {
+    readonly id: string;
+    readonly username: string;
+    readonly name: string;
+    readonly email: string;
+  } | null;
+  readonly session: { readonly since: number; readonly endsAt: number } | null;
+  /** Who is signed in cannot be told: Valkey does not answer. */
+  readonly degraded: "sessions" | null;
 }
 /** Answer of `POST` {@link routes.links}. */
 export interface LinkBody {

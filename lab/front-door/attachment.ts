@@ -1,6 +1,6 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Catalogue } from "#scenarios/catalogue.ts";
-import type { StatusBody } from "../api.ts";
+import type { AccountBody, StatusBody } from "../api.ts";
 import type { Unfit } from "../runs/admission.ts";
 import { openRecords } from "../runs/records.ts";
 import { openRuns } from "../runs/runs.ts";
@@ -30,13 +30,14 @@ export interface AttachmentOptions {
   readonly dir: string;
   readonly ticketKey: string;
   readonly about: Pick<StatusBody, "version" | "origin" | "startedAt">;
+  readonly account: AccountBody;
   readonly onNotice: (text: string) => void;
   /** Streams the store's answer for this path. */
   readonly fromStore: (request: IncomingMessage, response: ServerResponse, path: string) => void;
 }
 
 export function attachSystem(options: AttachmentOptions): Attachment {
-  const { system, catalogue, unfit, hub, about, fromStore } = options;
+  const { system, catalogue, unfit, hub, about, account, fromStore } = options;
   const records = openRecords(options.dir, options.onNotice);
   const source = openStoreSource(() => system.url("store"));
   const following = new AbortController();
@@ -51,7 +52,7 @@ export function attachSystem(options: AttachmentOptions): Attachment {
     for (const growth of message.traces) hub.publish({ type: "telemetry", ...growth });
   }, following.signal);
   const unsubscribe = system.subscribe((service) => hub.publish({ type: "service", service }));
-  const parts = { system, runs, catalogue, unfit, hub, about, fromStore };
+  const parts = { system, runs, catalogue, unfit, hub, about, account, fromStore };
   return {
     system,
     serve: (route, query, request, response) =>

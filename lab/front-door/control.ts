@@ -4,6 +4,7 @@ import type { Catalogue } from "#scenarios/catalogue.ts";
 import type { Scenario } from "#scenarios/define.ts";
 import { describeExpectation } from "#scenarios/describe.ts";
 import {
+  type AccountBody,
   createRunSchema,
   type ErrorBody,
   type InsightsBody,
@@ -39,6 +40,8 @@ export interface ControlParts {
   readonly catalogue: Catalogue;
   readonly unfit: Unfit;
   readonly hub: EventHub;
+  /** The seeded user, for whoever uses the lab. */
+  readonly account: AccountBody;
   readonly about: Pick<StatusBody, "version" | "origin" | "startedAt">;
   /** Streams the answer of the store for this path. */
   readonly fromStore: (
@@ -186,6 +189,8 @@ async function dispatch(
       );
     case "events":
       return parts.hub.serve(request, response);
+    case "account":
+      return answerJson(response, 200, parts.account);
     case "service-log": {
       const { lines } = parse(logLinesQuery, asObject(query));
       const { id } = serviceOf(system, route.id);

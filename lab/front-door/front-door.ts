@@ -3,7 +3,9 @@ import type { LinkBody } from "#lab/api.ts";
 import { type Catalogue, loadCatalogue, scenariosFolder } from "#scenarios/catalogue.ts";
 import { header } from "#scenarios/names.ts";
 import { unfitScenarios } from "../runs/unfit.ts";
+import { userName } from "../services/accounts.ts";
 import { labVersion } from "../state/lab-version.ts";
+import type { Secrets } from "../state/secrets.ts";
 import type { System } from "../system.ts";
 import {
   answer,
@@ -56,7 +58,7 @@ export interface FrontDoorOptions {
   readonly port: number;
   /** The lab's state folder. */
   readonly dir: string;
-  readonly secrets: { readonly doorSecret: string; readonly ticketKey: string };
+  readonly secrets: Pick<Secrets, "doorSecret" | "ticketKey" | "userPassword">;
   readonly env: NodeJS.ProcessEnv;
   /** Progress of the page's build. */
   readonly onProgress?: (progress: PageProgress) => void;
@@ -180,6 +182,7 @@ export async function openFrontDoor(options: FrontDoorOptions): Promise<FrontDoo
         break;
       case "app":
       case "auth":
+      case "sign-out":
         serveApp(route, target, request, response);
         break;
       case "status":
@@ -194,6 +197,7 @@ export async function openFrontDoor(options: FrontDoorOptions): Promise<FrontDoo
       case "sentry":
       case "metrics":
       case "events":
+      case "account":
       case "service-log":
       case "service-action":
         if (attachment) attachment.serve(route, queryOf(target), request, response);
@@ -264,6 +268,7 @@ export async function openFrontDoor(options: FrontDoorOptions): Promise<FrontDoo
       dir: options.dir,
       ticketKey: options.secrets.ticketKey,
       about: { version: labVersion(), origin, startedAt },
+      account: { username: userName, password: options.secrets.userPassword },
       onNotice: options.onNotice ?? ((text) => process.stderr.write(`${text}\n`)),
       fromStore: toStore,
     });

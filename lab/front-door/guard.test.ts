@@ -113,6 +113,8 @@ describe("request target and method", () => {
     ["GET", "/lab/ingest/v1/traces"],
     ["PROPFIND", "/"],
     ["DELETE", "/auth/logout"],
+    ["POST", "/auth/logout"],
+    ["HEAD", "/auth/logout"],
   ])("%s %s is 405 and names what is allowed", (method, target) => {
     expect(judge(write({ method, target }), port)).toMatchObject({
       status: 405,
@@ -215,12 +217,29 @@ describe("ingest and sign-in", () => {
     expect(statusOf(write({ target, contentType, csrf: undefined }))).toBe("allow");
   });
 
-  test("a foreign page can send neither telemetry nor a sign-out", () => {
-    for (const target of ["/lab/ingest/v1/traces", "/auth/logout"]) {
-      expect(statusOf(write({ target, origin: ["http://evil.com"] }))).toBe(403);
-      expect(statusOf(write({ target, secFetchSite: ["cross-site"] }))).toBe(403);
-      expect(statusOf(write({ target, secFetchSite: ["same-site"] }))).toBe(403);
+  test("a foreign page cannot send telemetry", () => {
+    const target = "/lab/ingest/v1/traces";
+    expect(statusOf(write({ target, origin: ["http://evil.com"] }))).toBe(403);
+    expect(statusOf(write({ target, secFetchSite: ["cross-site"] }))).toBe(403);
+    expect(statusOf(write({ target, secFetchSite: ["same-site"] }))).toBe(403);
+  });
+
+  test("nobody's link signs a person out", () => {
+    const target = "/auth/logout";
+    for (const site of ["cross-site", "same-site"]) {
+      const visit = { target, secFetchSite: [site], secFetchDest: "document" };
+      expect(statusOf(facts(visit))).toBe(403);
     }
+    for (const secFetchSite of [["same-origin"], ["none"], []])
+      expect(statusOf(facts({ target, secFetchSite }))).toBe("allow");
+  });
+
+  test("a sign-in begins and ends on the canonical origin, where its cookie is", () => {
+    for (const target of ["/auth/login?returnTo=/runs", "/auth/logout"])
+      expect(judge(facts({ target, host: [`127.0.0.1:${port}`] }), port)).toEqual({
+        kind: "redirect",
+        location: `http://localhost:${port}${target}`,
+      });
   });
 
   test("more than 8 MiB of telemetry is 413", () => {

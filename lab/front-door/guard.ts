@@ -83,7 +83,8 @@ export function judge(facts: RequestFacts, port: number): Judgement {
 }
 
 /** Cookies and stored settings belong to one origin: people are led to the canonical one. */
-const isVisited = (route: Route): boolean => route.name === "document" || route.name === "enter";
+const isVisited = (route: Route): boolean =>
+  route.name === "document" || route.name === "enter" || classOf(route) === "auth";
 
 /** Did a page of ours, or no page at all, send this? */
 function judgeSender(facts: RequestFacts, route: Route, port: number): Refusal | undefined {
@@ -91,7 +92,9 @@ function judgeSender(facts: RequestFacts, route: Route, port: number): Refusal |
     return ownSite(facts) && ownOrigin(facts, port) ? undefined : crossSite();
   }
   // A sign-in comes back from the identity provider, and anybody may link to a page of ours.
-  const open = openToLinks.has(classOf(route)) || facts.secFetchDest === "document";
+  // But nobody's link may sign a person out.
+  const linked = openToLinks.has(classOf(route)) || facts.secFetchDest === "document";
+  const open = linked && route.name !== "sign-out";
   return open || ownSite(facts) ? undefined : crossSite();
 }
 

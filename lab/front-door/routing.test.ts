@@ -68,4 +68,6 @@ test("the control API's routes carry what their path says", () => {
   expect(routeOf("/lab/ingest/envelope")).toEqual({ name: "ingest", upstream: "/api/1/envelope/" });
   expect(routeOf("/api/scenarios/db.n-plus-one")).toEqual({ name: "app" });
   expect(routeOf("/auth/login")).toEqual({ name: "auth" });
+  expect(routeOf("/auth/logout")).toEqual({ name: "sign-out" });
+  expect(routeOf("/lab/api/account")).toEqual({ name: "account" });
 });

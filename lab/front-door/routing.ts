@@ -1,6 +1,16 @@
 /** A route of the control API. */
 export type ControlRoute =
-  | { readonly name: "status" | "scenarios" | "runs" | "logs" | "sentry" | "metrics" | "events" }
+  | {
+      readonly name:
+        | "status"
+        | "scenarios"
+        | "runs"
+        | "logs"
+        | "sentry"
+        | "metrics"
+        | "events"
+        | "account";
+    }
   | { readonly name: "run" | "observations" | "evidence" | "insights"; readonly runId: string }
   | { readonly name: "trace"; readonly traceId: string }
   | { readonly name: "spans"; readonly traceId: string; readonly spanIds: string }
@@ -27,7 +37,7 @@ export type Route =
   /** Makes a one-time link of the token gate. */
   | { readonly name: "links" }
   /** The app's own routes, proxied. */
-  | { readonly name: "app" | "auth" }
+  | { readonly name: "app" | "auth" | "sign-out" }
   /** One-time link of the token gate. */
   | { readonly name: "enter"; readonly token: string }
   /** A path the page's own router knows: answered with the page. */
@@ -50,7 +60,9 @@ const fixed = new Map<string, Route>([
   ["/lab/api/red", { name: "red" }],
   ["/lab/api/store", { name: "store" }],
   ["/lab/api/events", { name: "events" }],
+  ["/lab/api/account", { name: "account" }],
   ["/lab/api/links", { name: "links" }],
+  ["/auth/logout", { name: "sign-out" }],
   ["/lab/ingest/v1/traces", { name: "ingest", upstream: "/v1/traces" }],
   ["/lab/ingest/v1/logs", { name: "ingest", upstream: "/v1/logs" }],
   ["/lab/ingest/v1/metrics", { name: "ingest", upstream: "/v1/metrics" }],
@@ -89,7 +101,7 @@ const patterns: readonly (readonly [RegExp, (match: readonly string[]) => Route]
 ];
 
 /** Paths below these belong to the page's router. */
-const documents = /^\/(?:$|(?:scenarios|runs?|traces)(?:\/[\w.~-]+)*\/?$|services\/?$)/;
+const documents = /^\/(?:$|(?:scenarios|runs?|compare|traces)(?:\/[\w.~-]+)*\/?$|services\/?$)/;
 
 /** Dot segments, encoded slashes and control characters: never a path of ours, and never passed on. */
 const evasive = /(?:^|\/)(?:\.|%2e){1,2}(?:\/|$)|\\|%5c|%2f|%00|\/\//i;
@@ -131,6 +143,7 @@ export function classOf(route: Route): RouteClass {
     case "sentry":
     case "metrics":
     case "events":
+    case "account":
     case "service-log":
     case "service-action":
       return "control";
@@ -139,6 +152,7 @@ export function classOf(route: Route): RouteClass {
     case "app":
       return "app";
     case "auth":
+    case "sign-out":
       return "auth";
     case "enter":
     case "document":
@@ -164,8 +178,6 @@ export function methodsOf(route: Route): readonly string[] {
       return [...reading, "POST", "PUT", "PATCH", "DELETE"];
     case "pin":
       return ["POST", "DELETE"];
-    case "auth":
-      return [...reading, "POST"];
     case "health":
     case "status":
     case "scenarios":
@@ -180,13 +192,16 @@ export function methodsOf(route: Route): readonly string[] {
     case "sentry":
     case "metrics":
     case "events":
+    case "account":
     case "service-log":
     case "document":
     case "file":
     case "unknown":
       return reading;
+    case "auth":
+    case "sign-out":
     case "enter":
-      // A preview that only asks for the headers must not use the link up.
+      // A preview that only asks for the headers must not use the link up, nor sign anybody out.
       return ["GET"];
   }
 }

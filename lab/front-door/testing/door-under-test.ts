@@ -36,7 +36,11 @@ export interface Answer {
 
 /** Headers of a write by a program. */
 export const writing = { "content-type": "application/json", "x-lab-csrf": "1" } as const;
-export const secrets = { doorSecret: "door-secret-value", ticketKey: "ticket-key-value" };
+export const secrets = {
+  doorSecret: "door-secret-value",
+  ticketKey: "ticket-key-value",
+  userPassword: "user-password-value",
+};
 
 const answering: AppHandler = (_request, response) => response.end("the app");
 
