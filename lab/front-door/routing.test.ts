@@ -12,6 +12,7 @@ describe("addresses of the page", () => {
     `/runs/${runId}`,
     `/run/${runId}`,
     "/traces/4bf92f3577b34da6a3ce929d0e0e4736",
+    "/compare/0mws577kw00087urj72vkqd1n1/0mws577by000kb5p0osbhx0y3x",
     "/services",
     "/services/",
   ])("%s is answered with the page", (path) => {

@@ -17,6 +17,7 @@ const places: readonly Place[] = [
   { view: "traces", traceId: null, ...noFocus },
   { view: "traces", traceId, ...noFocus },
   { view: "services" },
+  { view: "compare", left: "01kabcdefghjkmnpqrstvwxyz0", right: "01kabcdefghjkmnpqrstvwxyz1" },
 ];
 
 test.each(places.map((place) => [hrefOf(place), place] as const))(

@@ -3,6 +3,8 @@ export type Place =
   | { readonly view: "scenarios"; readonly scenario: string | null }
   | { readonly view: "runs" }
   | ({ readonly view: "run"; readonly runId: string } & TraceFocus)
+  /** Two runs side by side. */
+  | { readonly view: "compare"; readonly left: string; readonly right: string }
   | ({ readonly view: "traces"; readonly traceId: string | null } & TraceFocus)
   | { readonly view: "services" }
   | { readonly view: "unknown"; readonly path: string };
@@ -24,6 +26,10 @@ export const noFocus: TraceFocus = { trace: null, span: null, window: null };
 export function placeOf(url: URL): Place {
   const [first, second, ...rest] = url.pathname.split("/").filter(Boolean).map(decode);
   const unknown: Place = { view: "unknown", path: url.pathname };
+  const [third] = rest;
+  if (first === "compare" && second !== undefined && third !== undefined && rest.length === 1) {
+    return { view: "compare", left: second, right: third };
+  }
   if (rest.length > 0) return unknown;
   switch (first) {
     case undefined:
@@ -52,6 +58,8 @@ export function hrefOf(place: Place): string {
       return "/runs";
     case "run":
       return `/runs/${encodeURIComponent(place.runId)}${queryOf(place)}`;
+    case "compare":
+      return `/compare/${encodeURIComponent(place.left)}/${encodeURIComponent(place.right)}`;
     case "traces":
       return place.traceId === null
         ? "/traces"
