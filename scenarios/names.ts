@@ -84,6 +84,9 @@ export const header = {
   traceResponse: "traceresponse",
 } as const;
 
+/** Key in Valkey with the settings, as JSON, that a run has to put back. */
+export const valkeyLimitsKey = "lab:limits";
+
 /** Span name of the driver's root, e.g. `scenario.run db.n-plus-one`. */
 export const rootSpanName = (scenarioId: string): string => `scenario.run ${scenarioId}`;
 

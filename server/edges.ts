@@ -8,6 +8,7 @@ import { openOrderEvents } from "./orders/order-events.ts";
 import { reportHandled } from "./report.ts";
 import { openSignIn, type SignIn } from "./sign-in/sign-in.ts";
 import { openValkey, type Valkey } from "./valkey/client.ts";
+import { restoreLimits } from "./valkey/limits.ts";
 import { openVisitors } from "./visitor/visitor.ts";
 
 /** What the app talks to besides its database, as scenarios and routes use it. */
@@ -22,6 +23,7 @@ export type Edges = Pick<ServeContext<unknown>, "cache" | "objects" | "orderEven
 export function openEdges(env: ServerEnv, http: ServeContext<unknown>["http"]): Edges {
   const objects = openObjectStore(s3AddressOf(env.s3Endpoint), env.s3Bucket);
   const valkey = openReportingValkey(env.valkeyUrl);
+  valkey.client.once("ready", () => void restoreLimits(valkey.client).catch(() => undefined));
   const signIn = openSignIn(env, valkey);
   return {
     cache: openCache(valkey),

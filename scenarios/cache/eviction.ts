@@ -1,5 +1,6 @@
 import type { Redis } from "iovalkey";
 import { defineScenario, integer } from "../define.ts";
+import { valkeyLimitsKey } from "../names.ts";
 
 /** Characters of one value; with its bookkeeping about 112 KiB of Valkey's memory. */
 const valueLength = 100_000;
@@ -12,18 +13,21 @@ async function usedMemory(client: Redis): Promise<number> {
   return Number(/^used_memory:(\d+)/m.exec(await client.info("memory"))?.[1]);
 }
 
-/** Sets what the server is configured to; returns what it was. */
-async function configure(
-  client: Redis,
-  settings: Readonly<Record<string, string>>,
-): Promise<Readonly<Record<string, string>>> {
-  const before: Record<string, string> = {};
-  for (const [name, value] of Object.entries(settings)) {
-    const [, old = ""] = (await client.config("GET", name)) as string[];
-    before[name] = old;
-    await client.config("SET", name, value);
+type Settings = Readonly<Record<string, string>>;
+
+async function configure(client: Redis, settings: Settings): Promise<void> {
+  for (const [name, value] of Object.entries(settings)) await client.config("SET", name, value);
+}
+
+/** What the limits are, also noted where the app finds it if it ends before they are put back. */
+async function noteLimits(client: Redis): Promise<Settings> {
+  const limits: Record<string, string> = {};
+  for (const name of ["maxmemory", "maxmemory-policy"]) {
+    const [, value = ""] = (await client.config("GET", name)) as string[];
+    limits[name] = value;
   }
-  return before;
+  await client.set(valkeyLimitsKey, JSON.stringify(limits));
+  return limits;
 }
 
 export default defineScenario({
@@ -69,11 +73,12 @@ Teams size the memory by the working set, give values a time to live, store less
     const limitTo = (bytes: number, policy: string) =>
       configure(client, { "maxmemory-policy": policy, maxmemory: String(Math.round(bytes)) });
 
-    let before: Readonly<Record<string, string>> | undefined;
+    let before: Settings | undefined;
     try {
       if (mode !== "control") {
         const room = mode === "fix" ? 2 * wanted : params.limitMb * mib;
-        before = await limitTo((await usedMemory(client)) + room, "volatile-ttl");
+        before = await noteLimits(client);
+        await limitTo((await usedMemory(client)) + room, "volatile-ttl");
       }
       await readAll();
       await readAll();
@@ -88,7 +93,10 @@ Teams size the memory by the working set, give values a time to live, store less
       log.info({ keys: keys.length }, "catalogue read twice");
       return { keys: keys.length };
     } finally {
-      if (before !== undefined) await configure(client, before);
+      if (before !== undefined) {
+        await configure(client, before);
+        await client.del(valkeyLimitsKey);
+      }
       await cache.forget(...keys, `eviction:${runId}:last`);
     }
   },
