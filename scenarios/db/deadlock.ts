@@ -3,6 +3,9 @@ import { SpanStatusCode } from "@opentelemetry/api";
 import { defineScenario, integer } from "../define.ts";
 import { attribute } from "../names.ts";
 
+/** Before another attempt, at least; different for each, so that two victims do not meet again. */
+const backoffMs = 5;
+
 const isDeadlock = (error: unknown): boolean =>
   (error as { readonly code?: unknown } | null)?.code === "40P01";
 
@@ -61,6 +64,7 @@ Retrying the whole transaction is right, since the database has rolled it back. 
           if (!isDeadlock(error) || attempt > retries) throw error;
           victims += 1;
           log.warn({ err: error, [attribute.retryAttempt]: attempt }, "deadlock, trying again");
+          await pause(backoffMs * (1 + Math.random()));
         }
       }
     };

@@ -6,6 +6,8 @@ import { attribute } from "../names.ts";
 
 /** By how much the holder outlasts the time limit of the fix, at least. */
 const outlastsMs = 300;
+/** Before a second attempt, at least: all at once they would queue again. */
+const backoffMs = 10;
 
 const isLocked = (error: unknown): boolean =>
   (error as { readonly code?: unknown } | null)?.code === "55P03";
@@ -97,6 +99,7 @@ Teams keep transactions short and free of calls to others. They also set \`lock_
         log.warn({ err: error, lockTimeoutMs }, "row is locked, coming again later");
         report(error);
         await holding;
+        await pause(backoffMs * (1 + Math.random()));
         await change(sql, 2);
       }
     });

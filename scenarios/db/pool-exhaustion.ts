@@ -114,10 +114,10 @@ A bigger pool only moves the limit, up to the one of the database. Teams take th
     },
     {
       signal: "order",
-      first: { name: "db.pool.acquire", status: "unset" },
+      first: { name: "db.pool.acquire", status: "error" },
       relation: "before",
       second: { name: "SELECT products" },
-      why: "The wait ends where the query begins: the two add up to what the caller feels.",
+      why: "Who gave up never reached the database: its first query comes after all of them.",
       hint: "When they overlap, the query span was opened before there was a connection.",
     },
     {
