@@ -60,6 +60,7 @@ export const metric = {
     TTFB: "web_vital_ttfb_seconds",
   },
   telemetryDropped: "lab_telemetry_dropped_total",
+  telemetryQueued: "lab_telemetry_queued",
   componentRestarts: "lab_component_restarts_total",
   outboundCalls: "lab_outbound_calls_total",
   circuitTransitions: "lab_circuit_transitions_total",
@@ -92,3 +93,13 @@ export const rootSpanName = (scenarioId: string): string => `scenario.run ${scen
 
 /** Span name around `serve`, inside the server's request span. */
 export const serveSpanName = (scenarioId: string): string => `scenario ${scenarioId}`;
+
+/**
+ * A value that looks like a secret and is none: planted in one place of one run, to be searched for
+ * afterwards. @param place letters only.
+ */
+export const canaryOf = (place: string, runId: string): string => `canary-${place}-${runId}`;
+
+/** Whether a text holds a canary of this run. */
+export const holdsCanary = (text: string, runId: string): boolean =>
+  text.includes(`-${runId}`) && new RegExp(`canary-[a-z]+-${runId}`).test(text);

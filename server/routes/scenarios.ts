@@ -16,6 +16,7 @@ import { log } from "../log.ts";
 import { reportHandled } from "../report.ts";
 import { runAttributes, withRunBaggage } from "../telemetry/run-baggage.ts";
 import { serverSpans } from "../telemetry/server-span.ts";
+import { spareCanaries } from "../telemetry/spared-canaries.ts";
 import { usedTickets } from "./used-tickets.ts";
 import { openWorkload } from "./workload.ts";
 
@@ -47,6 +48,9 @@ export function scenarioRoutes(router: Router, host: ScenarioHost): void {
       });
     }
     const ticket = admit(ctx, scenario, host.ticketKey, used);
+    if (ticket.mode === "control") {
+      spareCanaries(ticket.runId, scenario.timeoutMs ?? defaultTimeoutMs);
+    }
     const run = withRunBaggage(context.active(), ticket);
     serverSpans.of(ctx.req)?.setAttributes(runAttributes(run));
     Sentry.getIsolationScope().setTags({

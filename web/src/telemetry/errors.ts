@@ -1,7 +1,7 @@
 import { context, type SpanContext, trace } from "@opentelemetry/api";
 import { type Breadcrumb, captureException, flush, getCurrentScope, init } from "@sentry/svelte";
 import { traceService } from "#scenarios/names.ts";
-import { redactUrl } from "./redact.ts";
+import { redactText, redactUrl } from "./redact.ts";
 
 /** Integrations that would hide repeated runs of one fault, or send sessions nobody reads. */
 const unwanted = new Set(["Dedupe", "BrowserSession"]);
@@ -17,6 +17,10 @@ export function startSentry(tunnel: string, release: string): void {
     integrations: (defaults) => defaults.filter(({ name }) => !unwanted.has(name)),
     beforeSend: (event) => {
       if (event.request?.url !== undefined) event.request.url = redactUrl(event.request.url);
+      for (const exception of event.exception?.values ?? []) {
+        if (exception.value !== undefined) exception.value = redactText(exception.value);
+      }
+      if (event.message !== undefined) event.message = redactText(event.message);
       return event;
     },
     beforeBreadcrumb: redactBreadcrumb,
@@ -51,6 +55,7 @@ export function reportError(error: unknown): void {
 
 function redactBreadcrumb(breadcrumb: Breadcrumb): Breadcrumb | null {
   const data = breadcrumb.data;
+  if (breadcrumb.message !== undefined) breadcrumb.message = redactText(breadcrumb.message);
   for (const key of ["url", "from", "to"]) {
     if (typeof data?.[key] === "string") data[key] = redactUrl(data[key]);
   }

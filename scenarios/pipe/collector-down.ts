@@ -1,0 +1,158 @@
+import { choice, defineScenario, integer, proxy } from "../define.ts";
+
+export default defineScenario({
+  id: "pipe.collector-down",
+  title: "The collector is away",
+  summary:
+    "Telemetry has nowhere to go for a while: the app must not notice, and nothing may be lost.",
+  story: `The collector restarts, or the network to it is cut. For some seconds the app's spans and log lines have nowhere to go: connections are refused, or, which is worse, accepted and never answered. Meanwhile the app serves requests as always.
+
+Nothing of it shows in the trace afterwards, and that is the point: every span of the run is there, only later. What shows it while it lasts is a number of the app's own: how many spans wait to be delivered. It rises with every request and falls to zero when the collector is back. The counter of dropped telemetry does not move, and no request takes longer than usual.
+
+Out of the box the OpenTelemetry SDK does not do this: its batch processor forgets a batch whose export failed after a few tries, so that twenty seconds without a collector lose half of the spans. Teams put a bounded queue with retries in front of the exporter, or run a collector agent beside the app; and they watch the queue and the drops, because telemetry that is lost in silence is missed when it is needed most.`,
+  params: {
+    how: choice({ label: "What the app sees", default: "refused", options: ["refused", "hangs"] }),
+    seconds: integer({ label: "Outage", default: 2, min: 1, max: 5, unit: "s" }),
+    requests: integer({ label: "Requests meanwhile", default: 10, min: 5, max: 50, step: 5 }),
+  },
+  modes: ["fault", "control"],
+  leases: ["metrics"],
+  timeoutMs: 15_000,
+  faults: ({ how, seconds }) => [
+    how === "hangs"
+      ? proxy("collector").hang({ forMs: seconds * 1_000 })
+      : proxy("collector").down({ forMs: seconds * 1_000 }),
+  ],
+  async serve({ params, http, log, signal }) {
+    const { requests, seconds } = params;
+    // The last request is served while the outage lasts, however long the others took.
+    const everyMs = (seconds * 1_000 * 0.8) / requests;
+    for (let sent = 0; sent < requests && !signal.aborted; sent++) {
+      await http(`/api/orders/${sent + 1}`);
+      await new Promise((resolve) => setTimeout(resolve, everyMs));
+    }
+    log.info({ requests }, "requests served");
+    return { requests };
+  },
+  expect: [
+    {
+      signal: "metric",
+      name: "lab_telemetry_queued",
+      labels: { signal: "span" },
+      max: { gte: "${params.requests}" },
+      why: "While the collector is away spans pile up in the app: at least one for every request.",
+      hint: "A queue that stays empty means that spans went out, or were given up, during the outage.",
+    },
+    {
+      signal: "metric",
+      name: "lab_telemetry_queued",
+      labels: { signal: "span" },
+      max: { lt: "${params.requests}" },
+      modes: ["control"],
+      why: "With a collector spans go out as soon as their request ends.",
+      hint: "Look at the store's row: if it does not answer, spans wait.",
+    },
+    {
+      signal: "span",
+      select: {
+        name: "GET /api/orders/:id",
+        service: "lab-server",
+        kind: "server",
+        status: "unset",
+      },
+      count: "${params.requests}",
+      modes: ["fault", "control"],
+      why: "Every request left its server span, those during the outage too.",
+      hint: "Missing spans were dropped: look at lab_telemetry_dropped_total and its reason.",
+    },
+    {
+      signal: "span",
+      select: {
+        name: "SELECT orders",
+        kind: "client",
+        descendantOf: { name: "GET /api/orders/:id" },
+      },
+      count: "${params.requests}",
+      modes: ["fault", "control"],
+      why: "Whole traces arrive, not only their upper spans.",
+      hint: "A request without its query means that a batch was lost in between.",
+    },
+    {
+      signal: "span",
+      select: { name: "GET /api/orders/:id", service: "lab-server", kind: "server" },
+      every: { durationMs: { lt: 500 } },
+      modes: ["fault", "control"],
+      why: "The app's latency stays flat: nobody who asks the shop waits for its telemetry.",
+      hint: "A slow request during the outage means that an export is awaited inside it.",
+    },
+    {
+      signal: "metric",
+      name: "lab_telemetry_dropped_total",
+      delta: 0,
+      modes: ["fault", "control"],
+      why: "Nothing was lost: the queue is larger than the outage.",
+      hint: "The label says why: queue_full, rejected or shutdown.",
+    },
+    {
+      signal: "metric",
+      name: "lab_telemetry_queued",
+      returnsTo: "baseline",
+      modes: ["fault", "control"],
+      why: "After the outage the queue is as empty as before.",
+      hint: "What still waits was not delivered: the collector is away, or refuses it.",
+    },
+    {
+      signal: "metric",
+      name: "http_server_request_duration_seconds_count",
+      labels: { http_route: "/api/orders/:id", http_response_status_code: "200" },
+      delta: "${params.requests}",
+      modes: ["fault", "control"],
+      why: "Metrics are read from the app, not sent by it: they count on while the collector is away.",
+      hint: "A missing request failed; look for its span.",
+    },
+    {
+      signal: "log",
+      service: "lab-server",
+      severity: "info",
+      body: "requests served",
+      attributes: { requests: "${params.requests}" },
+      count: 1,
+      correlated: true,
+      modes: ["fault", "control"],
+      why: "Log lines wait for the collector as spans do, and keep their trace id.",
+      hint: "Logs have a queue of their own: look at lab_telemetry_dropped_total with signal=log.",
+    },
+    {
+      signal: "sentry",
+      item: "event",
+      count: 0,
+      modes: ["fault", "control"],
+      why: "A collector that is away is no error of the app.",
+      hint: "Whoever reports failed exports as errors gets one event per batch during every outage.",
+    },
+    {
+      signal: "answer",
+      status: 200,
+      modes: ["fault", "control"],
+      why: "The user notices nothing.",
+      hint: "Open the trace: something else failed.",
+    },
+    {
+      signal: "component",
+      component: "server",
+      restarts: 0,
+      modes: ["fault", "control"],
+      why: "An app does not fall over because nobody takes its telemetry.",
+      hint: "Its log says why it ended.",
+    },
+    {
+      signal: "trace",
+      traces: 1,
+      roots: 1,
+      orphans: 0,
+      modes: ["fault", "control"],
+      why: "Once all has arrived, the trace is as whole as any other.",
+      hint: "An orphan means that a span above it was lost in the outage.",
+    },
+  ],
+});
