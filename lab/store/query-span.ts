@@ -18,12 +18,15 @@ export interface StoredSpan extends QuerySpan {
   readonly start: number;
   readonly durationNs: number;
   readonly isError: boolean;
+  /** It names no parent. */
+  readonly isRoot: boolean;
 }
 
 export interface StoredTrace {
   readonly traceId: string;
   readonly spans: readonly StoredSpan[];
-  readonly root: StoredSpan;
+  /** Earliest span that names no parent; undefined while none has come. */
+  readonly root: StoredSpan | undefined;
   readonly start: number;
   readonly durationNs: number;
 }
@@ -58,7 +61,7 @@ export function traceReader(index: StoreIndex): (trace: number) => StoredTrace |
   return (trace) => {
     const spans = new Map<number, StoredSpan>();
     const children = new Map<number, StoredSpan[]>();
-    const nested = lazily(() => nestedSets([...spans.values()], whole));
+    const nested = lazily(() => nestedSets([...spans.values()], children));
     const whole = lazily(() => summary(index.traces.hex(trace), [...spans.values()]));
 
     function makeSpan(row: number): StoredSpan {
@@ -88,11 +91,12 @@ export function traceReader(index: StoreIndex): (trace: number) => StoredTrace |
         service: index.services.text(columns.service[at] as number) ?? "",
         durationNs: columns.duration[at] as number,
         isError: columns.status[at] === 2,
+        isRoot: (parentHigh | parentLow) === 0,
         get parent() {
-          return spans.get(parentRow);
+          return nested().has(row) ? spans.get(parentRow) : undefined;
         },
         get children() {
-          return children.get(row) ?? [];
+          return nested().has(row) ? (children.get(row) ?? []) : [];
         },
         attribute: (scopeName, name) => attributeValues(scopeName, name),
         intrinsic,
@@ -132,9 +136,9 @@ export function traceReader(index: StoreIndex): (trace: number) => StoredTrace |
           case "traceDuration":
             return [whole().durationNs];
           case "rootName":
-            return [whole().root.name];
+            return [whole().root?.name ?? ""];
           case "rootServiceName":
-            return [whole().root.service];
+            return [whole().root?.service ?? ""];
           case "childCount":
             return [self.children.length];
           case "nestedSetLeft":
@@ -192,13 +196,11 @@ const hex = (ids: Uint32Array, at: number): string =>
 function summary(traceId: string, spans: readonly StoredSpan[]): StoredTrace {
   let start = Number.POSITIVE_INFINITY;
   let end = Number.NEGATIVE_INFINITY;
-  let root = spans[0] as StoredSpan;
+  let root: StoredSpan | undefined;
   for (const span of spans) {
     start = Math.min(start, span.start);
     end = Math.max(end, span.start + span.durationNs);
-    const isRoot = span.parent === undefined;
-    const rootIsRoot = root.parent === undefined;
-    if (isRoot && (!rootIsRoot || span.start < root.start)) root = span;
+    if (span.isRoot && (root === undefined || span.start < root.start)) root = span;
   }
   return { traceId, spans, root, start, durationNs: end - start };
 }
@@ -210,15 +212,17 @@ interface NestedSet {
   nestedSetParent: number;
 }
 
-/** Numbers the tree so that a descendant's numbers lie between its ancestor's. */
+/**
+ * Numbers the trees so that a descendant's numbers lie between its ancestor's. As in Tempo, what
+ * hangs on no root has no numbers and stands in no relation.
+ */
 function nestedSets(
   spans: readonly StoredSpan[],
-  trace: () => StoredTrace,
+  children: ReadonlyMap<number, readonly StoredSpan[]>,
 ): ReadonlyMap<number, NestedSet> {
   const sets = new Map<number, NestedSet>();
   let next = 1;
-  const roots = spans.filter((span) => span.parent === undefined);
-  if (roots.length === 0) roots.push(trace().root);
+  const roots = spans.filter(({ isRoot }) => isRoot);
   const open: { readonly span: StoredSpan; child: number }[] = [];
   const enter = (span: StoredSpan, parent: number): void => {
     sets.set(span.row, { nestedSetLeft: next++, nestedSetRight: 0, nestedSetParent: parent });
@@ -227,7 +231,7 @@ function nestedSets(
   for (const root of roots) {
     enter(root, -1);
     for (let top = open.at(-1); top !== undefined; top = open.at(-1)) {
-      const child = top.span.children[top.child++] as StoredSpan | undefined;
+      const child = children.get(top.span.row)?.[top.child++];
       const own = sets.get(top.span.row) as NestedSet;
       if (child === undefined) {
         own.nestedSetRight = next++;

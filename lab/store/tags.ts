@@ -87,7 +87,7 @@ export function tagValues(index: StoreIndex, tag: string): readonly TagValue[] {
   if (tag === "status") return statuses.map((value) => ({ type: "keyword", value }));
   if (tag === "kind") return kinds.map((value) => ({ type: "keyword", value }));
   const field = fieldOf(tag);
-  if (field === undefined) return [];
+  if (field === undefined || isCounted(field)) return [];
   const read = traceReader(index);
   const seen = new Set<number>();
   const found = new Map<string, TagValue>();
@@ -97,12 +97,17 @@ export function tagValues(index: StoreIndex, tag: string): readonly TagValue[] {
     seen.add(trace);
     for (const span of read(trace)?.spans ?? [])
       for (const value of fieldValues(field, span)) {
+        if (value === "") continue;
         found.set(`${typeof value} ${value}`, { type: typeOf(value), value: String(value) });
         if (found.size >= maxValues) return [...found.values()];
       }
   }
   return [...found.values()].sort((a, b) => (a.value < b.value ? -1 : 1));
 }
+
+/** Durations and numbers of the tree are as many as there are spans: Tempo lists none. */
+const isCounted = (field: FieldReference): boolean =>
+  field.node === "intrinsic" && /^(?:duration|int)$/.test(intrinsicTypes[field.name]);
 
 function fieldOf(tag: string): FieldReference | undefined {
   for (const text of [tag, `."${tag.replaceAll("\\", "\\\\").replaceAll('"', '\\"')}"`])

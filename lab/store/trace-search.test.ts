@@ -253,9 +253,10 @@ test("the older search parameters still work", async () => {
     (await store.get<SearchBody>(`/api/search?${query}`)).traces.map(({ traceID }) => traceID);
   expect(await find("minDuration=100ms")).toEqual([ids.shop]);
   expect(await find("maxDuration=100ms")).toEqual([ids.calm]);
+  // Each may hold on another span, as in Tempo.
   expect(
     await find(`tags=${encodeURIComponent('db.system.name=postgresql http.route="/orders"')}`),
-  ).toEqual([]);
+  ).toEqual([ids.shop]);
   expect(await find("tags=http.response.status_code%3D500")).toEqual([ids.shop]);
   expect(await find("")).toEqual([ids.calm, ids.shop]);
 });
@@ -327,8 +328,11 @@ test("a trace whose parents form a circle can be searched", async () => {
   await store.post("/v1/traces", JSON.stringify(traces(circle)), {
     "content-type": "application/json",
   });
-  for (const query of ["{} >> {}", "{} << {}", "{ nestedSetLeft > 0 }", '{ rootName = "work" }'])
-    expect((await search(query)).traces.map(({ traceID }) => traceID)).toContain(traceId);
+  for (const query of ["{} >> {}", "{} << {}", "{ nestedSetLeft > 0 }", "{} ~ {}"])
+    expect((await search(query)).traces.map(({ traceID }) => traceID)).not.toContain(traceId);
+  expect((await search("{ nestedSetLeft = 0 }")).traces.map(({ traceID }) => traceID)).toContain(
+    traceId,
+  );
 });
 
 test("no pattern keeps the store from answering", async () => {
@@ -350,4 +354,53 @@ test("no pattern keeps the store from answering", async () => {
   const { user } = process.threadCpuUsage(before);
   expect(user / 1000).toBeLessThan(5000);
   expect((await ask("(?=a)a"))[0]).toBe(400);
+});
+
+test("what an aggregate or a group came to stands beside its spans, as in Tempo", async () => {
+  const store = await openTestStore();
+  const traceId = newTraceId();
+  const at = (ns: number, name: string) =>
+    span({ traceId, name, startTimeUnixNano: "0", endTimeUnixNano: String(ns) });
+  await store.post("/v1/traces", tracesProtobuf([at(2_500_000, "a"), at(62_500_000_000, "b")]));
+  const notes = async (query: string): Promise<unknown> => {
+    const body = await store.get<{ traces: { spanSets: { attributes?: unknown }[] }[] }>(
+      `/api/search?q=${encodeURIComponent(query)}`,
+    );
+    return body.traces[0]?.spanSets.map(({ attributes }) => attributes);
+  };
+  const text = (key: string, stringValue: string): object => ({ key, value: { stringValue } });
+  expect(await notes("{}")).toEqual([undefined]);
+  expect(await notes("{} | count() > 1 | max(duration) > 1s")).toEqual([
+    [{ key: "count()", value: { intValue: "2" } }, text("max(duration)", "1m2.5s")],
+  ]);
+  expect(await notes("{} | min(duration) < 1s")).toEqual([[text("min(duration)", "2.5ms")]]);
+  expect(await notes("{} | avg(span:childCount) = 0")).toEqual([
+    [{ key: "avg(childCount)", value: { doubleValue: 0 } }],
+  ]);
+  expect(await notes("{} | by(name) | count() = 1")).toEqual([
+    [text("by(name)", "a"), { key: "count()", value: { intValue: "1" } }],
+    [text("by(name)", "b"), { key: "count()", value: { intValue: "1" } }],
+  ]);
+});
+
+test("spans that hang on no root stand in no relation, and the answer says the root is missing", async () => {
+  const store = await openTestStore();
+  const traceId = newTraceId();
+  const lost = span({ traceId, name: "lost", parentSpanId: "ab".repeat(8) });
+  const below = span({ traceId, name: "below", parentSpanId: lost.spanId });
+  await store.post("/v1/traces", tracesProtobuf([lost, below]));
+  const found = (query: string) =>
+    store.get<{ traces: { rootServiceName: string; spanSets: { matched: number }[] }[] }>(
+      `/api/search?q=${encodeURIComponent(query)}`,
+    );
+  expect((await found('{ name = "lost" } > { name = "below" }')).traces).toEqual([]);
+  const before = await found("{ nestedSetLeft = 0 }");
+  expect(before.traces).toMatchObject([
+    { rootServiceName: "<root span not yet received>", spanSets: [{ matched: 2 }] },
+  ]);
+  const root = span({ traceId, name: "root", spanId: "ab".repeat(8) });
+  await store.post("/v1/traces", tracesProtobuf([root, span({ traceId, name: "second root" })]));
+  expect((await found('{ name = "lost" } > { name = "below" }')).traces).toHaveLength(1);
+  expect((await found('{ name = "root" } ~ { name = "second root" }')).traces).toHaveLength(1);
+  expect((await found('{ name = "nobody" } !> { name = "below" }')).traces).toEqual([]);
 });

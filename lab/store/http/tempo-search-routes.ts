@@ -2,7 +2,13 @@ import type { StoredSpan } from "../query-span.ts";
 import type { Store, StoreIndex } from "../store.ts";
 import { tagNames, tagValues } from "../tags.ts";
 import { type FoundTrace, fieldKey, searchTraces, storedSpans } from "../trace-search.ts";
-import { type FoundSpanset, fieldValues, type Value } from "../traceql/evaluate.ts";
+import { formatDuration } from "../traceql/duration-text.ts";
+import {
+  type FoundSpanset,
+  fieldValues,
+  type SpansetNote,
+  type Value,
+} from "../traceql/evaluate.ts";
 import { parseDuration } from "../traceql/lexer.ts";
 import type { FieldReference } from "../traceql/syntax.ts";
 import { TraceqlError } from "../traceql/syntax.ts";
@@ -13,6 +19,13 @@ import type { Route } from "./route.ts";
 const defaultLimit = 20;
 const maxLimit = 1000;
 const defaultSpansPerSpanset = 3;
+
+/** What the older API calls these. */
+const oldNames: ReadonlyMap<string, string> = new Map([
+  ["root.name", "rootName"],
+  ["root.service.name", "rootServiceName"],
+  ["service.name", "resource.service.name"],
+]);
 
 /** Tempo's search and tags (https://grafana.com/docs/tempo/latest/api_docs/#search). */
 export function tempoSearchRoutes(store: Store): readonly Route[] {
@@ -59,7 +72,8 @@ export function tempoSearchRoutes(store: Store): readonly Route[] {
       method: "GET",
       path: /^\/api\/search\/tag\/([^/]+)\/values$/,
       handle: ({ response, params }) => {
-        const values = tagValues(index, decoded(params[0]));
+        const name = decoded(params[0]);
+        const values = tagValues(index, oldNames.get(name) ?? name);
         sendJson(response, { tagValues: values.map(({ value }) => value) });
       },
     },
@@ -102,7 +116,7 @@ function traceqlOf(query: URLSearchParams): string {
     const equals = tag.indexOf("=");
     const value = tag.slice(equals + 1);
     const text = value.startsWith('"') ? value : JSON.stringify(value);
-    conditions.push(tagCondition(tag.slice(0, equals), text));
+    conditions.push(`{ ${tagCondition(tag.slice(0, equals), text)} }`);
   }
   const duration = (name: string, operator: string): void => {
     const text = query.get(name);
@@ -111,11 +125,12 @@ function traceqlOf(query: URLSearchParams): string {
       throw new Refusal(400, "bad_query", `The query parameter ${name} is no duration.`, {
         hint: "Write it like 100ms or 1.5s.",
       });
-    conditions.push(`traceDuration ${operator} ${text}`);
+    conditions.push(`{ traceDuration ${operator} ${text} }`);
   };
   duration("minDuration", ">=");
   duration("maxDuration", "<=");
-  return `{ ${conditions.join(" && ")} }`;
+  // Any span may hold any of them.
+  return conditions.length === 0 ? "{}" : conditions.join(" && ");
 }
 
 function tagCondition(name: string, text: string): string {
@@ -124,8 +139,10 @@ function tagCondition(name: string, text: string): string {
   const quoted = `."${name.replaceAll("\\", "\\\\").replaceAll('"', '\\"')}"`;
   // The old search compares texts; attributes may be numbers or truth values.
   const bare = text.slice(1, -1);
-  const alsoTyped = /^(?:\d+(?:\.\d+)?|true|false)$/.test(bare) ? ` || ${quoted} = ${bare}` : "";
-  return `(${quoted} = ${text}${alsoTyped})`;
+  const values = /^(?:\d+(?:\.\d+)?|true|false)$/.test(bare) ? [text, bare] : [text];
+  return ["span", "resource"]
+    .flatMap((scope) => values.map((value) => `${scope}${quoted} = ${value}`))
+    .join(" || ");
 }
 
 function number(
@@ -151,23 +168,31 @@ function optionalNumber(query: URLSearchParams, name: string): number | undefine
 
 interface ServiceStats {
   readonly spanCount: number;
-  readonly errorCount: number;
+  /** Absent for none, as in protobuf's JSON. */
+  readonly errorCount?: number;
 }
+
+/** Tempo's words; Grafana shows them. */
+const rootMissing = "<root span not yet received>";
 
 function foundTrace(index: StoreIndex, { trace, sets, fields }: FoundTrace, spss: number): object {
   const spanSets = sets.map((set) => foundSet(index, set, fields, spss));
   // A service may be named `__proto__`.
   const services: Record<string, ServiceStats> = Object.create(null);
   for (const { service, isError } of trace.spans) {
-    const { spanCount, errorCount } = services[service] ?? { spanCount: 0, errorCount: 0 };
-    services[service] = { spanCount: spanCount + 1, errorCount: errorCount + (isError ? 1 : 0) };
+    const { spanCount, errorCount = 0 } = services[service] ?? { spanCount: 0 };
+    const errors = errorCount + (isError ? 1 : 0);
+    services[service] = {
+      spanCount: spanCount + 1,
+      ...(errors === 0 ? {} : { errorCount: errors }),
+    };
   }
   return {
     traceID: trace.traceId,
-    rootServiceName: trace.root.service,
-    rootTraceName: trace.root.name,
+    rootServiceName: trace.root?.service ?? rootMissing,
+    ...(trace.root === undefined ? {} : { rootTraceName: trace.root.name }),
     startTimeUnixNano: unixNano(index, trace.start),
-    durationMs: Math.floor(trace.durationNs / 1e6),
+    ...(trace.durationNs < 1e6 ? {} : { durationMs: Math.floor(trace.durationNs / 1e6) }),
     spanSet: spanSets[0],
     spanSets,
     serviceStats: services,
@@ -185,8 +210,23 @@ function foundSet(
   return {
     spans: shown.map((span) => foundSpan(index, span, fields)),
     matched: spans.length,
-    ...(set.by === undefined ? {} : { attributes: [{ key: "by", value: anyValue(set.by) }] }),
+    ...(set.notes.length === 0
+      ? {}
+      : {
+          attributes: set.notes.map((note) => ({ key: note.key, value: noteValue(note) })),
+        }),
   };
+}
+
+function noteValue({ value, type }: SpansetNote): object {
+  switch (type) {
+    case "duration":
+      return { stringValue: formatDuration(Number(value)) };
+    case "float":
+      return { doubleValue: value };
+    case "as it is":
+      return anyValue(value);
+  }
 }
 
 /** Told by fields of their own. */

@@ -1,3 +1,4 @@
+import { textOfExpression, typeOfExpression } from "./expression-text.ts";
 import type {
   Arithmetic,
   AttributeScope,
@@ -30,8 +31,15 @@ export interface QuerySpan {
 /** Spans of one trace that a query found together. */
 export interface FoundSpanset {
   readonly spans: readonly QuerySpan[];
-  /** Value that `by` grouped them under. */
-  readonly by: Value | undefined;
+  /** What the pipeline computed of them: values of aggregates and of `by`, in its order. */
+  readonly notes: readonly SpansetNote[];
+}
+
+export interface SpansetNote {
+  /** As written in the query, e.g. `avg(duration)` or `by(name)`. */
+  readonly key: string;
+  readonly value: Value;
+  readonly type: "duration" | "float" | "as it is";
 }
 
 /** Runs a checked query over the spans of one trace. Empty when the trace does not match. */
@@ -39,7 +47,7 @@ export function evaluateTraceql(
   pipeline: Pipeline,
   spans: readonly QuerySpan[],
 ): readonly FoundSpanset[] {
-  return runPipeline(pipeline, [{ spans, by: undefined }]);
+  return runPipeline(pipeline, [{ spans, notes: [] }]);
 }
 
 function runPipeline(
@@ -60,15 +68,24 @@ function runStage(stage: Stage, sets: readonly FoundSpanset[]): readonly FoundSp
     case "pipeline":
       return runPipeline(stage, sets);
     case "scalarFilter":
-      return sets.filter(({ spans }) => {
+      return sets.flatMap((set) => {
+        const { spans, notes } = set;
         const left = scalarValue(stage.left, spans);
         const right = scalarValue(stage.right, spans);
-        return left !== undefined && right !== undefined && holds(stage.operator, left, right);
+        if (left === undefined || right === undefined) return [];
+        if (!holds(stage.operator, left, right)) return [];
+        if (stage.left.node !== "aggregate") return [set];
+        const { of } = stage.left;
+        const key = `${stage.left.function}(${of === undefined ? "" : textOfExpression(of)})`;
+        const isDuration = of !== undefined && typeOfExpression(of) === "duration";
+        const isAverage = stage.left.function === "avg";
+        const type = isDuration ? "duration" : isAverage ? "float" : "as it is";
+        return [{ spans, notes: [...notes, { key, value: left, type }] }];
       });
     case "by":
-      return sets.flatMap(({ spans }) => groupBy(stage.expression, spans));
+      return sets.flatMap((set) => groupBy(stage.expression, set));
     case "coalesce":
-      return [{ spans: union(sets.flatMap(({ spans }) => spans)), by: undefined }];
+      return [{ spans: union(sets.flatMap(({ spans }) => spans)), notes: [] }];
     case "select":
       return sets;
   }
@@ -76,7 +93,7 @@ function runStage(stage: Stage, sets: readonly FoundSpanset[]): readonly FoundSp
 
 const union = (spans: readonly QuerySpan[]): readonly QuerySpan[] => [...new Set(spans)];
 
-function groupBy(expression: FieldExpression, spans: readonly QuerySpan[]): FoundSpanset[] {
+function groupBy(expression: FieldExpression, { spans, notes }: FoundSpanset): FoundSpanset[] {
   const groups = new Map<Value | undefined, QuerySpan[]>();
   for (const span of spans) {
     const [value] = valuesOf(expression, span);
@@ -84,7 +101,12 @@ function groupBy(expression: FieldExpression, spans: readonly QuerySpan[]): Foun
     if (group === undefined) groups.set(value, [span]);
     else group.push(span);
   }
-  return [...groups].map(([by, group]) => ({ by, spans: group }));
+  const key = `by(${textOfExpression(expression)})`;
+  const type = typeOfExpression(expression) === "duration" ? "duration" : "as it is";
+  return [...groups].map(([value = "nil", group]) => ({
+    spans: group,
+    notes: [...notes, { key, value, type }],
+  }));
 }
 
 function runSpanset(set: Spanset, spans: readonly QuerySpan[]): readonly QuerySpan[] {
@@ -96,7 +118,7 @@ function runSpanset(set: Spanset, spans: readonly QuerySpan[]): readonly QuerySp
     case "combine":
       return combine(set.operator, runSpanset(set.left, spans), runSpanset(set.right, spans));
     case "pipeline":
-      return union(runPipeline(set, [{ spans, by: undefined }]).flatMap((found) => found.spans));
+      return union(runPipeline(set, [{ spans, notes: [] }]).flatMap((found) => found.spans));
   }
 }
 
@@ -112,7 +134,8 @@ function combine(
   const isPlain = sign !== "!" && sign !== "&";
   const relation = (isPlain ? operator : operator.slice(1)) as Relation;
   const related = relatedTo(relation, new Set(left));
-  if (sign === "!") return right.filter((span) => !related(span));
+  // Like Tempo: nothing is left out of a relation with nothing.
+  if (sign === "!") return left.length === 0 ? [] : right.filter((span) => !related(span));
   const found = right.filter(related);
   if (isPlain || found.length === 0) return found;
   // The union forms keep both ends of the relation.
@@ -145,16 +168,23 @@ function relatedTo(relation: Relation, left: ReadonlySet<QuerySpan>): (span: Que
       return (span) => ancestors.has(span);
     }
     case "~": {
-      const parents = new Map<QuerySpan, number>();
-      for (const { parent } of left)
+      const parents = new Map<QuerySpan | "root", number>();
+      for (const span of left) {
+        const parent = parentOf(span);
         if (parent !== undefined) parents.set(parent, (parents.get(parent) ?? 0) + 1);
+      }
       return (span) => {
-        const count = span.parent === undefined ? 0 : (parents.get(span.parent) ?? 0);
+        const parent = parentOf(span);
+        const count = parent === undefined ? 0 : (parents.get(parent) ?? 0);
         return count > (left.has(span) ? 1 : 0);
       };
     }
   }
 }
+
+/** Roots are each other's siblings; what hangs on no root has none. */
+const parentOf = (span: QuerySpan): QuerySpan | "root" | undefined =>
+  span.parent ?? (span.intrinsic("nestedSetParent")[0] === -1 ? "root" : undefined);
 
 /** Remembers the answer along each path, so that a deep trace is walked once. */
 function descendsFrom(left: ReadonlySet<QuerySpan>): (span: QuerySpan) => boolean {
