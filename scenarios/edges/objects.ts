@@ -5,6 +5,8 @@ export interface StoredObject {
   readonly bytes: number;
   readonly type: string;
   readonly etag: string;
+  /** Requests it took: the SDK tries again by itself. */
+  readonly attempts: number;
 }
 
 /** Calls of one run that the storage shall refuse with `503 SlowDown`. Understood by the stand-in only. */
@@ -25,11 +27,11 @@ export interface ThrottleOrder {
 export interface ObjectStore {
   readonly bucket: string;
   readonly get: (key: string) => Promise<StoredObject>;
-  readonly head: (key: string) => Promise<Pick<StoredObject, "bytes" | "type" | "etag">>;
+  readonly head: (key: string) => Promise<Omit<StoredObject, "body">>;
   readonly put: (key: string, body: string | Uint8Array, type: string) => Promise<void>;
   /** A link that lets whoever holds it read one object for so many seconds. Nobody is asked for it. */
   readonly downloadLink: (key: string, seconds: number) => Promise<string>;
-  /** Key of a product's image. */
+  /** Key of a product's image. The newest products, from 191 to 200, have none yet. */
   readonly imageKey: (productId: number) => string;
   /** Throttles until the returned function is called. @throws Error when the storage cannot do that. */
   readonly throttle: (order: ThrottleOrder) => Promise<() => Promise<void>>;

@@ -41,8 +41,10 @@ const described = (found: {
   readonly ContentLength?: number | undefined;
   readonly ContentType?: string | undefined;
   readonly ETag?: string | undefined;
+  readonly $metadata: { readonly attempts?: number | undefined };
 }) => ({
   bytes: found.ContentLength ?? 0,
   type: found.ContentType ?? "application/octet-stream",
   etag: found.ETag ?? "",
+  attempts: found.$metadata.attempts ?? 1,
 });

@@ -9,8 +9,11 @@ export const imageCount = 12;
 /** First and longest pause between two tries to reach the storage. */
 const [firstPauseMs, longestPauseMs] = [250, 5000];
 
+/** Newer products have a picture of their own, once somebody has taken it. */
+const lastWithPicture = 190;
+
 export const imageKey = (productId: number): string =>
-  `products/${1 + ((productId - 1) % imageCount)}.svg`;
+  `products/${productId > lastWithPicture ? productId : 1 + ((productId - 1) % imageCount)}.svg`;
 
 /** Marks a product's picture as one of a set: colour and shape follow from its number. */
 export function imageOf(number: number): string {

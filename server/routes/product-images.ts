@@ -3,6 +3,7 @@ import type Router from "@koa/router";
 import type { Sql } from "postgres";
 import type { ObjectStore } from "#scenarios/edges/objects.ts";
 import { AppError } from "../errors.ts";
+import { log } from "../log.ts";
 import { isMissing } from "../objects/product-images.ts";
 
 /** A link lives long enough for a page to be read. */
@@ -25,7 +26,7 @@ export function productImageRoutes(router: Router, sql: Sql, objects: ObjectStor
   };
   router.get("/api/products/:id/image", async function productImage(ctx) {
     const key = await keyOf(ctx.params.id);
-    const image = await objects.get(key).catch(asAnswer);
+    const image = await objects.get(key).catch((error) => asAnswer(error, key));
     ctx.type = image.type;
     ctx.length = image.bytes;
     ctx.etag = image.etag;
@@ -40,11 +41,12 @@ export function productImageRoutes(router: Router, sql: Sql, objects: ObjectStor
   });
 }
 
-function asAnswer(error: unknown): never {
+function asAnswer(error: unknown, key: string): never {
   if (isMissing(error)) {
+    log.info({ "aws.s3.key": key }, "product picture is missing");
     throw new AppError(404, "image_not_found", "This product has no picture.", {
       cause: error,
-      hint: "Pictures are put into the storage when the app starts: try again in a moment.",
+      hint: "The newest products get theirs later; the others when the app has reached its storage.",
     });
   }
   throw new AppError(503, "images_unavailable", "The pictures cannot be read now.", {

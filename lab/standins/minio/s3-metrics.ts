@@ -15,7 +15,7 @@ export interface S3Metrics {
 }
 
 /** APIs whose series are there from the start: a counter that appears with its first refusal shows no increase. */
-const known = ["GetObject", "HeadObject", "PutObject", "ListObjectsV2", "DeleteObject"] as const;
+const known = ["getobject", "headobject", "putobject", "listobjectsv2", "deleteobject"] as const;
 
 export function openMetrics(): S3Metrics {
   const requests = new Map<string, number>();

@@ -71,7 +71,7 @@ export async function openS3Server(options: S3ServerOptions): Promise<S3Server> 
       return;
     }
     const requestId = randomBytes(8).toString("hex").toUpperCase();
-    let api = "Unknown";
+    let api = "unknown";
     let request: S3Request | undefined;
     metrics.begin();
     response.once("close", () =>
@@ -84,12 +84,13 @@ export async function openS3Server(options: S3ServerOptions): Promise<S3Server> 
     try {
       request = readRequest(message);
       if (request.method === "OPTIONS") {
-        api = "Preflight";
+        api = "preflight";
         await send(message, response, preflight(request), requestId);
         return;
       }
       const operation = operationOf(request);
-      api = operation.name;
+      // As MinIO labels it.
+      api = operation.name.toLowerCase();
       const authorised = authorise(request, options.account, now());
       if (throttle.refuses(request)) throw new S3Error("SlowDown");
       if (message.headers.expect === "100-continue") response.writeContinue();
