@@ -29,9 +29,10 @@ export class Account {
 
   /** Reads how the last sign-in ended from the address, and takes it out of there. */
   arrive(): void {
-    this.outcome = outcomeOf(location.hash);
-    if (this.outcome !== undefined)
-      history.replaceState(history.state, "", location.pathname + location.search);
+    const outcome = outcomeOf(location.hash);
+    if (outcome === undefined) return;
+    this.outcome = outcome;
+    history.replaceState(history.state, "", location.pathname + location.search);
   }
 
   async refresh(): Promise<void> {
