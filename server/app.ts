@@ -9,6 +9,7 @@ import { measureRequests } from "./middleware/measure-requests.ts";
 import { traceResponse } from "./middleware/trace-response.ts";
 import { orderRoutes } from "./orders/routes.ts";
 import { reportHandled } from "./report.ts";
+import { customerExportRoute } from "./routes/customer-export.ts";
 import { productImageRoutes } from "./routes/product-images.ts";
 import { type ScenarioHost, scenarioRoutes } from "./routes/scenarios.ts";
 import { shopRoutes } from "./routes/shop.ts";
@@ -27,6 +28,7 @@ export function createApp(host: ScenarioHost & { readonly doorSecret: string }):
   productImageRoutes(router, host.sql, host.edges.objects);
   orderRoutes(router, { sql: host.sql, orderEvents: host.edges.orderEvents });
   signInRoutes(router, host.edges.signIn);
+  customerExportRoute(router, host.sql);
   scenarioRoutes(router, host);
   vitalsRoute(router);
 
