@@ -49,7 +49,7 @@ export function scenarioRoutes(router: Router, host: ScenarioHost): void {
     }
     const ticket = admit(ctx, scenario, host.ticketKey, used);
     if (ticket.mode === "control") {
-      spareCanaries(ticket.runId, scenario.timeoutMs ?? defaultTimeoutMs);
+      spareCanaries(ticket.runId);
     }
     const run = withRunBaggage(context.active(), ticket);
     serverSpans.of(ctx.req)?.setAttributes(runAttributes(run));

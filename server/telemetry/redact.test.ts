@@ -1,6 +1,8 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
+import { canaryOf } from "#scenarios/names.ts";
 import { createRedactor } from "./redact.ts";
+import { spareCanaries } from "./spared-canaries.ts";
 
 const { text, data } = createRedactor(["very-own-secret", "short"]);
 
@@ -93,4 +95,17 @@ test("a long text without secrets is no burden", () => {
   text(`${long}password=x${long}`);
   text(`"${long}" is not valid`);
   expect(performance.now() - startedAt).toBeLessThan(1000);
+});
+
+test("canaries of a spared run stay, other runs' and the process's own secrets do not", () => {
+  const [own, other] = ["01ky6h3w9t2v5x8z1b4d7f0gaa", "01ky6h3w9t2v5x8z1b4d7f0gbb"];
+  const kept = `password=${canaryOf("password", own)}`;
+  expect(text(kept)).toBe("password=REDACTED");
+  spareCanaries(own);
+  expect(text(kept)).toBe(kept);
+  expect(data({ password: canaryOf("password", own) })).toEqual({
+    password: canaryOf("password", own),
+  });
+  expect(text(`password=${canaryOf("password", other)}`)).toBe("password=REDACTED");
+  expect(text(`${kept} very-own-secret`)).toBe(`${kept} REDACTED`);
 });

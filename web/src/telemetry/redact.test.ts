@@ -1,5 +1,6 @@
 import { expect, test } from "vitest";
-import { redactUrl } from "./redact.ts";
+import { canaryOf } from "#scenarios/names.ts";
+import { redactText, redactUrl, spareCanaries } from "./redact.ts";
 
 test.each([
   [
@@ -20,4 +21,25 @@ test.each([
   ["http://[broken", "http://[broken"],
 ])("%s becomes %s", (url, redacted) => {
   expect(redactUrl(url)).toBe(redacted);
+});
+
+test.each([
+  [
+    "could not open https://b.local/k?X-Amz-Signature=abc&v=1 twice",
+    "could not open https://b.local/k?X-Amz-Signature=REDACTED&v=1 twice",
+  ],
+  ["401 for Bearer abcd.efgh", "401 for Bearer REDACTED"],
+  ["refresh_token=abc, page 2", "refresh_token=REDACTED, page 2"],
+  ["a cookie is a small text", "a cookie is a small text"],
+])("a text %s becomes %s", (text, redacted) => {
+  expect(redactText(text)).toBe(redacted);
+});
+
+test("only the canaries of a spared run stay", () => {
+  const [own, other] = ["01ky6h3w9t2v5x8z1b4d7f0gaa", "01ky6h3w9t2v5x8z1b4d7f0gbb"];
+  spareCanaries(own);
+  const [kept, hidden] = [own, other].map((runId) => `token=${canaryOf("page", runId)}`);
+  expect(redactText(kept ?? "")).toBe(kept);
+  expect(redactText(hidden ?? "")).toBe("token=REDACTED");
+  expect(redactText(`token=${own}`)).toBe("token=REDACTED");
 });
