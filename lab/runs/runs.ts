@@ -108,6 +108,8 @@ export function openRuns(options: RunsOptions): Runs {
     const broken = faults.map(brokenService);
     const disrupted = [...new Set([...(scenario.leases ?? []).filter(isService), ...broken])];
     const endLeases = disrupted.map((id) => system.leaseCrashes(id));
+    // What was away before the run is not waited for after it.
+    const awaited = disrupted.filter(isReady);
     const endAll = (): void => {
       for (const endLease of endLeases) endLease();
       release();
@@ -133,7 +135,7 @@ export function openRuns(options: RunsOptions): Runs {
       deadline: startedAt + timeoutMs + deadlineMarginMs,
       expect: scenario.expect,
       ...{ source, metrics, onChange },
-      recovered: () => !ended.active() && disrupted.every(isReady),
+      recovered: () => !ended.active() && awaited.every(isReady),
       compare: async () => differences(before, await snapshot(), disturbed),
       onDriven: ended.driverEnded,
       onEnd: () => {

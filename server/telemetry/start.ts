@@ -22,6 +22,7 @@ import { sendSoon } from "./log-delivery.ts";
 import { trackOpenSpans } from "./open-spans.ts";
 import { otlpDelivery } from "./otlp.ts";
 import { countResends, isInsideOwnSpan } from "./outgoing-http.ts";
+import { exposeQueues } from "./queue-metrics.ts";
 import { createRedactor } from "./redact.ts";
 import { redactSpans } from "./redact-spans.ts";
 import { runBaggageToSpans } from "./run-baggage.ts";
@@ -50,6 +51,7 @@ export function startTelemetry(env: ServerEnv): void {
     new OTLPLogExporter({ url: `${env.otlpEndpoint}/v1/logs`, timeoutMillis: exportTimeoutMs }),
     (count, reason) => countDropped("log", count, reason),
   );
+  exposeQueues({ span: spans.size, log: logs.size });
   const openSpans = trackOpenSpans();
   const sampling = createSampling();
   const sdk = new NodeSDK({
