@@ -8,8 +8,6 @@ import { isAway, scrubCommandError } from "./failure.ts";
 
 /** A caller waits so long for a reply, or for a connection that is being made. */
 const patienceMs = 250;
-/** A connection that owes a reply for so long is given up, and another is made. */
-const silenceMs = 300;
 const firstBackoffMs = 25;
 const maxBackoffMs = 400;
 const probeEveryMs = 200;
@@ -69,9 +67,16 @@ export function openValkey(url: string, { onAway, onBack }: ValkeyEvents = {}): 
     isAway,
     probeEveryMs,
     probe: () =>
-      context.with(suppressTracing(ROOT_CONTEXT), () =>
-        client.status === "ready" ? client.ping() : Promise.reject(notConnected()),
-      ),
+      context.with(suppressTracing(ROOT_CONTEXT), async () => {
+        if (client.status !== "ready") throw notConnected();
+        try {
+          await client.ping();
+        } catch (error) {
+          // Whatever holds up this connection, another may get through.
+          client.disconnect(true);
+          throw error;
+        }
+      }),
     ...(onAway === undefined ? {} : { onOpen: onAway }),
     ...(onBack === undefined ? {} : { onClose: onBack }),
   });
@@ -105,7 +110,6 @@ const driverOptions: RedisOptions & { readonly disconnectTimeout: number } = {
   lazyConnect: true,
   connectTimeout: patienceMs,
   commandTimeout: patienceMs,
-  socketTimeout: silenceMs,
   // How long a connection that was given up may linger before it is destroyed; the default is 2 s.
   disconnectTimeout: 100,
   // What cannot be sent now fails now: a queue would answer late, and grow without bound.

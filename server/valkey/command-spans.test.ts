@@ -105,3 +105,9 @@ test("durations are told by system, command and error", async () => {
     /db_client_operation_duration_seconds_count\{[^}]*db_system_name="redis",db_operation_name="INCR",db_collection_name="",error_type="ERR"/,
   );
 });
+
+test("a reply that came while this process was busy is taken, however late", async () => {
+  const reply = valkey.client.ping();
+  for (const until = performance.now() + 400; performance.now() < until; );
+  await expect(reply).resolves.toBe("PONG");
+});

@@ -67,13 +67,18 @@ function observe(command: Command, client: Redis): void {
     }
     return resolve(reply);
   };
-  command.reject = (cause) => {
-    const error = scrubCommandError(cause) as Error;
+  const refuse = (error: Error): void => {
     if (isFirst()) {
       measure(errorType(error));
       if (span !== undefined) fail(span, error);
     }
-    return reject(error);
+    reject(error);
+  };
+  command.reject = (cause) => {
+    const error = scrubCommandError(cause) as Error;
+    // After a stall of this process timers run before sockets are read: the reply may lie there.
+    if (errorType(error) === "COMMAND_TIMEOUT") setImmediate(refuse, error);
+    else refuse(error);
   };
 }
 
