@@ -109,7 +109,7 @@ test("a trace comes as columns, in order of start, parents by place", async () =
     },
     {
       spanId: orphan.spanId,
-      parent: -1,
+      parent: -2,
       start: 200_000_000,
       duration: 0,
       name: "GET",

@@ -10,7 +10,7 @@ import { spanRows } from "./trace-read.ts";
  * are 2.4 MB where OTLP/JSON is 99 MB. Spans are in order of their start.
  *
  *   "LABCOL02" | u32 bytes of JSON | u32 spans | JSON, filled up with spaces to a multiple of 8
- *   | span ids, 8 bytes each | i32 place of the parent, -1 for none here | u32 start | u32 duration
+ *   | span ids, 8 bytes each | i32 place of the parent, -1 for none, -2 for one not here | u32 start | u32 duration
  *   | u16 name | u8 source | u8 flags, in this order, each column whole
  *
  * All little-endian. Flags: kind + 8 × status + 32 when it has events + 64 when its times are more
@@ -75,8 +75,8 @@ export function traceColumns(index: StoreIndex, trace: number): Buffer | undefin
     ids.writeUInt32BE(columns.spanId[at * 2 + 1] as number, place * 8 + 4);
     const high = columns.parentId[at * 2] as number;
     const low = columns.parentId[at * 2 + 1] as number;
-    const parent = (high | low) === 0 ? 0 : index.spans.find(trace, high, low);
-    parents[place] = places.get(parent) ?? -1;
+    parents[place] =
+      (high | low) === 0 ? -1 : (places.get(index.spans.find(trace, high, low)) ?? -2);
     starts[place] = Math.floor(((columns.start[at] as number) - begin) / tickNs);
     durations[place] = Math.floor((columns.duration[at] as number) / tickNs);
     const name = columns.name[at] as number;

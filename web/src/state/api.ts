@@ -23,6 +23,10 @@ export async function getJson<T>(path: string, signal?: AbortSignal): Promise<T>
   return (await response.json()) as T;
 }
 
+/** GET with a preference for the kind of answer; look at its content type. @throws ApiError */
+export const getResponse = (path: string, accept: string, signal: AbortSignal): Promise<Response> =>
+  reach(path, { signal, headers: { accept } });
+
 /** POST to one of the lab's routes, with the headers its guard asks for. @throws ApiError */
 export async function postJson<T>(path: string, body: unknown = {}): Promise<T> {
   const response = await reach(path, {

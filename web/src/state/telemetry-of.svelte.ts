@@ -8,8 +8,9 @@ import {
   type SentryBody,
   type SentryItem,
 } from "#lab/api.ts";
+import { columnsType, decodeColumns } from "../trace/columns.ts";
 import { decodeTrace, type Trace } from "../trace/trace.ts";
-import { ApiError, apologyOf, getJson } from "./api.ts";
+import { ApiError, apologyOf, getJson, getResponse } from "./api.ts";
 import type { Lab, TelemetryEvent } from "./lab.svelte.ts";
 
 /** Which telemetry: that of a run, or of a trace by itself. */
@@ -78,8 +79,8 @@ export class TelemetryOf {
     const { traceId } = this.subject;
     if (traceId === null) return Promise.resolve();
     return this.#reading("trace", async (signal) => {
-      const otlp = await getJson<OtlpTrace>(routes.trace(traceId), signal).catch(absent);
-      if (otlp !== undefined && !signal.aborted) this.trace = decodeTrace(traceId, otlp);
+      const trace = await readTrace(traceId, signal).catch(absent);
+      if (trace !== undefined && !signal.aborted) this.trace = trace;
       this.read = true;
     });
   }
@@ -124,6 +125,15 @@ export class TelemetryOf {
       this.#readings.delete(what);
     }
   }
+}
+
+/** Small traces come whole, large ones without the spans' details. */
+async function readTrace(traceId: string, signal: AbortSignal): Promise<Trace> {
+  const accept = `${columnsType}, application/json`;
+  const response = await getResponse(routes.trace(traceId), accept, signal);
+  return response.headers.get("content-type") === columnsType
+    ? decodeColumns(traceId, await response.arrayBuffer())
+    : decodeTrace(traceId, (await response.json()) as OtlpTrace);
 }
 
 /** Not there yet: nothing to tell the user. */

@@ -3,6 +3,7 @@ import { layout, parentsFrom, type Row, shownRows } from "../trace/layout.ts";
 import { failedRows, findRows, step } from "../trace/search.ts";
 import { clampWindow, type Window, wholeOf, zoom } from "../trace/time-scale.ts";
 import type { Trace } from "../trace/trace.ts";
+import { DetailsReader } from "./span-details.svelte.ts";
 
 /** Where the waterfall tells what is looked at, so that the URL can follow. */
 export interface WaterfallListener {
@@ -15,6 +16,7 @@ const nothing: Trace = { id: "", startUnixNano: 0n, durationMs: 0, spans: [], hu
 /** What a waterfall shows of a trace: which rows are open, selected and found, and which window. */
 export class Waterfall {
   trace = $state.raw<Trace>(nothing);
+  readonly #traceId = $derived(this.trace.id);
   collapsed = $state.raw<ReadonlySet<string>>(new Set());
   /** Row with the keyboard's cursor. */
   cursorId = $state<string | null>(null);
@@ -25,6 +27,8 @@ export class Waterfall {
   query = $state("");
   showCritical = $state(false);
 
+  /** Of the spans that came without; a trace that grows keeps those read so far. */
+  readonly details = $derived(new DetailsReader(this.#traceId));
   readonly rows = $derived.by(() => layout(this.trace));
   readonly shown = $derived.by(() => shownRows(this.rows, this.collapsed));
   readonly window = $derived(this.zoomed ?? wholeOf(this.trace.durationMs));

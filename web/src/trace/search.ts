@@ -1,10 +1,11 @@
+import type { OtlpKeyValue } from "#lab/api.ts";
 import { plainValue, showValue } from "./attributes.ts";
 import type { Row } from "./layout.ts";
 import type { TraceSpan } from "./trace.ts";
 
 /**
- * Indices of the rows that hold every word of `query` in name, service, attributes, status or
- * events. Case does not matter; an empty query finds nothing.
+ * Indices of the rows that hold every word of `query` in name, service, id, and, where the trace came
+ * with them, attributes, status or events. Case does not matter; an empty query finds nothing.
  */
 export function findRows(rows: readonly Row[], query: string): readonly number[] {
   const words = query.toLowerCase().split(/\s+/).filter(Boolean);
@@ -20,11 +21,13 @@ export function findRows(rows: readonly Row[], query: string): readonly number[]
 
 const known = new WeakMap<object, string>();
 
-function textOfSpan({ raw, name, service, id }: TraceSpan): string {
+function textOfSpan({ details, name, service, id }: TraceSpan): string {
+  if (details === null) return `${name}\n${service}\n${id}`.toLowerCase();
+  const { raw } = details;
   const before = known.get(raw);
   if (before !== undefined) return before;
   const parts = [name, service, id, raw.status?.message ?? ""];
-  const add = (list: TraceSpan["resource"] = []) => {
+  const add = (list: readonly OtlpKeyValue[] = []) => {
     for (const { key, value } of list) parts.push(`${key}=${showValue(plainValue(value))}`);
   };
   add(raw.attributes);

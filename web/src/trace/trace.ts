@@ -24,6 +24,14 @@ export interface TraceSpan {
   readonly startMs: number;
   readonly endMs: number;
   readonly failed: boolean;
+  readonly hasEvents: boolean;
+  /** Its times are more than a day off its arrival: the sender's clock is wrong. */
+  readonly farOff: boolean;
+  /** Null in large traces, whose spans come without: `DetailsReader` fetches them. */
+  readonly details: SpanDetails | null;
+}
+
+export interface SpanDetails {
   /** As sent: attributes, events, links and status are read from here when somebody looks. */
   readonly raw: OtlpSpan;
   readonly resource: readonly OtlpKeyValue[];
@@ -42,13 +50,16 @@ export interface Trace {
   readonly hues: readonly string[];
 }
 
+type Untimed = Omit<TraceSpan, "startMs" | "endMs">;
+
 /**
  * Makes OTLP/JSON drawable. Spans sent twice are taken once, in their last form; spans that end
  * before they start get no length.
  */
-export function decodeTrace(id: string, { resourceSpans }: OtlpTrace): Trace {
+export function decodeTrace(id: string, { resourceSpans, farOff = [] }: OtlpTrace): Trace {
   let startUnixNano = 0n;
-  const found = new Map<string, Omit<TraceSpan, "startMs" | "endMs">>();
+  const farOffIds = new Set(farOff);
+  const found = new Map<string, { readonly span: Untimed; readonly raw: OtlpSpan }>();
   for (const { resource, scopeSpans } of resourceSpans) {
     const attributes = resource?.attributes ?? [];
     const service = textOf(attributes, "service.name") ?? "unknown_service";
@@ -56,7 +67,7 @@ export function decodeTrace(id: string, { resourceSpans }: OtlpTrace): Trace {
       for (const raw of spans) {
         const start = BigInt(raw.startTimeUnixNano);
         if (startUnixNano === 0n || start < startUnixNano) startUnixNano = start;
-        found.set(raw.spanId, {
+        const span: Untimed = {
           id: raw.spanId,
           parentId:
             raw.parentSpanId === undefined || raw.parentSpanId === "" ? null : raw.parentSpanId,
@@ -65,16 +76,17 @@ export function decodeTrace(id: string, { resourceSpans }: OtlpTrace): Trace {
           hue: (raw.kind === 3 && dataStoreOf(raw)) || service,
           kind: kinds[raw.kind ?? 0] ?? "unspecified",
           failed: raw.status?.code === 2,
-          raw,
-          resource: attributes,
-          scope: scope?.name ?? "",
-        });
+          hasEvents: (raw.events ?? []).length > 0,
+          farOff: farOffIds.has(raw.spanId),
+          details: { raw, resource: attributes, scope: scope?.name ?? "" },
+        };
+        found.set(raw.spanId, { span, raw });
       }
     }
   }
-  const spans = [...found.values()].map((span): TraceSpan => {
-    const startMs = sinceMs(startUnixNano, span.raw.startTimeUnixNano);
-    const endMs = sinceMs(startUnixNano, span.raw.endTimeUnixNano);
+  const spans = [...found.values()].map(({ span, raw }): TraceSpan => {
+    const startMs = sinceMs(startUnixNano, raw.startTimeUnixNano);
+    const endMs = sinceMs(startUnixNano, raw.endTimeUnixNano);
     return { ...span, startMs, endMs: Math.max(startMs, endMs) };
   });
   const durationMs = spans.reduce((latest, { endMs }) => Math.max(latest, endMs), 0);
