@@ -35,6 +35,8 @@ const safely = [
 const quickly = [
   "Acquire::Languages=none",
   "Acquire::Retries=0",
+  // Else lists that cannot be reached are only a warning.
+  "APT::Update::Error-Mode=any",
   "Acquire::http::Timeout=8",
   "Acquire::https::Timeout=8",
 ];
@@ -68,9 +70,16 @@ export async function openApt(
   const machine = { seconds: 10, env: { ...env, LC_ALL: "C" }, signal };
   const dump = await runInTime(["apt-config", "dump"], machine).catch(() => "");
   await writeFileAtomic(config, settingsOf(dump), 0o600);
+  // Also where no lists were ever fetched, as in images of containers.
   const targets = await runInTime(
     [
-      ...["apt-get", "indextargets", "--format", "$(SITE) $(RELEASE) $(COMPONENT) $(ORIGIN)"],
+      ...[
+        "apt-get",
+        "indextargets",
+        "--no-release-info",
+        "--format",
+        "$(SITE) $(RELEASE) $(COMPONENT)",
+      ],
       "Created-By: Packages",
     ],
     machine,
@@ -104,11 +113,15 @@ export async function openApt(
         return folder;
       } catch (error) {
         await rm(folder, { recursive: true, force: true });
-        throw trouble ?? error;
+        throw isUnknown(error) ? (trouble ?? error) : error;
       }
     },
   };
 }
+
+/** A package is in no list: the better story is what became of the lists. */
+const isUnknown = (error: unknown): boolean =>
+  /Unable to (?:locate|find)|no installation candidate|does not have a/.test(String(error));
 
 /** Packages that an installation would add. */
 async function missingWith(
@@ -132,15 +145,11 @@ function settingsOf(dump: string): string {
  * The machine's own mirror, with backports beside its suites.
  * @throws Error when the machine has no archive of its release.
  */
-export function sourcesOf(targets: string, { codename, keyring, name }: DebianRelease): string {
+export function sourcesOf(targets: string, { codename, keyring }: DebianRelease): string {
   const rows = targets.split("\n").map((line) => line.split(" "));
   const sitesOf = (suite: string) => rows.filter(([, release]) => release === suite);
   // A third party's archive may use the codename too, but has no suite of updates.
-  const [site] =
-    sitesOf(`${codename}-updates`)[0] ??
-    sitesOf(codename).find(([, , , origin]) => origin === name) ??
-    sitesOf(codename)[0] ??
-    [];
+  const [site] = sitesOf(`${codename}-updates`)[0] ?? sitesOf(codename)[0] ?? [];
   if (!site) throw new Error(`apt knows no archive of ${codename}`);
   const found = sitesOf(codename).flatMap(([at, , component]) => (at === site && component) || []);
   const components = [...new Set(found.length > 0 ? found : ["main"])].join(" ");

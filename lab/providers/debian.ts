@@ -1,5 +1,5 @@
 import { access, mkdir, readdir, rename, rm, symlink } from "node:fs/promises";
-import { dirname, join, relative } from "node:path";
+import { dirname, join } from "node:path";
 import type { NotApplicable, Program, Provider, Search } from "#lab/services/descriptor.ts";
 import type { Env } from "#lab/state/lab-dir.ts";
 import { type Apt, openApt } from "./apt.ts";
@@ -28,10 +28,13 @@ const opened = new Map<string, { readonly at: number; readonly apt: Promise<Apt>
  * once fetched it is used without network. `LAB_DOWNLOADS=off` forbids the fetching.
  */
 export const fromDebian =
-  (wanted: DebianProgram, osRelease?: string): Provider =>
+  (
+    wanted: DebianProgram,
+    machine: () => Promise<DebianRelease | undefined> = debianRelease,
+  ): Provider =>
   async (env, search = {}) => {
     if (process.platform !== "linux") return { notApplicable: "this is not Debian or Ubuntu" };
-    const release = await debianRelease(osRelease);
+    const release = await machine();
     if (release === undefined) return { notApplicable: "this is not Debian or Ubuntu" };
     const parent = join(downloadsDir(env), `${release.codename}-${process.arch}`);
     const folder = join(parent, wanted.package);
@@ -93,8 +96,7 @@ async function fetchInto(
   });
   report?.(step, 0.9);
   try {
-    if (wanted.calledAs !== undefined)
-      await symlink(relative(".", wanted.file), join(unpacked, wanted.calledAs));
+    if (wanted.calledAs !== undefined) await symlink(wanted.file, join(unpacked, wanted.calledAs));
     await rename(unpacked, folder);
   } catch (error) {
     await rm(unpacked, { recursive: true, force: true });

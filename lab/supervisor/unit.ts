@@ -91,15 +91,16 @@ export function createUnit(descriptor: ServiceDescriptor, world: UnitWorld): Uni
   let note: string | null = null;
   let failure: LabError | undefined;
 
+  const isAbsent = () => life.state === "unavailable" && !program;
   const row = (): ServiceStatus => ({
     id: descriptor.id,
     title: descriptor.title,
     role: descriptor.role,
     state: life.state,
-    kind: life.state === "unavailable" && !program ? "absent" : (program?.kind ?? "real"),
+    kind: isAbsent() ? "absent" : (program?.kind ?? "real"),
     version: program?.version ?? null,
-    url: ports.url() ?? null,
-    port: ports.get() ?? null,
+    url: isAbsent() ? null : (ports.url() ?? null),
+    port: isAbsent() ? null : (ports.get() ?? null),
     pid: child?.pid ?? null,
     startedAt,
     startMs,
