@@ -19,9 +19,11 @@ Teams sign late, when the picture is about to be read, give links only the time 
   needs: ["minio"],
   leases: ["metrics"],
   stage: true,
-  async serve({ params, objects }) {
+  async serve({ params, objects, log }) {
     const key = objects.imageKey(1);
-    return { url: await objects.downloadLink(key, params.seconds), seconds: params.seconds };
+    const url = await objects.downloadLink(key, params.seconds);
+    log.info({ "aws.s3.key": key, seconds: params.seconds, url }, "picture link signed");
+    return { url, seconds: params.seconds };
   },
   expect: [
     {
@@ -125,6 +127,40 @@ Teams sign late, when the picture is about to be read, give links only the time 
       modes: ["fault", "control", "fix"],
       why: "The link is a credential until it expires: whoever reads telemetry must not get it.",
       hint: "Look for X-Amz-Signature and X-Amz-Credential in URLs of spans, breadcrumbs and logs.",
+    },
+    {
+      signal: "log",
+      service: "lab-server",
+      severity: "info",
+      body: "picture link signed",
+      attributes: {
+        seconds: "${params.seconds}",
+        url: { matches: "X-Amz-Signature=REDACTED" },
+      },
+      count: 1,
+      correlated: true,
+      modes: ["fault", "control", "fix"],
+      why: "The app logs the link, as careless code does: what is written has no signature in it.",
+      hint: "If the signature can be read, the logger does not redact queries of URLs.",
+    },
+    {
+      signal: "sentry",
+      item: "log",
+      service: "lab-server",
+      name: "picture link signed",
+      count: 1,
+      sameTrace: true,
+      modes: ["fault", "control", "fix"],
+      why: "Sentry's copy of the line has passed the same redaction.",
+      hint: "Lines reach Sentry through the logger.",
+    },
+    {
+      signal: "span",
+      select: { name: "SELECT products", service: "lab-server" },
+      count: 1,
+      modes: ["fix"],
+      why: "The app looks the product up before it signs a new link.",
+      hint: "If it is missing, no new link was asked for.",
     },
     {
       signal: "sentry",

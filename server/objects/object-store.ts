@@ -19,7 +19,10 @@ export function openObjectStore(address: S3Address, bucket: string): OpenObjectS
     async get(key) {
       const { GetObjectCommand } = await s3.sdk();
       const found = await s3.send(new GetObjectCommand({ Bucket: bucket, Key: key }));
-      return { ...described(found), body: found.Body as Readable };
+      const body = found.Body as Readable;
+      // A storage that dies while nobody has begun to read would be an uncaught error.
+      body.on("error", () => {});
+      return { ...described(found), body };
     },
     async head(key) {
       const { HeadObjectCommand } = await s3.sdk();

@@ -1,6 +1,9 @@
 import { createHash, createHmac } from "node:crypto";
 import { request } from "node:http";
+import { setTimeout as pause } from "node:timers/promises";
 import { LabError } from "#lab/errors.ts";
+
+const againMs = 50;
 
 export interface BucketOwner {
   readonly port: number;
@@ -17,13 +20,27 @@ export interface BucketOwner {
  * @throws LabError `bucket-refused`.
  */
 export async function makeBucket(name: string, owner: BucketOwner): Promise<void> {
-  const { status, body } = await send(name, owner);
+  const { status, body } = await sendUntilInitialised(name, owner);
   // 409: there already, or made by somebody meanwhile.
   if (status === 200 || (status === 409 && body.includes("BucketAlreadyOwnedByYou"))) return;
   const code = /<Code>(\w+)<\/Code>/.exec(body)?.[1] ?? `status ${status}`;
   throw new LabError("bucket-refused", `The object storage did not make bucket ${name}: ${code}.`, {
     hint: "Its log says more: npm run lab -- logs minio. If its data is from other keys: npm run lab -- reset.",
   });
+}
+
+/** MinIO says that it lives before its drives do: then it answers 503 to everything. */
+async function sendUntilInitialised(name: string, owner: BucketOwner): Promise<Answer> {
+  for (;;) {
+    const answer = await send(name, owner);
+    if (answer.status !== 503 || !answer.body.includes("NotInitialized")) return answer;
+    await pause(againMs, undefined, { signal: owner.signal });
+  }
+}
+
+interface Answer {
+  readonly status: number;
+  readonly body: string;
 }
 
 const hash = (text: string): string => createHash("sha256").update(text).digest("hex");
@@ -33,7 +50,7 @@ const hmac = (key: string | Buffer, text: string): Buffer =>
 function send(
   name: string,
   { port, accessKey, secretKey, region, signal }: BucketOwner,
-): Promise<{ readonly status: number; readonly body: string }> {
+): Promise<Answer> {
   const date = new Date().toISOString().replace(/[-:]|\.\d+/g, "");
   const scope = `${date.slice(0, 8)}/${region}/s3/aws4_request`;
   const signed = {

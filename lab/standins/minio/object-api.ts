@@ -327,11 +327,17 @@ export const deleteObjectTagging: Handler = async (call) => ({
   headers: versionHeader(await tagging(call, {})) ?? {},
 });
 
+const attributes = new Set(["ETag", "Checksum", "ObjectParts", "StorageClass", "ObjectSize"]);
+
 export const getObjectAttributes: Handler = ({ request, storage }) => {
   const version = findVersion(storage, request.bucket, request.key, queryOf(request, "versionId"));
   const asked = new Set(
     (headerOf(request, "x-amz-object-attributes") ?? "").split(",").map((name) => name.trim()),
   );
+  for (const name of asked) {
+    if (!attributes.has(name))
+      throw new S3Error("InvalidArgument", "Invalid attribute name specified.");
+  }
   return xmlAnswer(
     "GetObjectAttributesResponse",
     {

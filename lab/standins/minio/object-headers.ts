@@ -55,6 +55,8 @@ export function asHeaders({ system, metadata, tags }: ObjectHeaders): Texts {
   };
 }
 
+const tagText = /^[\p{L}\p{Z}\p{N}_.:/=+\-@]*$/u;
+
 /** @throws S3Error `InvalidTag` where S3's limits are broken. */
 export function checkedTags(pairs: readonly (readonly [string, string])[]): Texts {
   if (pairs.length > 10) throw new S3Error("InvalidTag", "Object tags cannot be greater than 10");
@@ -62,7 +64,8 @@ export function checkedTags(pairs: readonly (readonly [string, string])[]): Text
     throw new S3Error("InvalidTag", "Cannot provide multiple Tags with the same key");
   }
   for (const [name, value] of pairs) {
-    if (name === "" || name.length > 128 || value.length > 256) throw new S3Error("InvalidTag");
+    const fits = name !== "" && name.length <= 128 && value.length <= 256;
+    if (!fits || !tagText.test(name) || !tagText.test(value)) throw new S3Error("InvalidTag");
   }
   return Object.fromEntries(pairs);
 }
