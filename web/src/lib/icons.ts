@@ -32,6 +32,7 @@ export const icons = {
   collapse: "M4 10l4-4 4 4M4 13h8",
   expand: "M4 3h8M4 6l4 4 4-4",
   path: "M2.5 12.5h4v-9h7",
+  pin: "M5.5 2.5h5l-.8 4.2 2.3 2.3H4l2.3-2.3zM8 9v4.5",
   book: "M8 4.5C6.5 3 4 3 2.5 3.5v9C4 12 6.5 12 8 13.5c1.5-1.5 4-1.5 5.5-1v-9C12 3 9.5 3 8 4.5zM8 4.5v9",
 } as const;
 

@@ -28,9 +28,15 @@ export const getResponse = (path: string, accept: string, signal: AbortSignal): 
   reach(path, { signal, headers: { accept } });
 
 /** POST to one of the lab's routes, with the headers its guard asks for. @throws ApiError */
-export async function postJson<T>(path: string, body: unknown = {}): Promise<T> {
+export const postJson = <T>(path: string, body: unknown = {}): Promise<T> =>
+  sendJson<T>("POST", path, body);
+
+/** DELETE of one of the lab's routes. @throws ApiError */
+export const deleteJson = <T>(path: string): Promise<T> => sendJson<T>("DELETE", path, {});
+
+async function sendJson<T>(method: string, path: string, body: unknown): Promise<T> {
   const response = await reach(path, {
-    method: "POST",
+    method,
     headers: { "content-type": "application/json", [header.csrf]: "1" },
     body: JSON.stringify(body),
   });
