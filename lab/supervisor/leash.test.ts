@@ -22,6 +22,8 @@ async function startLab(options: {
   dir: string;
   leash?: LeashOptions;
   stubborn?: boolean;
+  /** Its store is paused and resumed all the time. */
+  pauses?: boolean;
   /** Resolve at the first message that satisfies this, instead of when all is ready. */
   until?: (message: { state?: string }) => boolean;
 }): Promise<{ lab: ChildProcess; seen: Seen }> {
@@ -58,6 +60,19 @@ describe("kill -9 of the lab", () => {
     expect(seen.pids.size).toBe(3);
     lab.kill("SIGKILL");
     await leavesNothing(seen, 3_000);
+  });
+
+  test("leaves nothing that stands still, at whatever moment of a fault it comes", {
+    timeout: 60_000,
+  }, async () => {
+    await Promise.all(
+      Array.from({ length: 5 }, async () => {
+        const { lab, seen } = await startLab({ dir: await temporaryDir(), pauses: true });
+        await new Promise((resolve) => setTimeout(resolve, Math.random() * 300));
+        lab.kill("SIGKILL");
+        await leavesNothing(seen, 6_000);
+      }),
+    );
   });
 
   test.runIf(process.platform === "linux")(
