@@ -144,6 +144,14 @@ Teams warm what is hot before traffic arrives, roll out slowly, or keep the old 
       hint: "An event here means that the cache or the database failed.",
     },
     {
+      signal: "span",
+      select: { name: "DEL", kind: "client", status: "unset" },
+      count: 1,
+      modes: ["fault", "control"],
+      why: "The run takes its keys away at the end: Valkey is as it was before.",
+      hint: "Without DEL the keys stay until their time is over, and fill the cache of everybody.",
+    },
+    {
       signal: "answer",
       status: 200,
       modes: ["fault", "control"],

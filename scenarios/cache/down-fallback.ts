@@ -111,6 +111,21 @@ In the background a probe asks again, and closes the circuit within a second of 
       hint: "None: the circuit stays open, because its probe does not run or the client does not reconnect.",
     },
     {
+      signal: "span",
+      select: {
+        name: "GET",
+        kind: "client",
+        status: "unset",
+        childOf: {
+          name: "cache read",
+          attributes: { "lab.cache.outcome": { in: ["hit", "miss"] } },
+        },
+      },
+      count: 1,
+      why: "The first read after the outage reaches Valkey again.",
+      hint: "A failed GET: the circuit was closed before Valkey worked.",
+    },
+    {
       signal: "metric",
       name: "lab_cache_requests_total",
       labels: { outcome: "error" },

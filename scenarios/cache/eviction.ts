@@ -222,6 +222,19 @@ Teams size the memory by the working set, give values a time to live, store less
       hint: "Without the line the run ended before its last read.",
     },
     {
+      signal: "span",
+      select: {
+        name: "DEL",
+        kind: "client",
+        status: "unset",
+        attributes: { "db.query.text": { matches: "^DEL eviction:" } },
+      },
+      count: 1,
+      modes: ["fault", "control", "fix"],
+      why: "The run takes its values away at the end, and a full server lets it.",
+      hint: "Without DEL the values stay for a minute, and fill the cache of everybody.",
+    },
+    {
       signal: "answer",
       status: 200,
       modes: ["fault", "control", "fix"],

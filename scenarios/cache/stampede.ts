@@ -139,6 +139,14 @@ The cure is single-flight: who misses while a load is under way waits for it. In
       hint: "An event here means that queries failed under the load.",
     },
     {
+      signal: "span",
+      select: { name: "DEL", kind: "client", status: "unset" },
+      count: 1,
+      modes: ["fault", "control", "fix"],
+      why: "The run takes its keys away at the end: Valkey is as it was before.",
+      hint: "Without DEL the keys stay until their time is over, and fill the cache of everybody.",
+    },
+    {
       signal: "answer",
       status: 200,
       modes: ["fault", "control", "fix"],
