@@ -174,6 +174,14 @@ Retrying the whole transaction is right, since the database has rolled it back. 
       hint: "Observed where the span ends; both must agree.",
     },
     {
+      signal: "metric",
+      name: "lab_pg_deadlocks_total",
+      aliases: ["postgresql_deadlocks_total", "postgresql_deadlocks"],
+      delta: "${params.pairs}",
+      why: "The database counts its deadlocks itself: the only number that sees those of all its clients.",
+      hint: "A backend reports its counters when it is idle or ends; the Collector's receiver has this metric off by default.",
+    },
+    {
       signal: "agree",
       of: [
         { spans: { name: "UPDATE products", status: "error" } },
