@@ -3,6 +3,8 @@ import { realpathSync } from "node:fs";
 import { readdir, statfs } from "node:fs/promises";
 import { join } from "node:path";
 import { LabError } from "#lab/errors.ts";
+import { binVariable } from "#lab/providers/bin-variable.ts";
+import type { ServiceDescriptor } from "#lab/services/descriptor.ts";
 import { embeddedServices } from "#lab/services/registry.ts";
 import { openLabDir, repositoryDir } from "#lab/state/lab-dir.ts";
 import { readRunning } from "#lab/state/lock.ts";
@@ -36,17 +38,27 @@ export const examinations: readonly Examination[] = [
   runningLab,
   leftovers,
   pagePort,
-  ...embeddedServices.map((service) => async ({ env }: Context): Promise<Finding> => {
-    try {
-      const { kind, version, path } = await findProgram(service, env);
-      return { about: service.id, state: "good", found: `${kind} ${version}, ${path}` };
-    } catch (error) {
-      return badBecause(service.id, error);
-    }
-  }),
+  ...embeddedServices.map(program),
   userNamespace,
   browser,
 ];
+
+/** What a service would be now, without fetching anything, and how to get the real program. */
+function program(service: ServiceDescriptor): Examination {
+  const { id, presence } = service;
+  return async ({ env }) => {
+    try {
+      const { kind, version, path, note } = await findProgram(service, env);
+      const found = `${kind} ${version}, ${path}`;
+      if (kind === "real" || note === undefined) return { about: id, state: "good", found };
+      return { about: id, state: "note", found, hint: note };
+    } catch (error) {
+      const bad = badBecause(id, error);
+      const absent = presence === "optional" && env[binVariable(id)] === undefined;
+      return absent ? { ...bad, state: "note", found: `absent: ${bad.found}` } : bad;
+    }
+  };
+}
 
 function node(): Finding {
   const own = process.execPath;

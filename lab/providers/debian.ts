@@ -48,7 +48,7 @@ export const fromDebian =
       const reason = error instanceof Error ? error.message : String(error);
       return {
         notApplicable: `${wanted.package} cannot be fetched from ${release.name}: ${reason}`,
-        hint: `sudo apt install ${wanted.package}, or try again once the archive can be reached`,
+        hint: `try again once the archive of ${release.name} can be reached`,
       };
     }
     return describe(folder, wanted, release);
@@ -62,8 +62,8 @@ async function whyNot(
 ): Promise<NotApplicable | undefined> {
   if (env.LAB_DOWNLOADS === "off")
     return {
-      notApplicable: `LAB_DOWNLOADS=off keeps ${wanted.package} from being fetched from ${release.name}`,
-      hint: `sudo apt install ${wanted.package}, or start once without LAB_DOWNLOADS=off`,
+      notApplicable: `LAB_DOWNLOADS=off forbids to fetch it from ${release.name}`,
+      hint: "start once without LAB_DOWNLOADS=off",
     };
   if (!(await onPathOf(env, "apt-get")) || !(await onPathOf(env, "dpkg-deb")))
     return { notApplicable: "there is no apt-get" };

@@ -41,7 +41,7 @@ function withNote(found: Program, misses: readonly NotApplicable[]): Program {
 }
 
 const reasonsOf = (misses: readonly NotApplicable[]): string =>
-  misses.map(({ notApplicable }) => notApplicable).join("; ");
+  [...new Set(misses.map(({ notApplicable }) => notApplicable))].join("; ");
 
 const hintsOf = (misses: readonly NotApplicable[]): string =>
-  misses.flatMap(({ hint }) => hint ?? []).join(" Or: ");
+  [...new Set(misses.flatMap(({ hint }) => hint ?? []))].join("; or: ");
