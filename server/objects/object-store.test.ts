@@ -1,0 +1,97 @@
+import { createServer as createHttpServer, type RequestListener } from "node:http";
+import { type AddressInfo, createServer, type Server, type Socket } from "node:net";
+import { expect, onTestFinished, test } from "vitest";
+import { createRedactor } from "../telemetry/redact.ts";
+import { openObjectStore } from "./object-store.ts";
+
+const secretAccessKey = "canary-secretkey-5f0e1d";
+
+function storeAt(port: number) {
+  const store = openObjectStore(
+    {
+      endpoint: `http://127.0.0.1:${port}`,
+      region: "us-east-1",
+      accessKeyId: "canary-accesskey-5f0e1d",
+      secretAccessKey,
+    },
+    "lab-products",
+  );
+  onTestFinished(() => store.close());
+  return store;
+}
+async function listening(server: Server): Promise<number> {
+  const sockets = new Set<Socket>();
+  server.on("connection", (socket) => sockets.add(socket));
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  onTestFinished(() => {
+    for (const socket of sockets) socket.destroy();
+    server.close();
+  });
+  return (server.address() as AddressInfo).port;
+}
+const answering = (listener: RequestListener): Promise<number> =>
+  listening(createHttpServer(listener));
+async function timed(call: Promise<unknown>): Promise<{ error: unknown; ms: number }> {
+  const startedAt = performance.now();
+  const error = await call.then(
+    () => undefined,
+    (thrown: unknown) => thrown,
+  );
+  return { error, ms: performance.now() - startedAt };
+}
+
+test("a storage that takes connections and never answers costs less than a second", async () => {
+  const store = storeAt(await listening(createServer()));
+  // The first call also loads the SDK.
+  await store.downloadLink("warm", 1);
+  const { error, ms } = await timed(store.get("a"));
+  expect(error).toMatchObject({ name: "StorageSilent" });
+  expect(ms).toBeLessThan(1100);
+});
+
+test("a storage that is not there costs less than that", async () => {
+  const server = createServer();
+  const port = await listening(server);
+  await new Promise<void>((resolve) => server.close(() => resolve()));
+  const store = storeAt(port);
+  await store.downloadLink("warm", 1);
+  const { error, ms } = await timed(store.get("a"));
+  expect(error).toMatchObject({ code: "ECONNREFUSED" });
+  expect(ms).toBeLessThan(900);
+});
+
+test("a storage that asks to slow down is given the time the SDK takes", async () => {
+  let asked = 0;
+  const port = await answering((_request, response) => {
+    asked += 1;
+    if (asked < 3) response.writeHead(503).end("<Error><Code>SlowDown</Code></Error>");
+    else response.writeHead(200, { "content-type": "text/plain" }).end("there");
+  });
+  const found = await storeAt(port).get("a");
+  let text = "";
+  for await (const piece of found.body) text += Buffer.from(piece).toString();
+  expect([text, found.attempts, asked]).toEqual(["there", 3, 3]);
+});
+
+test("a storage that dies behind an answer nobody reads leaves the app alive", async () => {
+  const port = await answering((_request, response) => {
+    response.writeHead(200, { "content-length": "1000" }).write("some");
+    setImmediate(() => response.destroy());
+  });
+  const { body } = await storeAt(port).get("a");
+  await new Promise<void>((resolve) => (body as unknown as Socket).once("close", () => resolve()));
+});
+
+test("a link is signed without asking anybody, and no part of its credential passes redaction", async () => {
+  const link = await storeAt(1).downloadLink("products/1.svg", 60);
+  const { searchParams } = new URL(link);
+  expect(searchParams.get("X-Amz-Expires")).toBe("60");
+  const redactor = createRedactor([secretAccessKey]);
+  const signature = searchParams.get("X-Amz-Signature") ?? "none";
+  for (const text of [link, `GET ${link} failed`, JSON.stringify({ url: link })]) {
+    const clean = redactor.text(text);
+    expect(clean).toContain("X-Amz-Signature=REDACTED");
+    expect(clean).not.toContain(signature);
+    expect(clean).not.toContain("canary-");
+  }
+});
