@@ -25,7 +25,7 @@ Teams get this wrong in two ways. The library's own timeout, often 30 seconds, f
   },
   modes: ["fault", "control"],
   needs: ["keycloak", "valkey"],
-  leases: ["keycloak"],
+  leases: ["keycloak", "metrics"],
   faults: ({ how }) => {
     switch (how) {
       case "refuses connections":
@@ -72,6 +72,14 @@ Teams get this wrong in two ways. The library's own timeout, often 30 seconds, f
       count: "${params.clicks}",
       why: "Each click is answered, with 503: the app cannot serve it now.",
       hint: "A 303 means that people were sent to a page that is not there.",
+    },
+    {
+      signal: "metric",
+      name: "http_server_request_duration_seconds_count",
+      labels: { http_route: "/auth/login", http_response_status_code: "503" },
+      delta: "${params.clicks}",
+      why: "The rate of sign-ins that could not be served is what an alert looks at.",
+      hint: "Compare with the spans: a request that is counted twice went through the middleware twice.",
     },
     {
       signal: "span",

@@ -3,7 +3,7 @@ import { suppressTracing } from "@opentelemetry/core";
 import * as oidc from "openid-client";
 import type { ServerEnv } from "../env.ts";
 import { createCircuit } from "../valkey/circuit.ts";
-import { isProviderAway } from "./provider-errors.ts";
+import { isProviderAway, ProviderUnusableError } from "./provider-errors.ts";
 import type { PendingSignIn, SignedInUser, Tokens } from "./session-data.ts";
 
 /**
@@ -56,7 +56,11 @@ export function openIdentityProvider(
       oidc.ClientSecretBasic(settings.clientSecret),
       {
         timeout: timeoutSeconds,
-        ...(settings.issuer.startsWith("http:") ? { execute: [oidc.allowInsecureRequests] } : {}),
+        execute: [
+          // Without it the ID token's signature is not looked at: the specification trusts TLS instead.
+          oidc.enableNonRepudiationChecks,
+          ...(settings.issuer.startsWith("http:") ? [oidc.allowInsecureRequests] : []),
+        ],
       },
     );
   let known: oidc.Configuration | undefined;
@@ -64,10 +68,17 @@ export function openIdentityProvider(
   /** However many people click at once, the provider is asked once. */
   const ask = (): Promise<oidc.Configuration> => {
     asking ??= discover()
-      .then((configuration) => {
-        known = configuration;
-        return configuration;
-      })
+      .then(
+        (configuration) => {
+          const keys = known && oidc.getJwksCache(known);
+          if (keys !== undefined) oidc.setJwksCache(configuration, keys);
+          known = configuration;
+          return configuration;
+        },
+        (error: unknown) => {
+          throw new ProviderUnusableError(error);
+        },
+      )
       .finally(() => {
         asking = undefined;
       });

@@ -5,7 +5,6 @@ const awayCodes = new Set([
   "OAUTH_TIMEOUT",
   "OAUTH_RESPONSE_IS_NOT_CONFORM",
   "OAUTH_RESPONSE_IS_NOT_JSON",
-  "OAUTH_PARSE_ERROR",
 ]);
 
 interface Coded {
@@ -18,9 +17,20 @@ interface Coded {
 const text = (value: unknown): string | undefined =>
   typeof value === "string" && value !== "" ? value : undefined;
 
+/** Thrown when the provider cannot be used at all, because it does not describe itself properly. */
+export class ProviderUnusableError extends Error {
+  override readonly name = "ProviderUnusableError";
+  readonly code: string;
+
+  constructor(cause: unknown) {
+    super("the identity provider cannot be used", { cause });
+    this.code = codeOf(cause);
+  }
+}
+
 /** Is the provider away, as against saying no? */
 export function isProviderAway(error: unknown): boolean {
-  if (error instanceof CircuitOpenError) return true;
+  if (error instanceof CircuitOpenError || error instanceof ProviderUnusableError) return true;
   // What `fetch` throws when there is no connection.
   if (error instanceof TypeError && error.message === "fetch failed") return true;
   return awayCodes.has(codeOf(error));

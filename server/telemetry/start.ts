@@ -124,7 +124,8 @@ function secretsOf(env: ServerEnv): string[] {
   );
   const s3Secret = process.env.AWS_SECRET_ACCESS_KEY ?? "";
   return [
-    ...[env.doorSecret, env.ticketKey, s3Secret],
+    ...[env.doorSecret, env.ticketKey, s3Secret, env.oidc.clientSecret, env.user.password],
+    ...env.cookieKeys,
     ...passwords,
     ...passwords.map(decodeURIComponent),
   ];

@@ -100,10 +100,10 @@ ${alertOf(form.problem)}
 <label for="username">User name</label>
 <input id="username" name="username" value="${escapeHtml(form.username)}" autocomplete="username" autocapitalize="none" spellcheck="false" required>
 <label for="password">Password</label>
-<input id="password" name="password" type="password" value="${escapeHtml(form.password)}" autocomplete="current-password" required>
-<button id="kc-login" name="login" type="submit" autofocus>Sign in</button>
+<input id="password" name="password" type="password" value="${escapeHtml(form.password)}" autocomplete="current-password" required${form.problem ? " autofocus" : ""}>
+<button id="kc-login" name="login" type="submit"${form.problem ? "" : " autofocus"}>Sign in</button>
 </form>
-<p class="note">This lab's throw-away user <strong>${escapeHtml(form.username)}</strong> is filled in. The account menu of the lab shows the password.</p>`,
+<p class="note">${form.problem ? "" : "The lab's throw-away user is filled in. "}The account menu of the lab shows name and password.</p>`,
   );
 
 const scopeWords: Readonly<Record<string, string>> = {
