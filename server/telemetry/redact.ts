@@ -59,6 +59,13 @@ export function createRedactor(secrets: readonly string[]): Redactor {
     }
     return tooLong ? `${result.slice(0, longest)}… (cut)` : result;
   };
+  /** What stands under a sensitive key: nothing of it is left, but for canaries that are spared. */
+  const hidden = (value: unknown): unknown => {
+    if (Array.isArray(value) && value.some((item) => typeof item === "string" && isSpared(item))) {
+      return value.map(hidden);
+    }
+    return typeof value === "string" && isSpared(value) ? text(value) : redacted;
+  };
   const data = (value: unknown, depth = 0): unknown => {
     if (typeof value === "string") return text(value);
     if (value === null || typeof value !== "object") return value;
@@ -67,9 +74,7 @@ export function createRedactor(secrets: readonly string[]): Redactor {
     return Object.fromEntries(
       Object.entries(value).map(([key, item]) => [
         key,
-        isSensitive(key, item) && !(typeof item === "string" && isSpared(item))
-          ? redacted
-          : data(item, depth + 1),
+        isSensitive(key, item) ? hidden(item) : data(item, depth + 1),
       ]),
     );
   };
