@@ -10,7 +10,7 @@ import { renderTemplate } from "./template.ts";
 
 const path = onPath(
   ["prometheus"],
-  "install it: brew install prometheus, sudo apt install prometheus, nix profile install nixpkgs#prometheus, Docker: prom/prometheus",
+  "Install it: brew install prometheus, sudo apt install prometheus, nix profile install nixpkgs#prometheus, Docker: prom/prometheus",
 );
 
 /** Keeps the metrics of all services over time. The lab's own checks do not need it. */

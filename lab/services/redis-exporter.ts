@@ -4,7 +4,7 @@ import type { ServiceDescriptor } from "./descriptor.ts";
 
 const path = onPath(
   ["redis_exporter", "prometheus-redis-exporter"],
-  "install it: sudo apt install prometheus-redis-exporter, nix profile install nixpkgs#prometheus-redis-exporter, Docker: oliver006/redis_exporter",
+  "Install it: sudo apt install prometheus-redis-exporter, nix profile install nixpkgs#prometheus-redis-exporter, Docker: oliver006/redis_exporter",
 );
 
 /** Tells what Valkey says of itself as metrics. */

@@ -13,7 +13,7 @@ const standIn: Provider = async () => {
 };
 const path = onPath(
   ["valkey-server", "redis-server"],
-  "install it: brew install valkey, sudo apt install valkey-server, nix profile install nixpkgs#valkey, Docker: valkey/valkey",
+  "Install it: brew install valkey, sudo apt install valkey-server, nix profile install nixpkgs#valkey, Docker: valkey/valkey",
 );
 
 /** Keeps the shop's sessions and cache, and carries its order events. */
