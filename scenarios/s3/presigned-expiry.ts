@@ -1,5 +1,8 @@
 import { defineScenario, integer } from "../define.ts";
 
+/** Time enough for any page. */
+const ampleSeconds = 60;
+
 export default defineScenario({
   id: "s3.presigned-expiry",
   title: "Presigned link that has expired",
@@ -19,11 +22,13 @@ Teams sign late, when the picture is about to be read, give links only the time 
   needs: ["minio"],
   leases: ["metrics"],
   stage: true,
-  async serve({ params, objects, log }) {
+  async serve({ mode, params, objects, log }) {
     const key = objects.imageKey(1);
-    const url = await objects.downloadLink(key, params.seconds);
-    log.info({ "aws.s3.key": key, seconds: params.seconds, url }, "picture link signed");
-    return { url, seconds: params.seconds };
+    // A link of one second may live for a few milliseconds: signatures carry whole seconds.
+    const seconds = mode === "control" ? ampleSeconds : params.seconds;
+    const url = await objects.downloadLink(key, seconds);
+    log.info({ "aws.s3.key": key, seconds, url }, "picture link signed");
+    return { url, seconds };
   },
   expect: [
     {
@@ -134,7 +139,6 @@ Teams sign late, when the picture is about to be read, give links only the time 
       severity: "info",
       body: "picture link signed",
       attributes: {
-        seconds: "${params.seconds}",
         url: { matches: "X-Amz-Signature=REDACTED" },
       },
       count: 1,
