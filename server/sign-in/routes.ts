@@ -87,8 +87,16 @@ async function finishSignIn(ctx: Context, { origin, provider }: SignInParts): Pr
   const state = typeof ctx.query.state === "string" ? ctx.query.state : "";
   const { [state]: pending, ...others } = { ...session.data.pending };
   const isKnown = Object.hasOwn(session.data.pending ?? {}, state);
-  if (pending === undefined || !isKnown || Date.now() - pending.startedAt > sessionLimits.pendingMs)
+  if (
+    pending === undefined ||
+    !isKnown ||
+    Date.now() - pending.startedAt > sessionLimits.pendingMs
+  ) {
+    // Somebody meddles: what was begun here is not continued. Who is signed in stays so.
+    const { user, pending: begun } = session.data;
+    if (user === undefined && begun !== undefined) await session.end().catch(() => {});
     return refuse(ctx, "unknown_state", "/");
+  }
   // Whatever comes of it, this state has been used: a second callback with it is a replay.
   const left = { ...session.data, pending: others };
   try {

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, expect, test } from "vitest";
-import type { Visitor } from "#scenarios/edges/visitor.ts";
+import type { SignInTampering, Visitor } from "#scenarios/edges/visitor.ts";
 import { type SignInApp, startSignInApp } from "./testing/sign-in-app.ts";
 
 let app: SignInApp;
@@ -73,12 +73,14 @@ test("a callback works once", async () => {
   expect((await app.fetch(callback)).status).toBe(400);
 });
 
-test("a refused sign-in leaves neither session nor cookie", async () => {
+test.each<[string, SignInTampering]>([
+  ["another nonce", { request: (url) => url.searchParams.set("nonce", "of-another-sign-in") }],
+  ["another state", { callback: (url) => url.searchParams.set("state", "of-another-sign-in") }],
+  ["no state", { callback: (url) => url.searchParams.delete("state") }],
+])("a sign-in with %s leaves neither session nor cookie", async (_name, tampering) => {
   const kept = await sessionsKept();
   const mallory = app.newVisitor();
-  const answer = await mallory.attemptSignIn({
-    request: (url) => url.searchParams.set("nonce", "of-another-sign-in"),
-  });
+  const answer = await mallory.attemptSignIn(tampering);
   expect(answer.status).toBe(400);
   expect(mallory.cookies().some((name) => name.startsWith("lab_session"))).toBe(false);
   expect(await sessionsKept()).toBe(kept);
