@@ -139,18 +139,10 @@ async function serve(
         tracer,
         http: host.http,
         backends: host.backends,
-        get cache() {
-          return host.edges.cache;
-        },
-        get objects() {
-          return host.edges.objects;
-        },
-        get orderEvents() {
-          return host.edges.orderEvents;
-        },
-        get visitor() {
-          return host.edges.visitor;
-        },
+        cache: host.edges.cache,
+        objects: host.edges.objects,
+        orderEvents: host.edges.orderEvents,
+        visitor: host.edges.visitor,
         workload: workload.offered,
         report: reportHandled,
         signal: signalOf(ctx, scenario.timeoutMs ?? defaultTimeoutMs),
