@@ -217,6 +217,8 @@ export const createRunSchema = v.strictObject({
   mode: v.optional(modeSchema, "fault"),
   params: v.optional(v.record(v.string(), paramValueSchema), {}),
   seed: v.optional(v.pipe(v.number(), v.integer(), v.minValue(0), v.maxValue(0xffffffff))),
+  /** It is about the checks, not about the scenario: its verdict does not count as the scenario's. */
+  selfTest: v.optional(v.boolean()),
 });
 export type CreateRun = v.InferInput<typeof createRunSchema>;
 
@@ -258,6 +260,10 @@ export interface RunRecord {
   readonly verdict: CheckState;
   readonly checks: readonly Check[];
   readonly links: readonly { readonly label: string; readonly href: string }[];
+  /** What it ran on: the lab, Node, and every service that was there. Not in records of earlier labs. */
+  readonly versions?: Readonly<Record<string, string>>;
+  /** A run of a self-test, whose telemetry may have been broken on purpose. */
+  readonly selfTest?: true;
 }
 
 export interface ScenarioCard {

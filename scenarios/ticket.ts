@@ -1,5 +1,6 @@
 import { createHmac, timingSafeEqual } from "node:crypto";
 import type { Mode } from "./define.ts";
+import type { LiveMutant } from "./live-mutants.ts";
 import type { ParamValues } from "./params.ts";
 
 /** What the lab allows the server to do, once. Signed, so the server can check it offline. */
@@ -11,6 +12,8 @@ export interface Ticket {
   readonly seed: number;
   /** Milliseconds since the epoch after which the server refuses it. */
   readonly expiresAt: number;
+  /** What the server is to break of the run's own telemetry. Only a self-test asks for it. */
+  readonly mutant?: LiveMutant;
 }
 
 export type VerifiedTicket =

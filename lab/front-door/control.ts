@@ -226,7 +226,11 @@ function cardOf(
   unfit: Unfit,
 ): ScenarioCard {
   const { id, title, summary, story, params, modes, expect } = scenario;
-  const lastRuns = runs.list({ scenario: id, limit: lastRunsShown });
+  // As many again, since those of self-tests are left out.
+  const lastRuns = runs
+    .list({ scenario: id, limit: 2 * lastRunsShown })
+    .filter(({ selfTest }) => !selfTest)
+    .slice(0, lastRunsShown);
   return {
     ...{ id, title, summary, story, params, modes, expect },
     requires: scenario.requires ?? [],
@@ -274,7 +278,7 @@ const notFound = (code: string, message: string): LabError =>
 
 const evidenceGone = (runId: string): LabError =>
   new LabError("evidence-gone", `The evidence of run ${runId} is not kept.`, {
-    hint: "The lab keeps that of the last 50 runs until it stops; run the scenario again.",
+    hint: "The lab keeps that of the newest runs, as many as fit into 64 MiB; run the scenario again.",
   });
 
 const statuses: Readonly<Record<string, number>> = {

@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import type { RunRecord } from "../api.ts";
+import { evidenceOf } from "../judge/factories.ts";
 import { openRecords, recordLimit } from "./records.ts";
 import { runIdMint } from "./run-id.ts";
 
@@ -38,6 +39,16 @@ test("records are there after a restart, newest first, by scenario", () => {
   expect(again.get(saved[0]?.runId ?? "")).toEqual(saved[0]);
   expect(again.get("nothing")).toBeUndefined();
   expect(notices).toEqual([]);
+  again.close();
+});
+
+test("the evidence of a run is there after a restart", () => {
+  const { runId } = record();
+  const first = open();
+  first.evidence.save(runId, evidenceOf({ runId }));
+  first.close();
+  const again = open();
+  expect(JSON.parse(again.evidence.get(runId) ?? "")).toEqual(evidenceOf({ runId }));
   again.close();
 });
 

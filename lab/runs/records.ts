@@ -2,9 +2,10 @@ import { existsSync, renameSync } from "node:fs";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import type { RunRecord } from "../api.ts";
+import { type EvidenceTable, openEvidenceTable } from "./evidence-table.ts";
 import { closeJudgement } from "./judgement.ts";
 
-/** Run records on disk, in `<dir>/runs.db`. */
+/** Run records and the evidence behind them on disk, in `<dir>/runs.db`. */
 export interface Records {
   readonly save: (record: RunRecord) => void;
   readonly get: (runId: string) => RunRecord | undefined;
@@ -13,6 +14,7 @@ export interface Records {
     readonly scenario?: string | undefined;
     readonly limit: number;
   }) => readonly RunRecord[];
+  readonly evidence: Pick<EvidenceTable, "save" | "get">;
   readonly close: () => void;
 }
 
@@ -41,7 +43,13 @@ export function openRecords(dir: string, onNotice: (text: string) => void): Reco
   );
   let newest = "";
   let failing = false;
+  let evidenceFailed = false;
+  const evidence = openEvidenceTable(db, (error) => {
+    if (!evidenceFailed) onNotice(`The evidence of runs cannot be kept: ${messageOf(error)}.`);
+    evidenceFailed = true;
+  });
   return {
+    evidence,
     save: (record) => {
       try {
         save.run(record.runId, record.scenario, record.state, JSON.stringify(record));
@@ -63,7 +71,10 @@ export function openRecords(dir: string, onNotice: (text: string) => void): Reco
     },
     list: ({ scenario, limit }) =>
       (scenario === undefined ? all.all(limit) : ofScenario.all(scenario, limit)).map(parsed),
-    close: () => db.close(),
+    close: () => {
+      evidence.flush();
+      db.close();
+    },
   };
 }
 

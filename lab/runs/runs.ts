@@ -13,10 +13,10 @@ import { LabError } from "../errors.ts";
 import { armFaults, brokenService } from "../faults/armed-faults.ts";
 import { type ServiceId, serviceIds } from "../services/ids.ts";
 import type { StoreSource } from "../sources/store.ts";
+import { labVersion } from "../state/lab-version.ts";
 import type { FeedMessage } from "../store/contract.ts";
 import type { System } from "../system.ts";
 import { admit, type Unfit } from "./admission.ts";
-import { keepEvidence } from "./kept-evidence.ts";
 import { type Claim, claimOf, type Leases, openLeases } from "./leases.ts";
 import { type LiveRun, openLiveRun, type Patience } from "./live-run.ts";
 import { readAppMetrics, watchRunMetrics } from "./metric-sources.ts";
@@ -34,7 +34,7 @@ export interface Runs {
   /** @throws LabError `unknown-run`, or `run-closed` for one that takes no more observations. */
   readonly observe: (runId: string, observation: Observation) => RunRecord;
   readonly get: (runId: string) => RunRecord | undefined;
-  /** JSON of the `Evidence` of a run, as long as it is kept: see {@link keepEvidence}. */
+  /** JSON of the `Evidence` of a run, as long as it is kept. */
   readonly evidence: (runId: string) => string | undefined;
   /** Newest first. */
   readonly list: Records["list"];
@@ -66,7 +66,6 @@ const deadlineMarginMs = 10_000;
 export function openRuns(options: RunsOptions): Runs {
   const { catalogue, system, source, records, ticketKey } = options;
   const live = new Map<string, LiveRun>();
-  const kept = keepEvidence();
   /** Runs whose baseline is being read: nobody has their ticket yet. */
   let arming = 0;
   const leases = openLeases();
@@ -129,7 +128,11 @@ export function openRuns(options: RunsOptions): Runs {
     const startedAt = Date.now();
     const timeoutMs = scenario.timeoutMs ?? defaultTimeoutMs;
     const seed = request.seed ?? randomInt(0, 2 ** 32);
-    const record = newRecord(scenario, { runId, mode, params, seed, startedAt });
+    const record: RunRecord = {
+      ...newRecord(scenario, { runId, mode, params, seed, startedAt }),
+      versions: versionsOf(system),
+      ...(request.selfTest ? { selfTest: true } : {}),
+    };
     const run = openLiveRun({
       record,
       deadline: startedAt + timeoutMs + deadlineMarginMs,
@@ -141,9 +144,11 @@ export function openRuns(options: RunsOptions): Runs {
       onEnd: () => {
         void ended.disarm();
         endAll();
+        // After the verdict is told: to write a large trace takes a moment.
+        setImmediate(() => keepEvidence(runId));
       },
       onGone: () => {
-        kept.add(runId, run.evidence());
+        keepEvidence(runId);
         live.delete(runId);
       },
       ...(options.patience ? { patience: options.patience } : {}),
@@ -161,6 +166,12 @@ export function openRuns(options: RunsOptions): Runs {
       drive: { method: "POST", path: `/api/scenarios/${scenario.id}` },
       stage: scenario.stage ?? false,
     };
+  }
+
+  /** Once at a run's end, and once more when nothing more is taken in. */
+  function keepEvidence(runId: string): void {
+    const run = live.get(runId);
+    if (run !== undefined) records.evidence.save(runId, run.evidence());
   }
 
   /** Looks at the lab as it is, then breaks what the scenario asks for. */
@@ -220,13 +231,17 @@ export function openRuns(options: RunsOptions): Runs {
     },
     evidence: (runId) => {
       const run = live.get(runId);
-      return run === undefined ? kept.get(runId) : JSON.stringify(run.evidence());
+      return run === undefined ? records.evidence.get(runId) : JSON.stringify(run.evidence());
     },
     list: records.list,
     feed,
     close: () => {
       unsubscribe();
-      for (const run of live.values()) run.close();
+      for (const run of live.values()) {
+        const { runId, endedAt, state } = run.record();
+        if (endedAt !== null && state !== "settling") keepEvidence(runId);
+        run.close();
+      }
       live.clear();
     },
   };
@@ -254,6 +269,19 @@ function newRecord(
     links: [],
   };
 }
+
+/** By name: the lab, Node, then the services that run. */
+const versionsOf = (system: System): Readonly<Record<string, string>> => ({
+  lab: labVersion(),
+  node: process.versions.node,
+  ...Object.fromEntries(
+    system
+      .services()
+      .flatMap(({ id, kind, version }) =>
+        version === null ? [] : [[id, kind === "real" ? version : `${kind} ${version}`]],
+      ),
+  ),
+});
 
 const isService = (lease: Lease): lease is Lease & ServiceId =>
   (serviceIds as readonly string[]).includes(lease);

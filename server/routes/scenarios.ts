@@ -14,6 +14,7 @@ import type { Edges } from "../edges.ts";
 import { AppError } from "../errors.ts";
 import { log } from "../log.ts";
 import { reportHandled } from "../report.ts";
+import { breakTelemetryOf } from "../telemetry/live-mutants.ts";
 import { runAttributes, withRunBaggage } from "../telemetry/run-baggage.ts";
 import { serverSpans } from "../telemetry/server-span.ts";
 import { spareCanaries } from "../telemetry/spared-canaries.ts";
@@ -50,6 +51,9 @@ export function scenarioRoutes(router: Router, host: ScenarioHost): void {
     const ticket = admit(ctx, scenario, host.ticketKey, used);
     if (ticket.mode === "control") {
       spareCanaries(ticket.runId);
+    }
+    if (ticket.mutant !== undefined) {
+      breakTelemetryOf(ticket.runId, ticket.mutant, ticket.expiresAt);
     }
     const run = withRunBaggage(context.active(), ticket);
     serverSpans.of(ctx.req)?.setAttributes(runAttributes(run));

@@ -1,8 +1,10 @@
 import { context, ProxyTracerProvider, trace } from "@opentelemetry/api";
 import { suppressTracing } from "@opentelemetry/core";
 import * as Sentry from "@sentry/node";
+import { attribute } from "#scenarios/names.ts";
 import type { ServerEnv } from "../env.ts";
 import { gather } from "./gather.ts";
+import { isForSentry } from "./live-mutants.ts";
 import type { Redactor } from "./redact.ts";
 
 /**
@@ -73,9 +75,11 @@ export function linkSentry(env: ServerEnv, redactor: Redactor): void {
           context.with(suppressTracing(context.active()), () => transport.send(envelope)),
       };
     },
-    beforeSend: (event) => redactor.data(event) as typeof event,
+    beforeSend: (event) =>
+      isForSentry(event.tags?.[attribute.runId]) ? (redactor.data(event) as typeof event) : null,
     beforeBreadcrumb: (breadcrumb) => redactor.data(breadcrumb) as typeof breadcrumb,
     beforeSendLog(log) {
+      if (!isForSentry(undefined)) return null;
       sendLogs();
       // Logs take the trace from OpenTelemetry, but not the span.
       const spanId = trace.getActiveSpan()?.spanContext().spanId;

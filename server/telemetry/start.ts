@@ -18,6 +18,7 @@ import type { ServerEnv } from "../env.ts";
 import { countDropped } from "../metrics.ts";
 import { resendAttributes } from "../outbound/resend.ts";
 import { awsInstrumentation } from "./aws.ts";
+import { databaseStatusUnlessDropped, unlessDropped } from "./live-mutants.ts";
 import { sendSoon } from "./log-delivery.ts";
 import { trackOpenSpans } from "./open-spans.ts";
 import { otlpDelivery } from "./otlp.ts";
@@ -68,7 +69,7 @@ export function startTelemetry(env: ServerEnv): void {
     sampler: sampling.sampler,
     textMapPropagator: new CompositePropagator({
       propagators: [
-        new W3CTraceContextPropagator(),
+        unlessDropped(new W3CTraceContextPropagator()),
         new W3CBaggagePropagator(),
         sentryTracePropagator,
       ],
@@ -76,6 +77,7 @@ export function startTelemetry(env: ServerEnv): void {
     spanProcessors: [
       runBaggageToSpans,
       userToSpans,
+      databaseStatusUnlessDropped,
       openSpans.processor,
       redactSpans(redactor),
       sampling.decideAtTail(sendAtLocalRoot(spans)),

@@ -154,6 +154,7 @@ export class Lab {
 
   #takeRun(run: RunRecord): void {
     this.runs.set(run.runId, run);
+    if (run.selfTest) return;
     this.scenarios = this.scenarios.map((card) =>
       card.id === run.scenario ? { ...card, lastRuns: withRun(card.lastRuns, run) } : card,
     );
