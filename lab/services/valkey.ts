@@ -79,13 +79,12 @@ async function realCommand(program: Program, context: LaunchContext): Promise<Co
   return { file: program.path, args: [file], cwd: serviceDir, env: program.env ?? {} };
 }
 
-function standInCommand(program: Program, { dir, port, secrets, version }: LaunchContext): Command {
+function standInCommand(program: Program, { dir, port, secrets }: LaunchContext): Command {
   return nodeCommand(program, {
     dir,
     env: {
       LAB_VALKEY_PORT: String(port()),
       LAB_VALKEY_PASSWORD: secrets.valkeyPassword,
-      LAB_VERSION: version,
     },
   });
 }

@@ -9,16 +9,13 @@ export type Reply =
   | readonly Reply[];
 
 export const ok: Reply = { simple: "OK" };
-const lineLimit = 64 * 1024;
 
 /**
  * Cuts a byte stream into requests, which are arrays of bulk strings
  * (https://valkey.io/topics/protocol/). Takes what arrived, gives the requests that it completed.
- * @throws Error for what is no request or larger than `limits`; the connection is of no use then.
+ * @throws Error for what is no request or larger than allowed; the connection is of no use then.
  */
-export function requestReader(
-  limits: () => { readonly items: number; readonly itemBytes: number },
-): (chunk: Buffer) => Buffer[][] {
+export function requestReader(mostBytes: () => number): (chunk: Buffer) => Buffer[][] {
   let chunks: Buffer[] = [];
   let held = 0;
   let needed = 0;
@@ -30,56 +27,38 @@ export function requestReader(
     const bytes = Buffer.concat(chunks, held);
     const requests: Buffer[][] = [];
     let start = 0;
+    let at = 0;
     needed = 0;
-    while (start < bytes.length) {
-      const read = readRequest(bytes, start, limits());
-      if ("needs" in read) {
-        needed = read.needs - start;
-        break;
+    /** The length that a line of its own tells; undefined while the line is not complete. */
+    const length = (mark: string, most: number): number | undefined => {
+      const end = bytes.indexOf("\r\n", at);
+      const line = bytes.toString("latin1", at, Math.min(end < 0 ? bytes.length : end, at + 12));
+      if (end < 0 && line.length < 12) return undefined;
+      if (line[0] !== mark || !/^.\d+$/.test(line) || Number(line.slice(1)) > most)
+        throw new Error(`ERR Protocol error: expected '${mark}' and a length`);
+      at = end + 2;
+      return Number(line.slice(1));
+    };
+    reading: while (start < bytes.length) {
+      const count = length("*", 1024);
+      if (count === undefined) break;
+      const items: Buffer[] = [];
+      while (items.length < count) {
+        const size = length("$", mostBytes());
+        if (size === undefined) break reading;
+        needed = at + size + 2 - start;
+        if (bytes.length < start + needed) break reading;
+        items.push(bytes.subarray(at, at + size));
+        at += size + 2;
       }
-      requests.push(read.items);
-      start = read.end;
+      if (count > 0) requests.push(items);
+      start = at;
+      needed = 0;
     }
     chunks = [bytes.subarray(start)];
     held = bytes.length - start;
-    return requests.filter((items) => items.length > 0);
+    return requests;
   };
-}
-
-type Read = { readonly items: Buffer[]; readonly end: number } | { readonly needs: number };
-
-function readRequest(
-  bytes: Buffer,
-  start: number,
-  limits: { readonly items: number; readonly itemBytes: number },
-): Read {
-  const items: Buffer[] = [];
-  const head = readLength(bytes, start, "*", limits.items);
-  let at = head?.end;
-  while (head !== undefined && at !== undefined && items.length < head.length) {
-    const line = readLength(bytes, at, "$", limits.itemBytes);
-    at = line?.end;
-    if (line === undefined) break;
-    at = line.end + line.length + 2;
-    if (bytes.length < at) return { needs: at };
-    items.push(bytes.subarray(line.end, at - 2));
-  }
-  return at === undefined ? { needs: bytes.length + 1 } : { items, end: at };
-}
-
-/** Undefined while its line is not complete. */
-function readLength(
-  bytes: Buffer,
-  start: number,
-  mark: string,
-  most: number,
-): { readonly length: number; readonly end: number } | undefined {
-  const newline = bytes.indexOf("\r\n", start);
-  if (newline < 0 && bytes.length - start < lineLimit) return undefined;
-  const line = bytes.toString("latin1", start, Math.max(start, Math.min(newline, start + 20)));
-  if (line[0] !== mark || !/^.\d+$/.test(line) || Number(line.slice(1)) > most)
-    throw new Error(`ERR Protocol error: expected '${mark}' and a length`);
-  return { length: Number(line.slice(1)), end: newline + 2 };
 }
 
 /** The bytes of an answer in RESP2. */
