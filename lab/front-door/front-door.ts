@@ -193,6 +193,10 @@ export async function openFrontDoor(options: FrontDoorOptions): Promise<FrontDoo
       case "evidence":
       case "insights":
       case "trace":
+      case "spans":
+      case "pin":
+      case "red":
+      case "store":
       case "logs":
       case "sentry":
       case "metrics":

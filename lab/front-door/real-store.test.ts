@@ -154,3 +154,52 @@ test("what the store refuses is refused in its words", async () => {
   expect(bad.status).toBe(400);
   expect(bad.headers["content-security-policy"]).toContain("default-src 'self'");
 });
+
+test("a run is pinned and unpinned, and spans, rates and the store's facts are read through the door", async () => {
+  await using lab = await openDoorUnderTest({ attach: false });
+  const store = await startStoreProcess(await emptyDir());
+  lab.double.setUrl("store", store.url);
+  lab.door.attach(lab.double.system);
+  const runId = "0mwrxqxui000e5d2ysryfvixir";
+  const now = String(BigInt(Date.now()) * 1_000_000n);
+  const one = span({
+    attributes: [text(attribute.runId, runId)],
+    startTimeUnixNano: now,
+    endTimeUnixNano: now,
+  });
+  const headers = { "content-type": "application/json" };
+  const body = JSON.stringify(traces([one]));
+  await lab.ask("/lab/ingest/v1/traces", { method: "POST", headers, body });
+
+  const pin = (method: string, to = runId) =>
+    lab.ask(`/lab/api/runs/${to}/pin`, {
+      method,
+      headers: writing,
+      ...(method === "POST" ? { body: "{}" } : {}),
+    });
+  expect(await pin("POST", "0".repeat(26))).toMatchObject({
+    status: 404,
+    json: { error: { code: "unknown_run" } },
+  });
+  expect((await pin("POST")).json).toEqual({ pinnedRuns: [runId] });
+  expect((await lab.ask("/lab/api/store")).json).toMatchObject({ spans: 1, pinnedRuns: [runId] });
+  expect((await pin("DELETE")).json).toEqual({ pinnedRuns: [] });
+  // Without the header that no foreign page can send.
+  expect((await lab.ask(`/lab/api/runs/${runId}/pin`, { method: "DELETE" })).status).toBe(403);
+
+  expect((await lab.ask("/lab/api/red?seconds=60")).json).toMatchObject({
+    services: [{ service: "lab-server", count: 1 }],
+    operations: [{ name: "work", count: 1 }],
+  });
+  expect((await lab.ask("/lab/api/red?seconds=no")).status).toBe(400);
+  const details = await lab.ask(`/lab/api/traces/${one.traceId}/spans/${one.spanId}`);
+  expect(details.json).toMatchObject({
+    resourceSpans: [{ scopeSpans: [{ spans: [{ spanId: one.spanId }] }] }],
+  });
+  const accept = { accept: "application/x-lab-columns" };
+  const columns = await fetch(`${lab.door.origin}/lab/api/traces/${one.traceId}`, {
+    headers: accept,
+  });
+  expect(columns.headers.get("content-type")).toBe(accept.accept);
+  expect(Buffer.from(await columns.arrayBuffer()).toString("latin1", 0, 8)).toBe("LABCOL02");
+});
