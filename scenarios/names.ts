@@ -69,6 +69,8 @@ export const metric = {
   eventLoopBlocked: "lab_eventloop_blocked_seconds_total",
   /** Writes to a lost connection that the app kept from postgres.js. */
   driverFault: "lab_driver_fault_total",
+  /** Of the store: when a scenario was last run, by `scenario` and `mode`. */
+  runStarted: "lab_run_started_timestamp_seconds",
 } as const;
 
 /** HTTP headers that are ours. The front door strips the first two from what clients send. */

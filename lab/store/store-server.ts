@@ -3,6 +3,7 @@ import { badDsn, parseDsn } from "./forward/dsn.ts";
 import { type Forwarder, openForwarder } from "./forward/forwarder.ts";
 import { type BodyLimits, bodyReader, defaultLimits } from "./http/body.ts";
 import { labRoutes } from "./http/lab-routes.ts";
+import { metricsRoutes } from "./http/metrics-routes.ts";
 import { otlpRoutes } from "./http/otlp-routes.ts";
 import { pinRoutes } from "./http/pin-routes.ts";
 import { sentryRoutes } from "./http/sentry-routes.ts";
@@ -69,6 +70,7 @@ export async function openStoreServer(options: StoreServerOptions): Promise<Stor
       ...sentryRoutes(receiver, readBody),
       ...labRoutes(store, feed, () => forwarder?.stats() ?? null),
       ...pinRoutes(store),
+      ...metricsRoutes(store),
       ...tempoRoutes(store, version),
       ...tempoSearchRoutes(store),
     ],
