@@ -42,7 +42,7 @@ export const fromDebian =
     const missing = await whyNot(wanted, release, env, search);
     if (missing !== undefined) return missing;
     try {
-      await fetchInto(folder, wanted, release, env, search);
+      await fetchOnce(folder, wanted, release, env, search);
     } catch (error) {
       search.signal?.throwIfAborted();
       const reason = error instanceof Error ? error.message : String(error);
@@ -74,6 +74,18 @@ async function whyNot(
     };
   return undefined;
 }
+
+const underWay = new Map<string, Promise<void>>();
+
+/** Two may need the same program: the second waits for the first one's fetch. */
+function fetchOnce(folder: string, ...rest: Rest<Parameters<typeof fetchInto>>): Promise<void> {
+  const known = underWay.get(folder);
+  if (known) return known;
+  const fetch = fetchInto(folder, ...rest).finally(() => underWay.delete(folder));
+  underWay.set(folder, fetch);
+  return fetch;
+}
+type Rest<T> = T extends [unknown, ...infer R] ? R : never;
 
 async function fetchInto(
   folder: string,

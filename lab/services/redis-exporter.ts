@@ -1,11 +1,37 @@
+import { binVariable } from "#lab/providers/bin-variable.ts";
 import { fromDebian } from "#lab/providers/debian.ts";
 import { onPath } from "#lab/providers/path.ts";
-import type { ServiceDescriptor } from "./descriptor.ts";
+import type { NotApplicable, Program, Provider, ServiceDescriptor } from "./descriptor.ts";
+import { valkey } from "./valkey.ts";
 
 const path = onPath(
   ["redis_exporter", "prometheus-redis-exporter"],
   "Install it: sudo apt install prometheus-redis-exporter, nix profile install nixpkgs#prometheus-redis-exporter, Docker: oliver006/redis_exporter",
 );
+
+/** What Valkey is here, found as the lab finds it. */
+const valkeyProgram: Provider = async (env, search) => {
+  const { named, providers } = valkey.embedded;
+  const path = env[binVariable("valkey")];
+  let found: Program | NotApplicable = { notApplicable: "there is no Valkey" };
+  for (const provider of path ? [() => named(path)] : providers) {
+    found = await provider(env, search);
+    if ("path" in found) return found;
+  }
+  return found;
+};
+
+/** The exporter, unless Valkey is a stand-in: its few counts under the real names would be pretence. */
+export const besideRealValkey =
+  (exporter: Provider, program = valkeyProgram): Provider =>
+  async (env, search) => {
+    const found = await program(env, search);
+    if ("path" in found && found.kind === "real") return exporter(env, search);
+    return {
+      notApplicable: "Valkey is a stand-in here and has no metrics of its own to export",
+      hint: "with a real Valkey it starts by itself",
+    };
+  };
 
 /** Tells what Valkey says of itself as metrics. */
 export const redisExporter: ServiceDescriptor = {
@@ -22,13 +48,15 @@ export const redisExporter: ServiceDescriptor = {
   embedded: {
     named: path.named,
     providers: [
-      path.provider,
-      fromDebian({
-        package: "prometheus-redis-exporter",
-        file: "usr/bin/prometheus-redis-exporter",
-        alone: true,
-        limitSeconds: 60,
-      }),
+      besideRealValkey(path.provider),
+      besideRealValkey(
+        fromDebian({
+          package: "prometheus-redis-exporter",
+          file: "usr/bin/prometheus-redis-exporter",
+          alone: true,
+          limitSeconds: 60,
+        }),
+      ),
     ],
     launch: async (program, { futurePortOf, port, secrets, serviceDir }) => ({
       file: program.path,
