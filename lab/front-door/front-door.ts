@@ -4,6 +4,7 @@ import { type Catalogue, loadCatalogue, scenariosFolder } from "#scenarios/catal
 import { header } from "#scenarios/names.ts";
 import { unfitScenarios } from "../runs/unfit.ts";
 import { userName } from "../services/accounts.ts";
+import { telemetryEntrance } from "../services/telemetry-entrance.ts";
 import { labVersion } from "../state/lab-version.ts";
 import type { Secrets } from "../state/secrets.ts";
 import type { System } from "../system.ts";
@@ -217,12 +218,18 @@ export async function openFrontDoor(options: FrontDoorOptions): Promise<FrontDoo
   ): void {
     const waitMs = quota.take(Number(request.headers["content-length"] ?? chunkedBytes));
     if (waitMs === 0) {
-      toStore(request, response, route.upstream, bodyLimitOf(route));
+      toKeeper(entranceOf(route), request, response, route.upstream, bodyLimitOf(route));
       return;
     }
     drain(request);
     const seconds = String(Math.ceil(waitMs / 1000));
     answerError(response, 429, tooMuchTelemetry, [["retry-after", seconds]]);
+  }
+
+  /** Only the store knows Sentry's envelopes. */
+  function entranceOf({ upstream }: IngestRoute): "collector" | "store" {
+    const isOtlp = upstream.startsWith("/v1/");
+    return attachment && isOtlp ? telemetryEntrance(attachment.system.services()) : "store";
   }
 
   function toStore(
@@ -231,7 +238,17 @@ export async function openFrontDoor(options: FrontDoorOptions): Promise<FrontDoo
     target: string,
     bodyLimit = 0,
   ): void {
-    const base = attachment?.system.url("store");
+    toKeeper("store", request, response, target, bodyLimit);
+  }
+
+  function toKeeper(
+    service: "collector" | "store",
+    request: IncomingMessage,
+    response: ServerResponse,
+    target: string,
+    bodyLimit = 0,
+  ): void {
+    const base = attachment?.system.url(service);
     proxy.forward(request, response, {
       base,
       target,

@@ -1,6 +1,7 @@
 import type { ServiceStatus } from "#lab/api.ts";
 import { openProxies, proxyTargets } from "#lab/faults/proxies.ts";
 import { embeddedServices } from "#lab/services/registry.ts";
+import { telemetryEntrance } from "#lab/services/telemetry-entrance.ts";
 import type { Env } from "#lab/state/lab-dir.ts";
 import { labVersion } from "#lab/state/lab-version.ts";
 import type { Secrets } from "#lab/state/secrets.ts";
@@ -18,12 +19,13 @@ export interface EmbeddedOptions {
   readonly env: Env;
 }
 
-/** What stands behind each proxy; the store takes in what a collector would. */
+/** The proxy in front of a service; where there is no Collector, the store takes in what it would. */
 const targetOf: Partial<Readonly<Record<ServiceStatus["id"], ProxyTarget>>> = {
   postgres: "postgres",
   valkey: "valkey",
   minio: "minio",
   keycloak: "keycloak",
+  collector: "collector",
   store: "collector",
 };
 
@@ -37,9 +39,13 @@ export function openEmbedded(options: EmbeddedOptions): System {
     appPortOf: proxies.portOf,
   });
   const facts = openFactReader(supervisor, options.secrets);
-  const aim = ({ id, pid, port }: ServiceStatus): void => {
+  const aim = ({ id }: ServiceStatus): void => {
     const target = targetOf[id];
-    if (target !== undefined) proxies.aim(target, pid === null ? null : port);
+    if (target === undefined) return;
+    const rows = supervisor.services();
+    const behind = target === "collector" ? telemetryEntrance(rows) : target;
+    const row = rows.find((one) => one.id === behind);
+    if (row !== undefined) proxies.aim(target, row.pid === null ? null : row.port);
   };
   const ports = new Map<ProxyTarget, number>();
   for (const target of proxyTargets) {

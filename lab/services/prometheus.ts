@@ -1,5 +1,6 @@
 import { mkdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
+import { type AskedService, isAskedFor } from "#lab/providers/asked-for.ts";
 import { fromDebian } from "#lab/providers/debian.ts";
 import { onPath } from "#lab/providers/path.ts";
 import { writeFileAtomic } from "#lab/state/atomic-file.ts";
@@ -62,16 +63,23 @@ async function prepare(program: Program, context: LaunchContext): Promise<Comman
   };
 }
 
-async function targets({ futurePortOf, port, secrets, serviceDir }: LaunchContext) {
+async function targets({ env, futurePortOf, port, secrets, serviceDir }: LaunchContext) {
   const at = (found: number | undefined) =>
     found === undefined ? undefined : `127.0.0.1:${found}`;
+  const asked = async (id: AskedService, name?: string) =>
+    isAskedFor(env, id) ? at(await futurePortOf(id, name)) : undefined;
   const tokenFile = join(serviceDir, "minio-token");
   const { authorization = "" } = minio.metrics?.headers?.({ secrets }) ?? {};
   await writeFileAtomic(tokenFile, authorization.replace(/^Bearer /, ""), 0o600);
   return {
     prometheus: at(port()),
     server: at(await futurePortOf("server", "metrics")),
+    store: at(await futurePortOf("store")),
     postgres: at(await futurePortOf("store", "metrics")),
+    collector: await asked("collector", "telemetry"),
+    collector_metrics: await asked("collector", "metrics"),
+    tempo: await asked("tempo"),
+    loki: await asked("loki"),
     redis_exporter: at(await futurePortOf("redis-exporter")),
     minio: at(await futurePortOf("minio")),
     minio_path: minio.metrics?.path,

@@ -1,11 +1,14 @@
+import { collector } from "./collector.ts";
 import type { ServiceDescriptor } from "./descriptor.ts";
 import { keycloak } from "./keycloak.ts";
+import { loki } from "./loki.ts";
 import { minio } from "./minio.ts";
 import { postgres } from "./postgres.ts";
 import { prometheus } from "./prometheus.ts";
 import { redisExporter } from "./redis-exporter.ts";
 import { server } from "./server.ts";
 import { store } from "./store.ts";
+import { tempo } from "./tempo.ts";
 import { valkey } from "./valkey.ts";
 
 /** What the embedded runtime starts. */
@@ -15,6 +18,9 @@ export const embeddedServices: readonly ServiceDescriptor[] = [
   valkey,
   minio,
   store,
+  collector,
+  tempo,
+  loki,
   server,
   redisExporter,
   prometheus,

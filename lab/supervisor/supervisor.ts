@@ -1,5 +1,6 @@
 import type { ServiceStatus } from "#lab/api.ts";
 import { LabError } from "#lab/errors.ts";
+import { isAskable, isAskedFor } from "#lab/providers/asked-for.ts";
 import { binVariable } from "#lab/providers/bin-variable.ts";
 import type { LaunchContext, ServiceDescriptor } from "#lab/services/descriptor.ts";
 import type { ServiceId } from "#lab/services/ids.ts";
@@ -152,7 +153,9 @@ export function openSupervisor(options: SupervisorOptions): Supervisor {
   const outcomeOf = (unit: Unit): Promise<void> =>
     unit.settled().catch((error: unknown) => {
       const { id, presence } = unit.descriptor;
-      const asked = [binVariable(id), portVariable(id)].some((setting) => options.env[setting]);
+      const asked =
+        [binVariable(id), portVariable(id)].some((setting) => options.env[setting]) ||
+        (isAskable(id) && isAskedFor(options.env, id));
       if (presence !== "optional" || asked) throw error;
     });
 

@@ -35,6 +35,8 @@ export async function settleRoles(context: LaunchContext): Promise<void> {
         "revoke all on database lab, postgres, template1 from public",
         "revoke all on database lab from lab_app, otel_monitor, lab_fault",
         "grant connect on database lab to lab_app, otel_monitor, lab_fault",
+        // The Collector's receiver also asks from there, whichever databases it is told to watch.
+        "grant connect on database postgres to otel_monitor",
         "grant pg_monitor to otel_monitor",
         "grant pg_signal_backend to lab_fault",
         "alter role lab_app in database lab set search_path = shop",
