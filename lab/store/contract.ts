@@ -28,7 +28,10 @@ export const storeRoutes = {
   metrics: "/lab/metrics",
   /** `StatsBody`. */
   stats: "/lab/stats",
-  /** NDJSON stream of {@link FeedMessage}; starts with `hello`, sends `beat` every 5 s. */
+  /**
+   * NDJSON stream of {@link FeedMessage}; starts with `hello`, sends `beat` every 5 s. Query `trace`
+   * or `run` leaves out what concerns others, so that `seq` then skips numbers.
+   */
   feed: "/lab/feed",
   ready: "/ready",
 } as const;

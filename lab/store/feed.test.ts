@@ -36,6 +36,57 @@ test("a reader is greeted, then told what grew, which it can read at once", asyn
   expect((await feed.next()).value).toMatchObject({ traces: [{ traceId, runId, sentry: 1 }] });
 });
 
+test("a reader of one trace or one run hears of nothing else", async () => {
+  const store = await openTestStore();
+  const [wanted, inRun, other] = [newTraceId(), newTraceId(), newTraceId()];
+  const ofTrace = await readFeed(store.url, `?trace=${wanted}`);
+  const ofRun = await readFeed(store.url, `?run=${runId}`);
+  const tail = await readFeed(store.url);
+  for (const feed of [ofTrace, ofRun, tail]) await feed.next();
+  const attributes = [text("lab.run.id", runId)];
+  for (const each of [
+    span({ traceId: other }),
+    span({ traceId: inRun, attributes }),
+    span({ traceId: wanted }),
+    // Names no run itself; its trace does.
+    span({ traceId: inRun }),
+  ])
+    await store.post("/v1/traces", tracesProtobuf([each]));
+  const heard = async (feed: Awaited<ReturnType<typeof readFeed>>, messages: number) => {
+    const told: (readonly [number, readonly string[]])[] = [];
+    while (told.length < messages) {
+      const { value } = await feed.next();
+      if (value?.type === "grew") told.push([value.seq, value.traces.map((each) => each.traceId)]);
+    }
+    return told;
+  };
+  expect(await heard(ofTrace, 1)).toEqual([[3, [wanted]]]);
+  expect(await heard(ofRun, 2)).toEqual([
+    [2, [inRun]],
+    [4, [inRun]],
+  ]);
+  expect(await heard(tail, 4)).toEqual([
+    [1, [other]],
+    [2, [inRun]],
+    [3, [wanted]],
+    [4, [inRun]],
+  ]);
+});
+
+test("a trace of two runs is told to the readers of both, and what is no trace id is refused", async () => {
+  const store = await openTestStore();
+  const second = `${runId.slice(0, -1)}c`;
+  const feed = await readFeed(store.url, `?run=${second}`);
+  await feed.next();
+  const traceId = newTraceId();
+  const spans = [runId, second].map((id) =>
+    span({ traceId, attributes: [text("lab.run.id", id)] }),
+  );
+  await store.post("/v1/traces", tracesProtobuf(spans));
+  expect((await feed.next()).value).toMatchObject({ traces: [{ traceId, runId, spans: 2 }] });
+  expect((await fetch(`${store.url}/lab/feed?trace=nonsense`)).status).toBe(400);
+});
+
 test("the feed beats, so that a reader notices a dead connection", async () => {
   const store = await openTestStore({ beatMs: 5 });
   const feed = await readFeed(store.url);
@@ -75,6 +126,7 @@ test("a reader that takes nothing is dropped at the cap, the others go on", asyn
   const feed = openFeed({
     maxPendingBytes: 1000,
     describe: () => ({ traceId: newTraceId(), runId: null }),
+    belongs: () => false,
   });
   const stuck = reader(true);
   const good = reader(false);
@@ -93,7 +145,10 @@ test("a reader that takes nothing is dropped at the cap, the others go on", asyn
 });
 
 test("a burst within one turn is told in one message", async () => {
-  const feed = openFeed({ describe: (trace) => ({ traceId: String(trace), runId: null }) });
+  const feed = openFeed({
+    describe: (trace) => ({ traceId: String(trace), runId: null }),
+    belongs: () => false,
+  });
   const good = reader(false);
   feed.join(good);
   for (let n = 0; n < 10; n++) feed.grew(new Map([[n % 2, { spans: 1, logs: 0, sentry: 0 }]]));

@@ -2,6 +2,13 @@ import type { FeedMessage } from "./contract.ts";
 import type { Growth } from "./growth.ts";
 import type { GrowthListener } from "./store.ts";
 
+/** What a reader of the feed wants to hear of; everything where nothing is named. */
+export interface FeedFilter {
+  readonly traceId?: string | undefined;
+  /** Traces of this run, from when a span or log of theirs named it. */
+  readonly runId?: string | undefined;
+}
+
 /** One reader of the live feed, e.g. an HTTP response. */
 export interface FeedReader {
   readonly write: (line: string) => void;
@@ -13,8 +20,8 @@ export interface FeedReader {
 
 export interface Feed {
   readonly grew: GrowthListener;
-  /** Greets the reader and sends it all that follows. Returns what ends that. */
-  readonly join: (reader: FeedReader) => () => void;
+  /** Greets the reader and sends it what follows and passes the filter. Returns what ends that. */
+  readonly join: (reader: FeedReader, filter?: FeedFilter) => () => void;
   readonly readers: () => number;
   /** Ends every connection and the beat. */
   readonly close: () => void;
@@ -26,6 +33,8 @@ export interface FeedOptions {
   readonly maxPendingBytes?: number;
   /** Id and run of a trace number. */
   readonly describe: (trace: number) => { readonly traceId: string; readonly runId: string | null };
+  /** Whether the trace is one of the run's; a trace may belong to several. */
+  readonly belongs: (trace: number, runId: string) => boolean;
 }
 
 /**
@@ -33,27 +42,47 @@ export interface FeedOptions {
  * burst of small requests does not become a burst of messages.
  */
 export function openFeed(options: FeedOptions): Feed {
-  const { beatMs = 5000, maxPendingBytes = 256 * 1024, describe } = options;
-  const readers = new Set<FeedReader>();
+  const { beatMs = 5000, maxPendingBytes = 256 * 1024, describe, belongs } = options;
+  const readers = new Map<FeedReader, FeedFilter>();
   let pending = new Map<number, Growth>();
   let seq = 0;
 
-  function send(message: FeedMessage): void {
-    const line = `${JSON.stringify(message)}\n`;
-    for (const reader of readers) {
-      reader.write(line);
-      if (reader.pending() <= maxPendingBytes) continue;
-      readers.delete(reader);
-      reader.destroy();
-    }
+  function write(reader: FeedReader, line: string): void {
+    reader.write(line);
+    if (reader.pending() <= maxPendingBytes) return;
+    readers.delete(reader);
+    reader.destroy();
   }
   function flush(): void {
-    const traces = [...pending].map(([trace, growth]) => ({ ...describe(trace), ...growth }));
+    const grown = [...pending];
     pending = new Map();
     seq++;
-    if (readers.size > 0) send({ type: "grew", seq, traces });
+    if (readers.size === 0) return;
+    const told = grown.map(([trace, growth]) => ({
+      trace,
+      told: { ...describe(trace), ...growth },
+    }));
+    const whole = told.map((each) => each.told);
+    let line: string | undefined;
+    for (const [reader, { traceId, runId }] of readers) {
+      if (traceId === undefined && runId === undefined) {
+        line ??= lineOf({ type: "grew", seq, traces: whole });
+        write(reader, line);
+        continue;
+      }
+      const wanted = told.filter(
+        (each) =>
+          (traceId === undefined || each.told.traceId === traceId) &&
+          (runId === undefined || belongs(each.trace, runId)),
+      );
+      const traces = wanted.map((each) => each.told);
+      if (traces.length > 0) write(reader, lineOf({ type: "grew", seq, traces }));
+    }
   }
-  const beat = setInterval(() => send({ type: "beat", seq }), beatMs);
+  const beat = setInterval(() => {
+    const line = lineOf({ type: "beat", seq });
+    for (const reader of readers.keys()) write(reader, line);
+  }, beatMs);
   beat.unref();
 
   return {
@@ -70,16 +99,18 @@ export function openFeed(options: FeedOptions): Feed {
         known.sentry += sentry;
       }
     },
-    join: (reader) => {
-      readers.add(reader);
-      reader.write(`${JSON.stringify({ type: "hello", seq } satisfies FeedMessage)}\n`);
+    join: (reader, filter = {}) => {
+      readers.set(reader, filter);
+      reader.write(lineOf({ type: "hello", seq }));
       return () => readers.delete(reader);
     },
     readers: () => readers.size,
     close: () => {
       clearInterval(beat);
-      for (const reader of readers) reader.destroy();
+      for (const reader of readers.keys()) reader.destroy();
       readers.clear();
     },
   };
 }
+
+const lineOf = (message: FeedMessage): string => `${JSON.stringify(message)}\n`;

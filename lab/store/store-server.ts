@@ -55,6 +55,10 @@ export async function openStoreServer(options: StoreServerOptions): Promise<Stor
       traceId: store.index.traces.hex(trace),
       runId: store.index.runs.id(store.index.traces.entry().run[trace] ?? 0),
     }),
+    belongs: (trace, runId) => {
+      const { runs } = store.index;
+      return runs.traces(runs.find(runId)).has(trace);
+    },
   });
   const store = openStore({ dir, fsync, grew: feed.grew });
   const checkpoints = setInterval(store.checkpoint, checkpointMs);

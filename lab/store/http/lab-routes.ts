@@ -103,7 +103,8 @@ export function labRoutes(
     {
       method: "GET",
       path: /^\/lab\/feed$/,
-      handle: ({ response }) => {
+      handle: ({ response, query }) => {
+        const filter = { traceId: optionalTraceId(query), runId: query.get("run") ?? undefined };
         response.writeHead(200, {
           "content-type": "application/x-ndjson",
           "cache-control": "no-store",
@@ -111,11 +112,12 @@ export function labRoutes(
         });
         // A message must not wait for the acknowledgement of the one before.
         response.socket?.setNoDelay(true);
-        const leave = feed.join({
-          write: (line) => response.write(line),
+        const reader = {
+          write: (line: string) => response.write(line),
           pending: () => response.writableLength,
           destroy: () => response.destroy(),
-        });
+        };
+        const leave = feed.join(reader, filter);
         response.on("close", leave);
       },
     },

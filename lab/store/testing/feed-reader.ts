@@ -3,10 +3,10 @@ import { createInterface } from "node:readline";
 import { onTestFinished } from "vitest";
 import type { FeedMessage } from "../contract.ts";
 
-/** The messages of a store's feed, one by one; the connection ends with the test. */
-export async function readFeed(url: string): Promise<AsyncIterator<FeedMessage>> {
+/** The messages of a store's feed, one by one; the connection ends with the test. `filter`: e.g. `?run=…`. */
+export async function readFeed(url: string, filter = ""): Promise<AsyncIterator<FeedMessage>> {
   const { promise, resolve, reject } = Promise.withResolvers<IncomingMessage>();
-  const request = get(`${url}/lab/feed`, resolve).on("error", reject);
+  const request = get(`${url}/lab/feed${filter}`, resolve).on("error", reject);
   const response = await promise;
   onTestFinished(() => {
     request.destroy();
