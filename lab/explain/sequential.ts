@@ -3,13 +3,14 @@ import { coveredMs, isSequential, milliseconds, type Rule, refsOf } from "./insi
 
 const leastMs = 5;
 const leastSavedMs = 10;
+const mostRepeats = 5;
 
 /** Different calls under one span, each begun when the one before had ended. */
 export const sequentialWork: Rule = (spans) =>
   spans.flatMap((parent) => {
     if (isTransaction(parent)) return [];
     const calls = parent.children.filter((it) => it.kind === "client" && it.durationMs >= leastMs);
-    const row = inARow(calls);
+    const row = inARow(withoutRepeats(calls));
     const names = new Set(row.map(({ span }) => span.name));
     const spentMs = coveredMs(row);
     const savedMs = spentMs - Math.max(0, ...row.map(({ durationMs }) => durationMs));
@@ -28,6 +29,12 @@ export const sequentialWork: Rule = (spans) =>
 /** Statements of a transaction share one connection: they cannot run side by side. */
 const isTransaction = ({ span, children }: PreparedSpan): boolean =>
   /^BEGIN\b/i.test(span.name) || children.some((child) => /^BEGIN\b/i.test(child.span.name));
+
+/** A call repeated many times is a loop, and a finding of its own. */
+function withoutRepeats(calls: readonly PreparedSpan[]): readonly PreparedSpan[] {
+  const byName = Map.groupBy(calls, ({ span }) => span.name);
+  return calls.filter(({ span }) => (byName.get(span.name)?.length ?? 0) < mostRepeats);
+}
 
 /** The calls that no other one overlaps. */
 const inARow = (calls: readonly PreparedSpan[]): readonly PreparedSpan[] =>

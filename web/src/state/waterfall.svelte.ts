@@ -1,5 +1,5 @@
 import { type CriticalStretch, criticalPath } from "../trace/critical-path.ts";
-import { layout, parentsFrom, type Row, shownRows } from "../trace/layout.ts";
+import { isLayer, layersAbove, layout, parentsFrom, type Row, shownRows } from "../trace/layout.ts";
 import { failedRows, findRows, step } from "../trace/search.ts";
 import { clampWindow, type Window, wholeOf, zoom } from "../trace/time-scale.ts";
 import type { Trace } from "../trace/trace.ts";
@@ -26,16 +26,20 @@ export class Waterfall {
   zoomed = $state.raw<Window | null>(null);
   query = $state("");
   showCritical = $state(false);
+  /** Layers of the framework are rows too. */
+  showLayers = $state(false);
 
   /** Of the spans that came without; a trace that grows keeps those read so far. */
   readonly details = $derived(new DetailsReader(this.#traceId));
   readonly rows = $derived.by(() => layout(this.trace));
-  readonly shown = $derived.by(() => shownRows(this.rows, this.collapsed));
+  readonly shown = $derived.by(() => shownRows(this.rows, this.collapsed, !this.showLayers));
+  readonly layers = $derived.by(() => this.rows.reduce((n, row) => n + Number(isLayer(row)), 0));
+  readonly #layersAbove = $derived.by(() => layersAbove(this.rows));
   readonly window = $derived(this.zoomed ?? wholeOf(this.trace.durationMs));
   readonly found = $derived.by(() => findRows(this.rows, this.query));
   readonly failed = $derived.by(() => failedRows(this.rows));
   readonly depth = $derived.by(() =>
-    this.rows.reduce((most, row) => Math.max(most, row.depth + 1), 0),
+    this.shown.reduce((most, index) => Math.max(most, this.depthOf(index) + 1), 0),
   );
   readonly critical = $derived.by(() =>
     this.showCritical ? byRow(criticalPath(this.rows)) : undefined,
@@ -85,7 +89,7 @@ export class Waterfall {
     const row = this.rows[this.cursor];
     if (row === undefined || row.childCount === 0) return;
     if (this.collapsed.has(row.id)) this.toggle(row.id);
-    else this.select(this.cursor + 1);
+    else this.move(1);
   }
 
   /** Left arrow: closes an open row, else goes to its parent. */
@@ -93,7 +97,13 @@ export class Waterfall {
     const row = this.rows[this.cursor];
     if (row === undefined) return;
     if (row.childCount > 0 && !this.collapsed.has(row.id)) this.toggle(row.id);
-    else this.select(row.parent);
+    else this.select(this.#shownParent(row));
+  }
+
+  /** Level of a row as it is shown, 0 for roots. */
+  depthOf(index: number): number {
+    const depth = this.rows[index]?.depth ?? 0;
+    return this.showLayers ? depth : depth - (this.#layersAbove[index] ?? 0);
   }
 
   toggle(id: string): void {
@@ -134,7 +144,17 @@ export class Waterfall {
     this.show(next.fromMs <= 0 && next.toMs >= whole.toMs ? null : next);
   }
 
+  #shownParent({ parent }: Row): number {
+    let index = parent;
+    for (let row = this.rows[index]; row !== undefined; row = this.rows[index]) {
+      if (this.showLayers || !isLayer(row)) break;
+      index = row.parent;
+    }
+    return index;
+  }
+
   #reveal(row: Row): void {
+    if (isLayer(row)) this.showLayers = true;
     const next = new Set(this.collapsed);
     for (
       let parent = this.rows[row.parent];

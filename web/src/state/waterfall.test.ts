@@ -108,3 +108,33 @@ test("the critical path is told per row, and only when asked for", () => {
   const ids = [...(waterfall.critical?.keys() ?? [])].map((index) => waterfall.rows[index]?.id);
   expect(new Set(ids)).toEqual(new Set(["root", "a", "a1", "a2", "b"]));
 });
+
+const layered: SpanSketch[] = [
+  { id: "request", name: "POST", from: 0, to: 100 },
+  { id: "outer", parent: "request", name: "middleware - outer", from: 1, to: 99 },
+  { id: "work", parent: "outer", name: "SELECT", from: 10, to: 60 },
+];
+
+test("layers of the framework are out of the way until they are asked for", () => {
+  const { waterfall, shown } = waterfallOf(...layered);
+  expect(shown()).toEqual(["request", "work"]);
+  expect([waterfall.layers, waterfall.depth, waterfall.depthOf(2)]).toEqual([1, 2, 1]);
+  waterfall.showLayers = true;
+  expect(shown()).toEqual(["request", "outer", "work"]);
+  expect([waterfall.depth, waterfall.depthOf(2)]).toEqual([3, 2]);
+});
+
+test("the arrows pass over hidden layers in both directions", () => {
+  const { waterfall } = waterfallOf(...layered);
+  waterfall.select(0);
+  waterfall.enter();
+  expect(waterfall.cursorId).toBe("work");
+  waterfall.leave();
+  expect(waterfall.cursorId).toBe("request");
+});
+
+test("whoever is led to a layer sees it", () => {
+  const { waterfall, shown } = waterfallOf(...layered);
+  waterfall.open("outer");
+  expect(shown()).toContain("outer");
+});

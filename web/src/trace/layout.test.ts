@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { type SpanSketch, traceOf } from "./fixture.ts";
-import { layout, parentsFrom, type Row, shownRows } from "./layout.ts";
+import { layersAbove, layout, parentsFrom, type Row, shownRows } from "./layout.ts";
 
 const tree = (rows: readonly Row[]): string[] =>
   rows.map((row) => `${"  ".repeat(row.depth)}${row.kind === "missing" ? `(${row.id})` : row.id}`);
@@ -100,6 +100,32 @@ describe("layout", () => {
     expect(rows).toHaveLength(100_000);
     expect(rows.at(-1)?.depth).toBe(99_999);
     expect(rows[0]?.size).toBe(100_000);
+  });
+});
+
+describe("layers of the framework", () => {
+  const rows = layout(
+    traceOf(
+      { id: "request", from: 0, to: 9 },
+      { id: "outer", name: "middleware - outer", parent: "request", from: 1, to: 8 },
+      { id: "inner", name: "router - /a", parent: "outer", from: 1, to: 8 },
+      { id: "work", parent: "inner", from: 2, to: 7 },
+      { id: "broken", name: "middleware - broken", parent: "inner", from: 7, to: 8, failed: true },
+      { id: "leaf", name: "middleware - leaf", parent: "broken", from: 7, to: 8 },
+    ),
+  );
+  const shown = (hideLayers: boolean, ...collapsed: string[]) =>
+    shownRows(rows, new Set(collapsed), hideLayers).map((index) => rows[index]?.id);
+
+  test("are hidden when asked for, but for those that failed or in which the time ends", () => {
+    expect(shown(true)).toEqual(["request", "work", "broken", "leaf"]);
+    expect(shown(false)).toHaveLength(6);
+    expect([...layersAbove(rows)]).toEqual([0, 0, 1, 2, 2, 2]);
+  });
+
+  test("hide nothing of theirs by being closed, and are hidden below what is closed", () => {
+    expect(shown(true, "outer")).toEqual(["request", "work", "broken", "leaf"]);
+    expect(shown(true, "request")).toEqual(["request"]);
   });
 });
 

@@ -147,13 +147,39 @@ function cutCycles(nodes: ReadonlyMap<string, Node>, placed: readonly Row[]): No
   return cut.sort(byStart);
 }
 
-/** Indices of the rows to show: all but those below a collapsed one. */
-export function shownRows(rows: readonly Row[], collapsed: ReadonlySet<string>): readonly number[] {
+/**
+ * A layer of the web framework, as the instrumentations of Koa, Express and Connect name it: it wraps
+ * what comes after it and says little by itself. One that failed, or in which the time ends, is none.
+ */
+export const isLayer = (row: Row): boolean =>
+  row.kind === "span" &&
+  row.childCount > 0 &&
+  !row.span.failed &&
+  row.span.kind === "internal" &&
+  /^(?:middleware|router|request handler) - /.test(row.span.name);
+
+/** How many layers stand above each row: its indentation is less by so many when they are hidden. */
+export function layersAbove(rows: readonly Row[]): Uint32Array {
+  const above = new Uint32Array(rows.length);
+  for (const [index, { parent }] of rows.entries()) {
+    const row = rows[parent];
+    if (row !== undefined) above[index] = (above[parent] ?? 0) + Number(isLayer(row));
+  }
+  return above;
+}
+
+/** Indices of the rows to show: all but those below a collapsed one, and with `hideLayers` but those. */
+export function shownRows(
+  rows: readonly Row[],
+  collapsed: ReadonlySet<string>,
+  hideLayers = false,
+): readonly number[] {
   const shown: number[] = [];
   for (let at = 0; at < rows.length; ) {
     const row = rows[at] as Row;
-    shown.push(at);
-    at += collapsed.has(row.id) ? row.size : 1;
+    const hidden = hideLayers && isLayer(row);
+    if (!hidden) shown.push(at);
+    at += collapsed.has(row.id) && !hidden ? row.size : 1;
   }
   return shown;
 }
