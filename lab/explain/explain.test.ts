@@ -79,6 +79,12 @@ test("different calls that wait for each other could run side by side", () => {
   ]);
 });
 
+test("a loop of slow queries is told once, as a loop", () => {
+  const queries = times(6, (n) => query(20 + n * 10, 10));
+  const list = query(0, 20, { name: "SELECT customers" });
+  expect(found(server(85), list, ...queries).map(({ rule }) => rule)).toEqual(["n-plus-one"]);
+});
+
 test.each<[string, readonly MadeSpan[]]>([
   [
     "in a transaction",
