@@ -33,6 +33,8 @@ export const routes = {
   events: "/lab/api/events",
   account: "/lab/api/account",
   links: "/lab/api/links",
+  /** `SelfTestBody`. */
+  selfTest: "/lab/api/self-test",
   ingestTraces: "/lab/ingest/v1/traces",
   ingestLogs: "/lab/ingest/v1/logs",
   ingestMetrics: "/lab/ingest/v1/metrics",
@@ -94,6 +96,20 @@ export const serviceStatusSchema = v.object({
   exitCode: v.nullable(v.number()),
   /** Long step under way, e.g. `seeding orders`, with its share done from 0 to 1. */
   progress: v.nullable(v.object({ step: v.string(), done: v.number() })),
+  /** The container it runs in, where it runs in one. */
+  container: v.optional(
+    v.object({
+      name: v.string(),
+      image: v.string(),
+      /** Of the image: `sha256:…`; null for one that never was in a registry. */
+      digest: v.nullable(v.string()),
+      /** What its own check says; null where the image has nothing to check with. */
+      health: v.nullable(v.picklist(["starting", "healthy", "unhealthy"])),
+      /** In use, without what the kernel could drop; null before the first look. */
+      memoryBytes: v.nullable(v.number()),
+      memoryLimitBytes: v.nullable(v.number()),
+    }),
+  ),
   /** Why it is not ready, or what to know about it. */
   note: v.nullable(v.string()),
 });
@@ -322,6 +338,43 @@ export interface LinkBody {
 /** `GET` {@link routes.serviceLog}, oldest first; query `lines` (1 to 2000, default 200). */
 export interface ServiceLogBody {
   readonly lines: readonly string[];
+}
+/** What a self-test found of a mutant: `none` where a scenario leaves nothing that it could break. */
+export type MutantOutcome = "caught" | "missed" | "none";
+export interface MutantRow {
+  readonly id: string;
+  readonly title: string;
+  /** By scenario; not there where it was not tried. */
+  readonly cells: Readonly<Record<string, MutantOutcome>>;
+  /** `missed`: no scenario noticed, though one left something to break. */
+  readonly outcome: MutantOutcome;
+}
+/** Positions of the fault's expectations that a control run fails, as it should, and that it meets too. */
+export interface ControlOutcome {
+  readonly failed: readonly number[];
+  readonly met: readonly number[];
+}
+export interface SelfTestMatrix {
+  /** Made by hand in recorded evidence. */
+  readonly mutants: readonly MutantRow[];
+  /** Switched on in the running app. */
+  readonly live: readonly MutantRow[];
+  /** By scenario. */
+  readonly control: Readonly<Record<string, ControlOutcome | null>>;
+  /** Checks that failed on no mutant and in no other mode, by scenario: they cannot fail. */
+  readonly vacuous: Readonly<Record<string, readonly number[]>>;
+}
+/** `GET` {@link routes.selfTest}: the last one of the whole catalogue; null when there was none. */
+export interface SelfTestBody {
+  readonly selfTest: {
+    /** When it ended, in milliseconds since the epoch. */
+    readonly at: number;
+    readonly durationMs: number;
+    /** Of the order in which scenarios were run. */
+    readonly seed: number;
+    readonly runs: number;
+    readonly matrix: SelfTestMatrix;
+  } | null;
 }
 /** Answer of a service action: the row after it. */
 export interface ServiceBody {

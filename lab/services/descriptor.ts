@@ -1,5 +1,6 @@
 import type { Env } from "#lab/state/lab-dir.ts";
 import type { Secrets } from "#lab/state/secrets.ts";
+import type { Running } from "#lab/supervisor/running.ts";
 import type { ProxyTarget } from "#scenarios/define.ts";
 import type { ServiceId } from "./ids.ts";
 
@@ -76,7 +77,10 @@ export interface EmbeddedRecipe {
   /** In order of preference: the first that applies wins. */
   readonly providers: readonly Provider[];
   /** Everything up to the command line: folders, data, settings. May take long; reports its progress. */
-  readonly launch: (program: Program, context: LaunchContext) => Promise<Command> | Command;
+  readonly launch: (
+    program: Program,
+    context: LaunchContext,
+  ) => Promise<Command | Workload> | Command | Workload;
   /** After the probe answered and before others may use it, e.g. making roles. */
   readonly settle?: (context: LaunchContext) => Promise<void>;
 }
@@ -124,6 +128,12 @@ export interface Command {
   readonly through?: readonly string[];
   /** Run as somebody else; for root only. */
   readonly user?: { readonly uid: number; readonly gid: number };
+}
+
+/** Something to be that is no child of the lab, as a container is. */
+export interface Workload {
+  /** @throws LabError, or CrashError when it ended at once. */
+  readonly begin: () => Promise<Running>;
 }
 
 /** What a probe may use. */

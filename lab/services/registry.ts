@@ -1,5 +1,6 @@
 import { collector } from "./collector.ts";
 import type { ServiceDescriptor } from "./descriptor.ts";
+import { grafana } from "./grafana.ts";
 import { keycloak } from "./keycloak.ts";
 import { loki } from "./loki.ts";
 import { minio } from "./minio.ts";
@@ -25,3 +26,6 @@ export const embeddedServices: readonly ServiceDescriptor[] = [
   redisExporter,
   prometheus,
 ];
+
+/** What the compose runtime starts: the app and the store as processes, all else as containers. */
+export const composeServices: readonly ServiceDescriptor[] = [...embeddedServices, grafana];

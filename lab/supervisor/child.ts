@@ -4,23 +4,11 @@ import type { Command } from "#lab/services/descriptor.ts";
 import type { Env } from "#lab/state/lab-dir.ts";
 import { type Leash, signalGroup } from "./leash.ts";
 import { identify } from "./process-identity.ts";
-
-/** How a process ended: `code`, or the signal that ended it, or why it never began. */
-export type Exit =
-  | { readonly kind: "code"; readonly code: number }
-  | { readonly kind: "signal"; readonly signal: NodeJS.Signals }
-  | { readonly kind: "not-spawned"; readonly error: Error };
+import type { Exit, Running } from "./running.ts";
 
 /** A running process in a group of its own. */
-export interface Child {
-  /** Undefined when it could not be spawned; `exited` says why. */
-  readonly pid: number | undefined;
+export interface Child extends Running {
   readonly process: ChildProcess;
-  readonly exited: Promise<Exit>;
-  /** It ended and nobody holds its output any more. */
-  readonly closed: Promise<void>;
-  /** Signals the whole group. */
-  readonly signal: (signal: NodeJS.Signals) => void;
 }
 
 /** Not for children: they would send loopback traffic to a proxy, or take the settings meant for the user's own programs. */
@@ -76,6 +64,7 @@ export function spawnChild(
   return {
     pid: child.pid,
     process: child,
+    output: [child.stdout, child.stderr].filter((stream) => stream !== null),
     exited,
     closed,
     signal: (signal) => {

@@ -1,6 +1,7 @@
 import { LabError } from "#lab/errors.ts";
 import type { ServiceDescriptor } from "#lab/services/descriptor.ts";
-import { describeExit, type Exit } from "./child.ts";
+import { describeExit } from "./child.ts";
+import type { Exit } from "./running.ts";
 
 /** The process ended without having been asked to. */
 export class CrashError extends Error {

@@ -2,12 +2,13 @@ import { mkdir } from "node:fs/promises";
 import type { LaunchContext, Program, ServiceDescriptor } from "#lab/services/descriptor.ts";
 import type { Env } from "#lab/state/lab-dir.ts";
 import { storageError } from "#lab/state/storage-error.ts";
-import { type Child, spawnChild } from "./child.ts";
+import { spawnChild } from "./child.ts";
 import { CrashError, failureOf } from "./failure.ts";
 import type { Leash } from "./leash.ts";
 import type { Output } from "./output.ts";
 import type { PortTable } from "./port-table.ts";
 import { awaitReady } from "./probe.ts";
+import type { Running } from "./running.ts";
 
 /** A service that does not listen because somebody took its port meanwhile gets another one so often. */
 const portMoves = 3;
@@ -23,7 +24,7 @@ export interface ServiceRun {
   /** What happens on the way. */
   readonly on: {
     readonly prepared: () => void;
-    readonly spawned: (child: Child) => void;
+    readonly spawned: (child: Running) => void;
     readonly answered: () => void;
     /** Nothing of it runs any more. */
     readonly ended: () => void;
@@ -54,20 +55,22 @@ async function oneProcess(run: ServiceRun): Promise<{ wasReady: boolean; error: 
     recent.push(line);
     if (recent.length > 20) recent.shift();
   });
-  let child: Child | undefined;
+  let child: Running | undefined;
   let wasReady = false;
   try {
     await makeFolder(context.serviceDir);
     const command = await descriptor.embedded.launch(run.program, context);
     context.signal.throwIfAborted();
     run.on.prepared();
-    child = spawnChild(command, {
-      env: { ...run.env, LAB_SERVICE: descriptor.id },
-      leash: run.leash,
-      deathSignal: descriptor.stop.signal,
-    });
-    for (const stream of [child.process.stdout, child.process.stderr])
-      if (stream) output.read(stream);
+    child =
+      "begin" in command
+        ? await command.begin()
+        : spawnChild(command, {
+            env: { ...run.env, LAB_SERVICE: descriptor.id },
+            leash: run.leash,
+            deathSignal: descriptor.stop.signal,
+          });
+    for (const stream of child.output) output.read(stream);
     run.on.spawned(child);
     await becomeReady(run, child, recent);
     wasReady = true;
@@ -94,7 +97,7 @@ async function makeFolder(path: string): Promise<void> {
 
 async function becomeReady(
   { descriptor, context, output }: ServiceRun,
-  child: Child,
+  child: Running,
   recent: readonly string[],
 ): Promise<void> {
   let sight = "nothing";
@@ -103,6 +106,9 @@ async function becomeReady(
   const signal = AbortSignal.any([context.signal, timeout, over.signal]);
   const answer = async () => {
     await awaitReady(descriptor.readiness, context, signal, (seen) => {
+      sight = seen;
+    });
+    await child.healthy?.(signal, (seen) => {
       sight = seen;
     });
     sight = "it answers, but its set-up is not done";
@@ -124,7 +130,7 @@ async function becomeReady(
   }
 }
 
-async function endChild({ stop }: ServiceDescriptor, child: Child): Promise<void> {
+async function endChild({ stop }: ServiceDescriptor, child: Running): Promise<void> {
   child.signal(stop.signal);
   // A process that stands still hears of the signal only once it goes on.
   child.signal("SIGCONT");
@@ -134,7 +140,7 @@ async function endChild({ stop }: ServiceDescriptor, child: Child): Promise<void
 }
 
 /** Waits for the end of a process, and a moment for its last lines: grandchildren may hold the pipes open. */
-async function crashOf(child: Child, recent: readonly string[]): Promise<CrashError> {
+async function crashOf(child: Running, recent: readonly string[]): Promise<CrashError> {
   const exit = await child.exited;
   if (exit.kind !== "not-spawned") await Promise.race([child.closed, pause(50)]);
   return new CrashError(exit, [...recent]);

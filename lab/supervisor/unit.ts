@@ -12,10 +12,11 @@ import type { Leash } from "./leash.ts";
 import { type Life, type LifeEvent, newborn, nextLife } from "./lifecycle.ts";
 import { type Output, openOutput } from "./output.ts";
 import { openPortTable } from "./port-table.ts";
-import { type Frozen, freeze } from "./process-tree.ts";
+import { freeze } from "./process-tree.ts";
 import { parseProgress } from "./progress.ts";
 import { runHelper } from "./run-helper.ts";
 import { runService } from "./run-service.ts";
+import type { Running } from "./running.ts";
 
 /** What a service's life needs of the world around it. */
 export interface UnitWorld {
@@ -63,7 +64,7 @@ export interface Unit {
   /** SIGKILL that counts as leased. Resolves when the end was noticed. @throws LabError `service-not-running`. */
   readonly kill: () => Promise<void>;
   /** Lets it stand still. Idempotent. @throws LabError `service-not-running`. */
-  readonly pause: () => void;
+  readonly pause: () => Promise<void>;
   readonly resume: () => void;
   readonly paused: () => boolean;
 }
@@ -76,11 +77,11 @@ export function createUnit(descriptor: ServiceDescriptor, world: UnitWorld): Uni
   const fetching = Promise.withResolvers<void>();
   let life: Life = newborn;
   let program: Program | undefined;
-  let child: Child | undefined;
+  let child: Running | undefined;
   let attempt = new AbortController();
   let living: Promise<void> = Promise.resolve();
   let leases = 0;
-  let frozen: Frozen | undefined;
+  let frozen: Promise<() => void> | undefined;
   let heldBy: Leash | undefined;
   const onCrash: (() => void)[] = [];
   let starts = 0;
@@ -107,6 +108,7 @@ export function createUnit(descriptor: ServiceDescriptor, world: UnitWorld): Uni
     restarts: Math.max(0, starts - 1),
     exitCode,
     progress,
+    ...(child?.container === undefined ? {} : { container: child.container.facts() }),
     note:
       life.state === "waiting" ? waitingNote(world.waitsFor()) : (note ?? program?.note ?? null),
   });
@@ -187,6 +189,7 @@ export function createUnit(descriptor: ServiceDescriptor, world: UnitWorld): Uni
           prepared: () => dispatch({ type: "prepared" }),
           spawned: (spawned) => {
             child = spawned;
+            spawned.container?.onChange(changed);
             // Another process of the same start only takes another port.
             if (!counted) starts++;
             counted = true;
@@ -215,11 +218,18 @@ export function createUnit(descriptor: ServiceDescriptor, world: UnitWorld): Uni
   };
 
   const thaw = () => {
-    frozen?.thaw();
+    void frozen?.then(
+      (goOn) => goOn(),
+      () => {},
+    );
     frozen = undefined;
   };
-  const running = (): Child & { readonly pid: number } => {
-    if (child?.pid !== undefined) return { ...child, pid: child.pid };
+  const standStill = async ({ pid, freeze: own }: Running): Promise<() => void> => {
+    if (own) return own();
+    return pid === undefined ? () => {} : freeze(pid, (leader) => heldBy?.hold(leader)).thaw;
+  };
+  const running = (): Running => {
+    if (child && (child.pid !== undefined || child.container)) return child;
     throw new LabError("service-not-running", `${descriptor.title} does not run now.`, {
       hint: `Start it with: npm run lab -- restart ${descriptor.id}`,
     });
@@ -319,8 +329,12 @@ export function createUnit(descriptor: ServiceDescriptor, world: UnitWorld): Uni
       await noticed.promise;
       leases--;
     },
-    pause: () => {
-      frozen ??= freeze(running().pid, (leader) => heldBy?.hold(leader));
+    pause: async () => {
+      frozen ??= standStill(running()).catch((error: unknown) => {
+        frozen = undefined;
+        throw error;
+      });
+      await frozen;
     },
     resume: thaw,
     paused: () => frozen !== undefined,

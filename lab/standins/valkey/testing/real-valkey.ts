@@ -18,6 +18,7 @@ export async function startRealValkey(): Promise<ValkeyStandIn | string> {
   const port = await pickPort();
   const context = { port: () => port, secrets: testSecrets, serviceDir } as Partial<LaunchContext>;
   const command = await valkey.embedded.launch(program, context as LaunchContext);
+  if ("begin" in command) return "it is no process of this machine";
   const child = spawn(command.file, command.args, {
     cwd: command.cwd,
     env: { ...process.env, ...command.env },

@@ -1,0 +1,66 @@
+import * as v from "valibot";
+import type { ServiceStatus } from "#lab/api.ts";
+import type { System } from "#lab/system.ts";
+
+const everyMs = 3_000;
+/** Scrapes are two seconds apart, and the first may miss a program that only starts. */
+const patienceMs = 20_000;
+
+const answerSchema = v.object({
+  data: v.object({ result: v.array(v.object({ value: v.tuple([v.number(), v.string()]) })) }),
+});
+
+/** Whether Prometheus, in its container, gets at the app's metrics on the host. */
+export interface ScrapeWatch {
+  /** The row as it is, with what to do about the scrape where that fails. */
+  readonly noted: (row: ServiceStatus) => ServiceStatus;
+  readonly end: () => void;
+}
+
+/** Asks Prometheus for `up{job="server"}` while both are ready. */
+export function watchScrape(system: Pick<System, "services" | "url">): ScrapeWatch {
+  let failingSince: number | undefined;
+  const look = async (): Promise<void> => {
+    const rows = system.services();
+    const ready = (id: ServiceStatus["id"]) =>
+      rows.some((row) => row.id === id && row.state === "ready");
+    const base = system.url("prometheus");
+    if (base === undefined || !ready("prometheus") || !ready("server")) {
+      failingSince = undefined;
+      return;
+    }
+    const up = await isUp(base);
+    if (up === undefined) return;
+    failingSince = up ? undefined : (failingSince ?? performance.now());
+  };
+  const timer = setInterval(() => void look(), everyMs);
+  timer.unref();
+  return {
+    noted: (row) => {
+      const fails = failingSince !== undefined && performance.now() - failingSince > patienceMs;
+      if (row.id !== "prometheus" || row.state !== "ready" || !fails) return row;
+      const port = system.url("server", "metrics")?.split(":").at(-1) ?? "";
+      return { ...row, note: unreachableNote(port) };
+    },
+    end: () => clearInterval(timer),
+  };
+}
+
+/** Undefined when Prometheus does not say. */
+export async function isUp(base: string): Promise<boolean | undefined> {
+  try {
+    const query = encodeURIComponent('up{job="server"}');
+    const answer = await fetch(`${base}/api/v1/query?query=${query}`, {
+      signal: AbortSignal.timeout(everyMs),
+    });
+    const { data } = v.parse(answerSchema, await answer.json());
+    return data.result.some(({ value }) => value[1] === "1");
+  } catch {
+    return undefined;
+  }
+}
+
+const unreachableNote = (port: string): string =>
+  process.platform === "linux"
+    ? `It does not get the app's metrics: a firewall may keep containers from this machine. With ufw: sudo ufw allow from 172.16.0.0/12 to any port ${port} proto tcp; with firewalld: sudo firewall-cmd --zone=trusted --add-source=172.16.0.0/12`
+    : `It does not get the app's metrics on port ${port} of this machine: host networking of the container engine may be off.`;
