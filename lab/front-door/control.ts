@@ -77,7 +77,10 @@ const sentryQuery = v.strictObject({
   kind: v.optional(shortText),
   limit: count(5000, 500),
 });
-
+const eventsQuery = v.strictObject({
+  run: v.optional(runIdSchema),
+  trace: v.optional(traceIdSchema),
+});
 const redQuery = v.strictObject({
   seconds: count(31_536_000, 300),
   service: v.optional(shortText),
@@ -188,7 +191,7 @@ async function dispatch(
         `${storeRoutes.metrics}?${checked(metricsQuery, query)}`,
       );
     case "events":
-      return parts.hub.serve(request, response);
+      return parts.hub.serve(request, response, parse(eventsQuery, asObject(query)));
     case "account":
       return answerJson(response, 200, parts.account);
     case "service-log": {
@@ -205,6 +208,8 @@ async function dispatch(
       return answerJson(response, 200, body);
     }
   }
+  // A route that is forgotten above would leave its request without an answer.
+  route satisfies never;
 }
 
 const statusOf = ({ system, about }: ControlParts): StatusBody => ({

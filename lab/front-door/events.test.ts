@@ -12,7 +12,13 @@ afterEach(() => {
 
 async function openHub(heartbeatMs = 60_000): Promise<{ hub: EventHub; port: number }> {
   const hub = openEventHub(1_000, heartbeatMs);
-  const server = createServer(hub.serve).listen(0, "127.0.0.1");
+  const server = createServer((request, response) => {
+    const { searchParams } = new URL(request.url ?? "/", "http://hub");
+    hub.serve(request, response, {
+      trace: searchParams.get("trace") ?? undefined,
+      run: searchParams.get("run") ?? undefined,
+    });
+  }).listen(0, "127.0.0.1");
   await once(server, "listening");
   closers.push(() => {
     hub.close();
@@ -32,9 +38,9 @@ interface Stream {
   readonly leave: () => void;
 }
 
-async function listen(port: number, lastEventId?: string): Promise<Stream> {
+async function listen(port: number, lastEventId?: string, path = "/"): Promise<Stream> {
   const headers = lastEventId === undefined ? {} : { "last-event-id": lastEventId };
-  const outgoing = httpRequest({ host: "127.0.0.1", port, headers, agent: false }).end();
+  const outgoing = httpRequest({ host: "127.0.0.1", port, path, headers, agent: false }).end();
   const [incoming] = (await once(outgoing, "response")) as [IncomingMessage];
   incoming.on("error", () => undefined);
   let seen = "";
@@ -62,6 +68,22 @@ test("what is published arrives, numbered and in order", async () => {
   const seen = await stream.until('"spans":2');
   expect(seen.match(/^id: \d+$/gm)).toEqual(["id: 1000000", "id: 1000001", "id: 1000002"]);
   expect(seen.indexOf('"spans":1')).toBeLessThan(seen.indexOf('"spans":2'));
+});
+
+test("a client that asks for one trace or run is spared the telemetry of others, resumed or not", async () => {
+  const { hub, port } = await openHub();
+  const [wanted, other] = ["b".repeat(32), "c".repeat(32)];
+  const runId = "01jdr0000000000000000000ab";
+  hub.publish(telemetry(1, wanted));
+  hub.publish(telemetry(2, other));
+  const resumed = await listen(port, "1000000", `/?trace=${wanted}`);
+  const ofRun = await listen(port, undefined, `/?run=${runId}`);
+  hub.publish(telemetry(3, other));
+  hub.publish({ type: "telemetry", traceId: wanted, runId, spans: 4, logs: 0, sentry: 0 });
+  hub.publish({ type: "resync" });
+  const told = (seen: string) => [...seen.matchAll(/"spans":(\d)/g)].map(([, spans]) => spans);
+  expect(told(await resumed.until("resync"))).toEqual(["1", "4"]);
+  expect(told(await ofRun.until("resync"))).toEqual(["4"]);
 });
 
 test("a client that comes back gets what it missed, once", async () => {

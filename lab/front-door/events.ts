@@ -14,10 +14,26 @@ const usualHeartbeatMs = 15_000;
 const beat = Buffer.from(": beat\n\n");
 const resync = Buffer.from(`data: ${JSON.stringify({ type: "resync" } satisfies LabEvent)}\n\n`);
 
+/** Leaves out telemetry of others; what is no telemetry always passes. */
+export interface TelemetryFilter {
+  readonly trace?: string | undefined;
+  readonly run?: string | undefined;
+}
+
+interface Message {
+  readonly bytes: Buffer;
+  /** Trace and run of telemetry. */
+  readonly of: { readonly traceId: string; readonly runId: string | null } | undefined;
+}
+
 export interface EventHub {
   readonly publish: (event: LabEvent) => void;
-  /** Turns the request into a stream of server-sent events. */
-  readonly serve: (request: IncomingMessage, response: ServerResponse) => void;
+  /** Turns the request into a stream of server-sent events: all, or the telemetry of one trace or run only. */
+  readonly serve: (
+    request: IncomingMessage,
+    response: ServerResponse,
+    filter?: TelemetryFilter,
+  ) => void;
   /** Streams open now. */
   readonly clients: () => number;
   /** Ends every stream. */
@@ -31,14 +47,12 @@ export interface EventHub {
  */
 export function openEventHub(startedAt: number, heartbeatMs = usualHeartbeatMs): EventHub {
   let seq = startedAt * 1000;
-  const ring: { readonly seq: number; readonly bytes: Buffer }[] = [];
+  const ring: (Message & { readonly seq: number })[] = [];
   let ringFill = 0;
-  const clients = new Set<ServerResponse>();
-  const heartbeat = setInterval(() => broadcast(beat), heartbeatMs).unref();
-
-  function broadcast(bytes: Buffer): void {
-    for (const client of clients) write(client, bytes);
-  }
+  const clients = new Map<ServerResponse, TelemetryFilter>();
+  const heartbeat = setInterval(() => {
+    for (const client of clients.keys()) write(client, beat);
+  }, heartbeatMs).unref();
 
   function write(client: ServerResponse, bytes: Buffer): void {
     client.write(bytes);
@@ -48,16 +62,17 @@ export function openEventHub(startedAt: number, heartbeatMs = usualHeartbeatMs):
   function publish(event: LabEvent): void {
     seq += 1;
     const bytes = Buffer.from(`id: ${seq}\ndata: ${JSON.stringify(event)}\n\n`);
-    ring.push({ seq, bytes });
+    const message = { bytes, of: event.type === "telemetry" ? event : undefined };
+    ring.push({ seq, ...message });
     ringFill += bytes.length;
     while (ring.length > ringLength || ringFill > ringBytes) {
       ringFill -= ring.shift()?.bytes.length ?? 0;
     }
-    broadcast(bytes);
+    for (const [client, filter] of clients) if (passes(message, filter)) write(client, bytes);
   }
 
   /** What this client missed. The bare id at the end gives even a client that saw nothing a place to resume from. */
-  function opening(lastEventId: string | undefined): Buffer {
+  function opening(lastEventId: string | undefined, filter: TelemetryFilter): Buffer {
     const here = Buffer.from(`retry: 500\nid: ${seq}\n\n`);
     if (lastEventId === undefined) return here;
     const last = Number(lastEventId);
@@ -65,11 +80,15 @@ export function openEventHub(startedAt: number, heartbeatMs = usualHeartbeatMs):
     if (!Number.isSafeInteger(last) || last < oldest - 1 || last > seq) {
       return Buffer.concat([resync, here]);
     }
-    const missed = ring.filter((entry) => entry.seq > last).map((entry) => entry.bytes);
-    return Buffer.concat([...missed, here]);
+    const missed = ring.filter((entry) => entry.seq > last && passes(entry, filter));
+    return Buffer.concat([...missed.map((entry) => entry.bytes), here]);
   }
 
-  function serve(request: IncomingMessage, response: ServerResponse): void {
+  function serve(
+    request: IncomingMessage,
+    response: ServerResponse,
+    filter: TelemetryFilter = {},
+  ): void {
     response.writeHead(200, headersWith([["content-type", "text/event-stream; charset=utf-8"]]));
     if (request.method === "HEAD") {
       response.end();
@@ -77,9 +96,9 @@ export function openEventHub(startedAt: number, heartbeatMs = usualHeartbeatMs):
     }
     response.once("close", () => clients.delete(response));
     response.on("error", () => response.destroy());
-    clients.add(response);
+    clients.set(response, filter);
     const given = request.headers["last-event-id"];
-    write(response, opening(typeof given === "string" ? given : undefined));
+    write(response, opening(typeof given === "string" ? given : undefined, filter));
   }
 
   return {
@@ -88,8 +107,12 @@ export function openEventHub(startedAt: number, heartbeatMs = usualHeartbeatMs):
     clients: () => clients.size,
     close: () => {
       clearInterval(heartbeat);
-      for (const client of clients) client.end();
+      for (const client of clients.keys()) client.end();
       clients.clear();
     },
   };
 }
+
+const passes = ({ of }: Message, { trace, run }: TelemetryFilter): boolean =>
+  of === undefined ||
+  ((trace === undefined || of.traceId === trace) && (run === undefined || of.runId === run));

@@ -161,31 +161,31 @@ export async function openFrontDoor(options: FrontDoorOptions): Promise<FrontDoo
     switch (route.name) {
       case "health":
         answerJson(response, 200, { status: "ok" });
-        break;
+        return;
       case "document":
         host.serve(request, response, "/index.html", policyOfPage());
-        break;
+        return;
       case "file":
         host.serve(request, response, route.path);
-        break;
+        return;
       case "unknown":
         answerNotFound(request, response);
-        break;
+        return;
       case "enter":
         enter(route.token, request, response);
-        break;
+        return;
       case "links":
         drain(request);
         answerJson(response, 201, { link: link() } satisfies LinkBody);
-        break;
+        return;
       case "ingest":
         serveIngest(route, request, response);
-        break;
+        return;
       case "app":
       case "auth":
       case "sign-out":
         serveApp(route, target, request, response);
-        break;
+        return;
       case "status":
       case "scenarios":
       case "runs":
@@ -207,8 +207,10 @@ export async function openFrontDoor(options: FrontDoorOptions): Promise<FrontDoo
       case "service-action":
         if (attachment) attachment.serve(route, queryOf(target), request, response);
         else unavailable(request, response);
-        break;
+        return;
     }
+    // A route that is forgotten above would leave its request without an answer.
+    route satisfies never;
   }
 
   function serveIngest(

@@ -1,4 +1,5 @@
 import { expect, test } from "vitest";
+import type { FeedMessage } from "./contract.ts";
 import { type FeedReader, openFeed } from "./feed.ts";
 import { readFeed } from "./testing/feed-reader.ts";
 import { openTestStore } from "./testing/open.ts";
@@ -52,11 +53,11 @@ test("a reader of one trace or one run hears of nothing else", async () => {
     span({ traceId: inRun }),
   ])
     await store.post("/v1/traces", tracesProtobuf([each]));
-  const heard = async (feed: Awaited<ReturnType<typeof readFeed>>, messages: number) => {
+  const heard = async (feed: AsyncIterator<FeedMessage>, messages: number) => {
     const told: (readonly [number, readonly string[]])[] = [];
     while (told.length < messages) {
-      const { value } = await feed.next();
-      if (value?.type === "grew") told.push([value.seq, value.traces.map((each) => each.traceId)]);
+      const value: FeedMessage = (await feed.next()).value;
+      if (value.type === "grew") told.push([value.seq, value.traces.map(({ traceId }) => traceId)]);
     }
     return told;
   };
