@@ -27,6 +27,8 @@ export interface ServerEnv {
   readonly user: { readonly name: string; readonly password: string };
   /** Base URL of the OTLP receiver, without `/v1/traces`. */
   readonly otlpEndpoint: string;
+  /** Name by which containers ask for this machine, where services are containers. */
+  readonly containerHost: string | undefined;
   /** Absent: nothing is sent to Sentry. */
   readonly sentryDsn: string | undefined;
   readonly version: string;
@@ -83,6 +85,7 @@ export function parseEnv(source: Readonly<Record<string, string | undefined>>): 
     cookieKeys: required("LAB_COOKIE_KEYS", 16).split(","),
     user: { name: required("LAB_USER_NAME"), password: required("LAB_USER_PASSWORD") },
     otlpEndpoint: url("OTEL_EXPORTER_OTLP_ENDPOINT", web).replace(/\/+$/, ""),
+    containerHost: source.LAB_CONTAINER_HOST || undefined,
     sentryDsn: source.SENTRY_DSN ? url("SENTRY_DSN", web) : undefined,
     version: required("LAB_VERSION"),
   };

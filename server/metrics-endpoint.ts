@@ -4,8 +4,9 @@ import { registry } from "./metrics.ts";
 /**
  * `GET /metrics` on a port of its own, so that a scraper needs no way through the front door. Only
  * loopback names are accepted as Host: a web page that rebinds its name to 127.0.0.1 has another.
+ * @param containerHost name by which containers ask for this machine, where services are containers.
  */
-export function metricsServer(): Server {
+export function metricsServer(containerHost?: string): Server {
   return createServer((request, response) => {
     const answer = (status: number, body: string, type = "text/plain; charset=utf-8") => {
       response.writeHead(status, {
@@ -15,7 +16,10 @@ export function metricsServer(): Server {
       });
       response.end(body);
     };
-    if (!isLoopbackHost(request.headers.host, request.socket.localPort)) {
+    const { host } = request.headers;
+    const { localPort } = request.socket;
+    const fromContainer = containerHost !== undefined && host === `${containerHost}:${localPort}`;
+    if (!fromContainer && !isLoopbackHost(host, localPort)) {
       answer(421, "Misdirected request\n");
     } else if (request.url?.split("?")[0] !== "/metrics") answer(404, "Not found\n");
     else if (request.method !== "GET") answer(405, "Method not allowed\n");

@@ -57,7 +57,7 @@ export async function startServer(env: ServerEnv, catalogue: Catalogue): Promise
     openPool: (options) => openPool(env.databaseUrl, options),
   });
   const server = createServer(app.callback());
-  const metrics = metricsServer();
+  const metrics = metricsServer(env.containerHost);
   await Promise.all([listen(server, env.port), listen(metrics, env.metricsPort)]);
   drainOnSignal({ server, metrics, pool, edges });
   log.info({ port: portOf(server), metricsPort: portOf(metrics) }, "listening");

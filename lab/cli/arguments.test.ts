@@ -14,7 +14,7 @@ const problem = (line: string): string => {
 test("nothing at all starts the lab in the foreground", () => {
   expect(command("")).toEqual({
     verb: "start",
-    runtime: "embedded",
+    runtime: undefined,
     open: true,
     untilReady: false,
     token: false,
@@ -70,11 +70,15 @@ test("verify takes any number of scenarios", () => {
     verb: "verify",
     scenarios: [],
     selfTest: false,
+    strict: false,
+    seed: undefined,
     junit: undefined,
     json: false,
   });
   expect(command("verify db.a db.b --self-test --junit out.xml --json")).toMatchObject({
     ...{ scenarios: ["db.a", "db.b"], selfTest: true, junit: "out.xml", json: true },
   });
+  expect(command("verify --strict --seed 7")).toMatchObject({ strict: true, seed: 7 });
+  expect(problem("verify --seed x")).toContain("--seed is a whole number");
   expect(problem("verify --mode fix")).toContain("--mode does not go with");
 });

@@ -1,12 +1,11 @@
 import { parseArgs } from "node:util";
+import { type RuntimeName, runtimeNames } from "#lab/state/runtime-choice.ts";
 import { type Mode, modes, type ParamValue } from "#scenarios/define.ts";
-
-const runtimes = ["embedded", "compose"] as const;
-export type RuntimeName = (typeof runtimes)[number];
 
 /** How a start behaves; the same for the foreground, `--detach` and `dev`. */
 export interface StartOptions {
-  readonly runtime: RuntimeName;
+  /** Undefined: the one that was last asked for here. */
+  readonly runtime: RuntimeName | undefined;
   readonly open: boolean;
 }
 
@@ -40,6 +39,8 @@ export type Command =
       /** All of them when empty. */
       readonly scenarios: readonly string[];
       readonly selfTest: boolean;
+      readonly strict: boolean;
+      readonly seed: number | undefined;
       readonly junit: string | undefined;
       readonly json: boolean;
     }
@@ -63,6 +64,7 @@ const options = {
   param: { type: "string", multiple: true },
   seed: { type: "string" },
   "self-test": { type: "boolean" },
+  strict: { type: "boolean" },
   junit: { type: "string" },
 } as const;
 type Option = keyof typeof options;
@@ -89,7 +91,7 @@ const verbs: Readonly<Record<string, VerbSyntax>> = {
   list: { options: ["json"] },
   schema: { options: [] },
   run: { options: ["mode", "param", "seed", "json"], argument: "scenario" },
-  verify: { options: ["self-test", "junit", "json"], list: true },
+  verify: { options: ["self-test", "strict", "seed", "junit", "json"], list: true },
   restart: { options: ["json"], argument: "service" },
   reset: { options: ["json"] },
 };
@@ -160,9 +162,9 @@ function commandOf(verb: string, argument: string, values: Values): Parsed {
 }
 
 function startCommand(verb: string, values: Values): Parsed {
-  const runtime = runtimes.find((name) => name === (values.runtime ?? "embedded"));
-  if (runtime === undefined) {
-    return problem(`--runtime is ${runtimes.join(" or ")}, not "${values.runtime}".`);
+  const runtime = runtimeNames.find((name) => name === values.runtime);
+  if (values.runtime !== undefined && runtime === undefined) {
+    return problem(`--runtime is ${runtimeNames.join(" or ")}, not "${values.runtime}".`);
   }
   const start = { runtime, open: values["no-open"] !== true };
   const token = values.token === true;
@@ -177,24 +179,35 @@ function startCommand(verb: string, values: Values): Parsed {
   return { ok: true, command: { verb: "detach", token, ...start } };
 }
 
-const verifyCommand = (scenarios: readonly string[], values: Values): Parsed => ({
-  ok: true,
-  command: {
-    verb: "verify",
-    scenarios,
-    selfTest: values["self-test"] === true,
-    junit: typeof values.junit === "string" ? values.junit : undefined,
-    json: values.json === true,
-  },
-});
+function verifyCommand(scenarios: readonly string[], values: Values): Parsed {
+  const seed = seedOf(values);
+  if (typeof seed === "string") return problem(seed);
+  return {
+    ok: true,
+    command: {
+      verb: "verify",
+      ...{ scenarios, seed },
+      selfTest: values["self-test"] === true,
+      strict: values.strict === true,
+      junit: typeof values.junit === "string" ? values.junit : undefined,
+      json: values.json === true,
+    },
+  };
+}
+
+/** The number, or what is wrong with it. */
+function seedOf(values: Values): number | undefined | string {
+  if (values.seed === undefined) return undefined;
+  const seed = Number(values.seed);
+  const isSeed = Number.isInteger(seed) && seed >= 0 && seed <= 0xffffffff;
+  return isSeed ? seed : `--seed is a whole number from 0 to 4294967295, not "${values.seed}".`;
+}
 
 function runCommand(scenario: string, values: Values, json: boolean): Parsed {
   const mode = modes.find((name) => name === (values.mode ?? "fault"));
   if (mode === undefined) return problem(`--mode is ${modes.join(", ")}, not "${values.mode}".`);
-  const seed = values.seed === undefined ? undefined : Number(values.seed);
-  if (seed !== undefined && !(Number.isInteger(seed) && seed >= 0 && seed <= 0xffffffff)) {
-    return problem(`--seed is a whole number from 0 to 4294967295, not "${values.seed}".`);
-  }
+  const seed = seedOf(values);
+  if (typeof seed === "string") return problem(seed);
   const params: Record<string, ParamValue> = {};
   for (const pair of (values.param ?? []) as readonly string[]) {
     const at = pair.indexOf("=");

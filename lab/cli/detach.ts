@@ -9,7 +9,6 @@ import { type Board, liveBoard, plainBoard } from "./board.ts";
 import type { Context, ExitCode } from "./context.ts";
 import { onStopRequest } from "./interrupts.ts";
 import { linkAdvice, openByLink, openPage } from "./open-page.ts";
-import { refuseWhatIsMissing } from "./start.ts";
 
 /**
  * Starts the lab in a session of its own, shows its start, and leaves it running. Ctrl-C during the
@@ -20,11 +19,10 @@ export async function detach(
   options: StartOptions & { readonly token: boolean },
   context: Context,
 ): Promise<ExitCode> {
-  refuseWhatIsMissing(options);
   await openLabDir(context.dir);
   const logFile = join(context.dir, "logs", "lab.log");
   const board = context.live ? liveBoard(process.stdout) : plainBoard(context.out);
-  const lab = spawnLab(logFile, options.token, context);
+  const lab = spawnLab(logFile, options, context);
   const dispose = onStopRequest((request) => lab.kill(request === 1 ? "SIGTERM" : "SIGKILL"));
   try {
     const link = await readyLab(lab, board, logFile);
@@ -44,10 +42,18 @@ export async function detach(
   }
 }
 
-function spawnLab(logFile: string, token: boolean, { env, dir }: Context): ChildProcess {
+function spawnLab(
+  logFile: string,
+  { token, runtime }: StartOptions & { readonly token: boolean },
+  { env, dir }: Context,
+): ChildProcess {
   mkdirSync(join(dir, "logs"), { recursive: true });
   const log = openSync(logFile, "a", 0o600);
-  const flags = ["--no-open", ...(token ? ["--token"] : [])];
+  const flags = [
+    "--no-open",
+    ...(token ? ["--token"] : []),
+    ...(runtime ? ["--runtime", runtime] : []),
+  ];
   return spawn(process.execPath, [join(repositoryDir, "lab/main.ts"), ...flags], {
     cwd: repositoryDir,
     detached: true,

@@ -1,7 +1,8 @@
 import { LabError } from "#lab/errors.ts";
 import { type FrontDoor, openFrontDoor } from "#lab/front-door/front-door.ts";
-import { openEmbedded } from "#lab/runtimes/embedded.ts";
+import type { RuntimeOptions } from "#lab/runtimes/local-system.ts";
 import { acquireLock } from "#lab/state/lock.ts";
+import { type RuntimeName, readRuntime, rememberRuntime } from "#lab/state/runtime-choice.ts";
 import { loadSecrets } from "#lab/state/secrets.ts";
 import { issueToken, withdrawToken } from "#lab/state/token.ts";
 import type { System } from "#lab/system.ts";
@@ -34,16 +35,22 @@ export interface LabSession extends LabAddress {
  * Opens the front door at once, so that a browser has something to look at, and starts the services
  * behind it.
  * @param asksToken whether the front door asks every visitor for proof, as shared machines need it.
- * @throws LabError `already-running`, `port-busy`, `disk-full`, `state-unwritable`.
+ * @param asked the runtime; without it, the one that was last asked for here.
+ * @throws LabError `already-running`, `port-busy`, `disk-full`, `state-unwritable`; for containers also
+ *   what of an engine is missing.
  */
 export async function openSession(
   context: Context,
   board: Board,
   asksToken = false,
+  asked?: RuntimeName,
 ): Promise<LabSession> {
   const { dir, env } = context;
   const lock = await acquireLock(dir);
+  let runtime: Runtime | undefined;
   try {
+    runtime = await prepareRuntime(asked ?? (await readRuntime(dir)) ?? "embedded", context, board);
+    if (asked !== undefined) await rememberRuntime(dir, asked);
     const secrets = await loadSecrets(dir);
     const page = pageRow(board);
     // A lab that was killed left its token; programs would go on to send it.
@@ -58,7 +65,7 @@ export async function openSession(
       }),
     );
     await lock.publish(door.origin);
-    const system = openEmbedded({ dir, secrets, origin: door.origin, env });
+    const system = runtime.open({ dir, secrets, origin: door.origin, env });
     for (const row of system.services()) board.row(row);
     const unsubscribe = system.subscribe(board.row);
     door.attach(system);
@@ -81,9 +88,33 @@ export async function openSession(
       }),
     };
   } catch (error) {
+    await runtime?.cancel();
     await withdrawToken(dir);
     await lock.release();
     throw error;
+  }
+}
+
+interface Runtime {
+  readonly open: (options: RuntimeOptions) => System;
+  readonly cancel: () => Promise<void>;
+}
+
+/** Each is loaded only where it is used. */
+async function prepareRuntime(
+  name: RuntimeName,
+  { dir, env }: Context,
+  { note }: Board,
+): Promise<Runtime> {
+  switch (name) {
+    case "embedded": {
+      const { openEmbedded } = await import("#lab/runtimes/embedded.ts");
+      return { open: openEmbedded, cancel: async () => {} };
+    }
+    case "compose": {
+      const { prepareCompose } = await import("#lab/runtimes/compose.ts");
+      return prepareCompose({ dir, env, say: note });
+    }
   }
 }
 

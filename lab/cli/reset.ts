@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { LabError } from "#lab/errors.ts";
 import { removeElsewhere } from "#lab/state/elsewhere.ts";
 import { readRunning } from "#lab/state/lock.ts";
+import { readRuntime } from "#lab/state/runtime-choice.ts";
 import { type Context, type ExitCode, printJson } from "./context.ts";
 
 /** What a run leaves behind. Secrets, the built page and downloads stay: they hold no data. */
@@ -25,8 +26,18 @@ export async function reset(json: boolean, context: Context): Promise<ExitCode> 
     await removeElsewhere(join(context.dir, name));
     await rm(join(context.dir, name), { recursive: true, force: true });
   }
+  removed.push(...(await removeVolumes(context)));
   if (json) printJson(context, { dir: context.dir, removed });
   else if (removed.length === 0) context.out(`Nothing to remove in ${context.dir}.`);
   else context.out(`Removed from ${context.dir}: ${removed.join(", ")}`);
   return 0;
+}
+
+/** Data of services that ran in containers; none where they never did. */
+async function removeVolumes({ dir, env }: Context): Promise<readonly string[]> {
+  if ((await readRuntime(dir)) !== "compose") return [];
+  const { findLeftovers } = await import("#lab/runtimes/compose/sweep.ts");
+  const { containers, volumes, remove } = await findLeftovers(dir, env);
+  if (containers.length + volumes.length > 0) await remove({ volumes: true });
+  return volumes.map((name) => `volume ${name}`);
 }

@@ -1,5 +1,5 @@
-import { LabError } from "#lab/errors.ts";
-import type { RuntimeName, StartOptions } from "./arguments.ts";
+import type { System } from "#lab/system.ts";
+import type { StartOptions } from "./arguments.ts";
 import { isBackground, tellStarter } from "./background.ts";
 import { type Board, liveBoard, plainBoard, rowText } from "./board.ts";
 import type { Context, ExitCode } from "./context.ts";
@@ -20,12 +20,11 @@ export async function start(
   context: Context,
   beside: (session: LabSession) => Promise<() => Promise<void>> = async () => async () => {},
 ): Promise<ExitCode> {
-  refuseWhatIsMissing(options);
   const startedAt = performance.now();
   const board = boardFor(context);
   const stop = stopRequest(board, isBackground(context.env));
   try {
-    const session = await openSession(context, board, options.token);
+    const session = await openSession(context, board, options.token, options.runtime);
     stop.force(() => void session.close());
     try {
       const settled = session.settled({ fetches: options.untilReady });
@@ -48,15 +47,6 @@ export async function start(
   }
 }
 
-/** @throws LabError for a runtime that this version does not have. */
-export function refuseWhatIsMissing({ runtime }: { readonly runtime: RuntimeName }): void {
-  if (runtime === "compose") {
-    throw new LabError("no-compose", "This version has no Compose runtime.", {
-      hint: "Leave --runtime out: the embedded runtime needs no container engine.",
-    });
-  }
-}
-
 function boardFor(context: Context): Board {
   const board = context.live ? liveBoard(process.stdout) : plainBoard(context.out);
   if (!isBackground(context.env)) return board;
@@ -72,6 +62,13 @@ function boardFor(context: Context): Board {
     end: board.end,
   };
 }
+
+const runtimeLines: Readonly<Record<System["runtime"], string>> = {
+  embedded:
+    "Embedded runtime: no containers. The full stack with Grafana, Tempo and Prometheus, where Docker is: npm run lab -- --runtime compose",
+  compose:
+    "Compose runtime: services in containers. Without them again: npm run lab -- --runtime embedded",
+};
 
 interface StopRequest {
   readonly asked: Promise<undefined>;
@@ -129,9 +126,7 @@ async function announce(
   // What a lab in the background prints is its log, and a link is a secret while it waits for its visit.
   const shown = start.untilReady || isBackground(context.env) ? session.origin : session.link();
   if (!start.untilReady) {
-    context.out(
-      "Embedded runtime: no containers. The full stack with Grafana, Tempo and Prometheus is not part of this version.",
-    );
+    context.out(runtimeLines[session.system.runtime]);
     if (session.token !== undefined) context.out(linkAdvice);
   }
   context.out(

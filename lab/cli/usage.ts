@@ -12,9 +12,11 @@ npm run lab -- <verb> [flags]
   schema                         JSON schema of what a scenario may expect
   run <scenario> [--mode fault|control|fix] [--param name=value]… [--seed n]
                                  run a scenario and wait for its verdict
-  verify [<scenario>…] [--self-test] [--junit FILE]
-                                 run scenarios in all their modes and judge them; starts a lab when
-                                 none runs. --self-test: break the telemetry, which must be noticed
+  verify [<scenario>…] [--self-test] [--strict] [--seed n] [--junit FILE]
+                                 run scenarios in all their modes and judge them, in a random order
+                                 that --seed repeats; starts a lab when none runs.
+                                 --self-test: break the telemetry, which must be noticed
+                                 --strict: what cannot be judged on this machine is no pass (exit 2)
   restart <service>              restart a service
   reset                          throw away data, telemetry and run records
 
@@ -22,7 +24,7 @@ npm run lab -- <verb> [flags]
   --until-ready                  start, print the start times, stop everything
   --no-open                      do not open the page in a browser
   --token                        for machines with other users: the page opens by a link that works once
-  --runtime embedded             the only runtime of this version
+  --runtime embedded|compose     services as processes, or in containers; remembered for this clone
 
 Exit codes: 0 pass, 1 fail, 2 inconclusive, 3 wrong usage.
 LAB_PORT chooses the port of the page (4700), LAB_DIR the state folder (.lab),

@@ -2,6 +2,7 @@
  * The store process: `LAB_STORE_PORT` and `LAB_STORE_DIR` (an existing folder) say where;
  * `LAB_STORE_PROXY_PORT` is that of a TCP proxy in front of it;
  * `LAB_STORE_METRICS_PORT` and `LAB_MONITOR_DATABASE_URL` make it expose PostgreSQL's metrics;
+ * `LAB_CONTAINER_HOST` is the name by which containers ask for this machine;
  * `LAB_STORE_FSYNC=1` makes every acknowledgement wait for the disk; `SENTRY_DSN` names a Sentry
  * project that gets a copy of spans and envelopes. SIGTERM and SIGINT finish
  * what is under way and exit 0.
@@ -27,6 +28,7 @@ try {
   const server = await openStoreServer({
     port,
     proxyPort: Number(process.env.LAB_STORE_PROXY_PORT) || undefined,
+    containerHost: process.env.LAB_CONTAINER_HOST,
     dir,
     fsync: process.env.LAB_STORE_FSYNC === "1",
     sentryDsn: process.env.SENTRY_DSN,
@@ -65,6 +67,7 @@ async function exposePostgres() {
   return openPostgresMetrics({
     port: Number(LAB_STORE_METRICS_PORT),
     databaseUrl: LAB_MONITOR_DATABASE_URL,
+    containerHost: process.env.LAB_CONTAINER_HOST,
     onError: (error) => log("error", "metrics failed", { error: errorText(error) }),
   });
 }

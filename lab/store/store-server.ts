@@ -28,6 +28,8 @@ export interface StoreServerOptions {
   readonly port: number;
   /** Port of a TCP proxy in front of it. */
   readonly proxyPort?: number | undefined;
+  /** Name by which containers ask for this machine. */
+  readonly containerHost?: string | undefined;
   /** Existing folder for the segments. */
   readonly dir: string;
   readonly fsync?: boolean;
@@ -68,6 +70,7 @@ export async function openStoreServer(options: StoreServerOptions): Promise<Stor
   const server = await openHttpServer({
     port: options.port,
     proxyPort: options.proxyPort,
+    containerHost: options.containerHost,
     onError,
     routes: [
       ...otlpRoutes(receiver, readBody),

@@ -16,6 +16,8 @@ export interface HttpServerOptions {
   readonly port: number;
   /** Port of a TCP proxy in front of it: clients that come that way ask for this one. */
   readonly proxyPort?: number | undefined;
+  /** Name by which containers ask for this machine, where services are containers. */
+  readonly containerHost?: string | undefined;
   readonly routes: readonly Route[];
   /** An error that is our fault. The client gets a 500 that says nothing about it. */
   readonly onError: (error: unknown) => void;
@@ -69,7 +71,11 @@ export async function openHttpServer(options: HttpServerOptions): Promise<HttpSe
   const { port } = server.address() as AddressInfo;
   const doors = [port, ...(options.proxyPort === undefined ? [] : [options.proxyPort])];
   hosts = new Set(
-    doors.flatMap((door) => [`127.0.0.1:${door}`, `localhost:${door}`, `[::1]:${door}`]),
+    doors.flatMap((door) =>
+      ["127.0.0.1", "localhost", "[::1]", options.containerHost ?? "localhost"].map(
+        (name) => `${name}:${door}`,
+      ),
+    ),
   );
 
   return {

@@ -15,6 +15,8 @@ export async function openPostgresMetrics(options: {
   /** 0 for any free port. */
   readonly port: number;
   readonly databaseUrl: string;
+  /** Name by which containers ask for this machine. */
+  readonly containerHost?: string | undefined;
   readonly onError: (error: unknown) => void;
 }): Promise<HttpServer> {
   const sql = postgres(options.databaseUrl, {
@@ -38,6 +40,7 @@ export async function openPostgresMetrics(options: {
   }
   const server = await openHttpServer({
     port: options.port,
+    containerHost: options.containerHost,
     onError: options.onError,
     routes: [
       {
