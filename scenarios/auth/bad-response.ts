@@ -28,10 +28,8 @@ function tampering(variant: (typeof variants)[number]): SignInTampering {
       return { callback: (url) => url.searchParams.delete("state") };
     case "denied by the user":
       return {
-        callback: (url) => {
-          url.searchParams.delete("code");
-          url.searchParams.set("error", "access_denied");
-        },
+        request: (url) => url.searchParams.set("prompt", "consent"),
+        deniesConsent: true,
       };
   }
 }

@@ -4,6 +4,8 @@ export interface SignInTampering {
   readonly request?: (url: URL) => void;
   /** The address at the app that the identity provider sends the visitor back to. */
   readonly callback?: (url: URL) => void;
+  /** Says no where the identity provider asks whether the app may know them (`prompt=consent`). */
+  readonly deniesConsent?: boolean;
 }
 
 /** Somebody who uses the app over HTTP, with a cookie jar of their own. */

@@ -65,7 +65,7 @@ function visitor({ http, signIn, user, oidc }: Parameters<typeof openVisitors>[0
   }
 
   /** Goes through the provider's redirects and forms until they lead back to the app; resolves with that address. */
-  async function passProvider(start: URL): Promise<URL> {
+  async function passProvider(start: URL, deniesConsent = false): Promise<URL> {
     let url = start;
     let init: RequestInit = {};
     let isFilledIn = false;
@@ -80,8 +80,8 @@ function visitor({ http, signIn, user, oidc }: Parameters<typeof openVisitors>[0
         continue;
       }
       const page = await answer.text();
-      const form = formsOf(page).find(({ id }) => id !== "");
-      const fields = form === undefined ? undefined : fieldsFor(form, page);
+      const form = formsOf(page)[0];
+      const fields = form === undefined ? undefined : fieldsFor(form, page, deniesConsent);
       if (form === undefined || fields === undefined || !answer.ok)
         throw new VisitError(`the provider answered ${answer.status} without a form to fill in`);
       if (form.id === "kc-form-login" && isFilledIn)
@@ -97,10 +97,16 @@ function visitor({ http, signIn, user, oidc }: Parameters<typeof openVisitors>[0
     throw new VisitError("the provider went on for too long");
   }
 
-  function fieldsFor(form: HtmlForm, page: string): Record<string, string> | undefined {
+  /** Keycloak gives ids to the login form, and to what is around or inside of its other forms. */
+  function fieldsFor(
+    form: HtmlForm,
+    page: string,
+    deniesConsent: boolean,
+  ): Record<string, string> | undefined {
     if (form.id === "kc-form-login") return { username: user.name, password: user.password };
-    if (page.includes('id="kc-logout"')) return { logout: "yes" };
-    if (form.id === "kc-oauth") return { accept: "yes" };
+    // The stand-in's name for the button, and Keycloak's.
+    if (page.includes('id="kc-logout"')) return { logout: "yes", confirmLogout: "yes" };
+    if (page.includes('id="kc-oauth"')) return deniesConsent ? { cancel: "no" } : { accept: "yes" };
     return undefined;
   }
 
@@ -114,7 +120,7 @@ function visitor({ http, signIn, user, oidc }: Parameters<typeof openVisitors>[0
         const request = new URL(location, origin);
         if (request.origin === origin) return begun;
         tampering.request?.(request);
-        const callback = await passProvider(request);
+        const callback = await passProvider(request, tampering.deniesConsent);
         tampering.callback?.(callback);
         return await visit(callback.pathname + callback.search);
       } finally {

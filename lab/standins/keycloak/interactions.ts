@@ -52,7 +52,8 @@ export function interactions(provider: Provider, user: SeededUser, page: PageCon
           break;
         }
         const problem = "Invalid username or password.";
-        answerPage(response, 401, step(details, page, user, { username, problem }));
+        // 200, as Keycloak: to a browser it is the same page again.
+        answerPage(response, 200, step(details, page, user, { username, problem }));
         break;
       }
     }

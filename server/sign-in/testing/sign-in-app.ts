@@ -18,9 +18,21 @@ const cookieKeys = ["cookie-key-of-this-test-start"];
 const user = { name: "ada", password: "user-password-of-this-start" };
 const valkeyPassword = "valkey-password-of-this-start";
 
+/** Who signs people in: the lab's stand-in, or the real program where this machine has it. */
+export type ProviderName = "stand-in" | "Keycloak";
+const programs: Readonly<Record<ProviderName, string>> = {
+  "stand-in": "lab/standins/keycloak/main.ts",
+  Keycloak: "lab/services/keycloak/testing/real-keycloak.ts",
+};
+
 /** The app's sign-in in this process, with Valkey and the identity provider in processes of their own. */
 export interface SignInApp {
-  readonly newVisitor: () => Visitor;
+  readonly origin: string;
+  readonly issuer: string;
+  readonly user: { readonly name: string; readonly password: string };
+  readonly client: { readonly id: string; readonly secret: string };
+  /** Who knows the seeded user's password, unless another is given. */
+  readonly newVisitor: (password?: string) => Visitor;
   /** A request without any visitor's cookies. */
   readonly fetch: (path: string, init?: RequestInit) => Promise<Response>;
   readonly valkey: Valkey;
@@ -28,12 +40,15 @@ export interface SignInApp {
   readonly close: () => Promise<void>;
 }
 
-export async function startSignInApp(): Promise<SignInApp> {
+/** Resolves with the reason where there is no such provider. */
+export async function startSignInApp(provider: ProviderName): Promise<SignInApp | string> {
   const server = createServer();
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
   const origin = `http://localhost:${(server.address() as AddressInfo).port}`;
   const folder = await temporaryFolder();
-  const keycloak = startChild(["lab/standins/keycloak/main.ts"], {
+  const keycloak = startChild([programs[provider]], {
+    LAB_KEYCLOAK_BIN: process.env.LAB_KEYCLOAK_BIN ?? "",
+    JAVA_HOME: process.env.JAVA_HOME ?? "",
     LAB_KEYCLOAK_PORT: "0",
     LAB_KEYCLOAK_DIR: folder.path,
     LAB_KEYCLOAK_ISSUER: "http://localhost:0/realms/lab",
@@ -43,11 +58,18 @@ export async function startSignInApp(): Promise<SignInApp> {
     LAB_USER_NAME: user.name,
     LAB_USER_PASSWORD: user.password,
   });
+  const said = await keycloak.line(({ msg }) =>
+    ["identity provider ready", "no identity provider"].includes(String(msg)),
+  );
+  if (said.msg === "no identity provider") {
+    server.close();
+    await folder.remove();
+    return String(said.reason);
+  }
   const valkeyProcess = startChild(["lab/standins/valkey/main.ts"], {
     LAB_VALKEY_PORT: "0",
     LAB_VALKEY_PASSWORD: valkeyPassword,
   });
-  const { issuer } = await keycloak.line(({ msg }) => msg === "identity provider ready");
   const valkeyPort = await vi.waitFor(
     () => {
       const ports = valkeyProcess.lines.map((line) => /ready on .*:(\d+)$/.exec(line)?.[1]);
@@ -56,7 +78,7 @@ export async function startSignInApp(): Promise<SignInApp> {
     { timeout: 10_000 },
   );
   const valkey = openValkey(`redis://:${valkeyPassword}@127.0.0.1:${valkeyPort}`);
-  const oidc = { issuer: String(issuer), clientId: "lab-server", clientSecret };
+  const oidc = { issuer: String(said.issuer), clientId: "lab-server", clientSecret };
   const signIn = openSignIn({ origin, oidc, cookieKeys }, valkey);
   const app = new Koa();
   const router = new Router();
@@ -66,7 +88,10 @@ export async function startSignInApp(): Promise<SignInApp> {
   const http = (path: string, init?: RequestInit) =>
     fetch(origin + path, { redirect: "manual", ...init });
   return {
-    newVisitor: openVisitors({ http, signIn, user, oidc }),
+    ...{ origin, user, issuer: oidc.issuer },
+    client: { id: oidc.clientId, secret: clientSecret },
+    newVisitor: (password = user.password) =>
+      openVisitors({ http, signIn, user: { ...user, password }, oidc })(),
     fetch: http,
     valkey,
     valkeyProcess,
