@@ -157,6 +157,7 @@ async function prometheusTargets({ addressOf }: ContainerContext): Promise<Templ
     redis_exporter: await addressOf("redis-exporter"),
     minio: await addressOf("minio"),
     minio_path: "/minio/metrics/v3/api",
+    minio_system_path: "/minio/metrics/v3/system",
     minio_token_file: `${mounted}/minio-token`,
   };
 }

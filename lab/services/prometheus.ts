@@ -5,7 +5,10 @@ import { fromDebian } from "#lab/providers/debian.ts";
 import { onPath } from "#lab/providers/path.ts";
 import { writeFileAtomic } from "#lab/state/atomic-file.ts";
 import { repositoryDir } from "#lab/state/lab-dir.ts";
+import { findProgram } from "#lab/supervisor/find-program.ts";
 import type { Command, LaunchContext, Program, ServiceDescriptor } from "./descriptor.ts";
+import { productBucket, s3AccessKey } from "./accounts.ts";
+import { metricsToken } from "./minio/metrics-token.ts";
 import { minio } from "./minio.ts";
 import { renderTemplate } from "./template.ts";
 
@@ -40,6 +43,9 @@ export const prometheus: ServiceDescriptor = {
   },
 };
 
+/** A lab that runs for longer has its own reasons. */
+const tokenValidSeconds = 30 * 24 * 3600;
+
 /** Its targets are in the file before it starts: those that it finds later wait seconds for their first scrape. */
 async function prepare(program: Program, context: LaunchContext): Promise<Command> {
   const { port, serviceDir } = context;
@@ -69,8 +75,10 @@ async function targets({ env, futurePortOf, port, secrets, serviceDir }: LaunchC
   const asked = async (id: AskedService, name?: string) =>
     isAskedFor(env, id) ? at(await futurePortOf(id, name)) : undefined;
   const tokenFile = join(serviceDir, "minio-token");
-  const { authorization = "" } = minio.metrics?.headers?.({ secrets }) ?? {};
-  await writeFileAtomic(tokenFile, authorization.replace(/^Bearer /, ""), 0o600);
+  const token = metricsToken(s3AccessKey, secrets.s3SecretKey, tokenValidSeconds);
+  await writeFileAtomic(tokenFile, token, 0o600);
+  const storage = at(await futurePortOf("minio"));
+  const isReal = (await findProgram(minio, env).catch(() => undefined))?.kind === "real";
   return {
     prometheus: at(port()),
     server: at(await futurePortOf("server", "metrics")),
@@ -81,8 +89,8 @@ async function targets({ env, futurePortOf, port, secrets, serviceDir }: LaunchC
     tempo: await asked("tempo"),
     loki: await asked("loki"),
     redis_exporter: at(await futurePortOf("redis-exporter")),
-    minio: at(await futurePortOf("minio")),
-    minio_path: minio.metrics?.path,
+    minio: storage,
+    minio_bucket: storage && isReal ? productBucket : undefined,
     minio_token_file: tokenFile,
   };
 }

@@ -1,0 +1,199 @@
+import type { Dashboard } from "../dashboard.ts";
+import { curves, firstOf, growth, number, promql, rate, renamed } from "../promql.ts";
+import { dashboardUid } from "../uids.ts";
+
+/** MinIO's version 3 of its metrics, its version 2, and the lab's stand-in: by API, whatever the label is called. */
+const byApi = (v3: string, v2: string, standIn: string): string =>
+  firstOf(
+    `sum by (api) (${renamed(rate(`${v3}{type="s3"}`), "api", "name")})`,
+    `sum by (api) (${rate(v2)})`,
+    `sum by (api) (${rate(standIn)})`,
+  );
+const grown = (v3: string, v2: string, standIn: string): string =>
+  firstOf(...[`${v3}{type="s3"}`, v2, standIn].map((series) => `sum(${growth(series)})`));
+const perSecond = (v3: string, v2: string, standIn: string): string =>
+  firstOf(...[`${v3}{type="s3"}`, v2, standIn].map((series) => `sum(${rate(series)})`));
+
+const requests = [
+  "minio_api_requests_total",
+  "minio_s3_requests_total",
+  "lab_s3_requests_total",
+] as const;
+const refused = [
+  "minio_api_requests_4xx_errors_total",
+  "minio_s3_requests_4xx_errors_total",
+  "lab_s3_requests_4xx_errors_total",
+] as const;
+const failed = [
+  "minio_api_requests_5xx_errors_total",
+  "minio_s3_requests_5xx_errors_total",
+  "lab_s3_requests_5xx_errors_total",
+] as const;
+const sent = [
+  "minio_api_requests_traffic_sent_bytes",
+  "minio_s3_traffic_sent_bytes",
+  "lab_s3_traffic_sent_bytes_total",
+] as const;
+const received = [
+  "minio_api_requests_traffic_received_bytes",
+  "minio_s3_traffic_received_bytes",
+  "lab_s3_traffic_received_bytes_total",
+] as const;
+
+/** MinIO's counters of failures appear with the first of them: until then it is none for each API that was asked. */
+const orZero = (expr: string): string => firstOf(expr, `0 * (${byApi(...requests)})`);
+
+/** MinIO, or the stand-in for it. */
+export const objectStorage: Dashboard = {
+  uid: dashboardUid.objectStorage,
+  title: "Object storage",
+  description: "The product images' storage: MinIO's own metrics, or those of the lab's stand-in.",
+  variables: [],
+  rows: [
+    {
+      title: "At a glance",
+      panels: [
+        number(
+          { id: 1, title: "Requests", unit: "reqps", description: "S3 requests per second." },
+          promql(perSecond(...requests), "requests"),
+        ),
+        number(
+          {
+            ...{ id: 2, title: "Refused", unit: "none", thresholds: { warn: 1, bad: 50 } },
+            description:
+              "Answers with 4xx in the window shown: a missing key, a link past its end.",
+          },
+          promql(grown(...refused), "refused", { instant: true }),
+        ),
+        number(
+          {
+            ...{ id: 3, title: "Failed", unit: "none", thresholds: { warn: 1, bad: 10 } },
+            description: "Answers with 5xx in the window shown: throttled, or broken.",
+          },
+          promql(`${grown(...failed)} or vector(0)`, "failed", { instant: true }),
+        ),
+        number(
+          {
+            id: 4,
+            title: "On disk",
+            unit: "bytes",
+            description: "Bytes of the objects, or of the drives in use.",
+          },
+          promql(
+            firstOf(
+              "sum(minio_system_drive_used_bytes)",
+              "sum(minio_cluster_usage_total_bytes)",
+              "sum(lab_s3_stored_bytes)",
+            ),
+            "bytes",
+          ),
+        ),
+      ],
+    },
+    {
+      title: "Requests",
+      panels: [
+        curves(
+          {
+            id: 10,
+            title: "Requests by API",
+            unit: "reqps",
+            description: "S3 requests answered per second.",
+          },
+          promql(byApi(...requests), "{{api}}"),
+        ),
+        curves(
+          {
+            ...{ id: 11, title: "Refused by API", unit: "reqps" },
+            description: "Answers with 4xx per second.",
+          },
+          promql(orZero(byApi(...refused)), "{{api}}"),
+        ),
+        curves(
+          {
+            ...{ id: 12, title: "Failed by API", unit: "reqps" },
+            description: "Answers with 5xx per second.",
+          },
+          promql(orZero(byApi(...failed)), "{{api}}"),
+        ),
+        curves(
+          {
+            id: 13,
+            title: "Traffic",
+            unit: "Bps",
+            description: "Bytes of bodies received and sent.",
+          },
+          promql(perSecond(...received), "received"),
+          promql(perSecond(...sent), "sent"),
+        ),
+        curves(
+          {
+            ...{ id: 14, title: "Calls of the app, p95", unit: "s" },
+            description:
+              "Spans of the app's S3 client, as the Collector measures them. Dots lead to traces.",
+          },
+          promql(
+            `histogram_quantile(0.95, sum by (le, span_name) (${rate('traces_spanmetrics_latency_bucket{service_name="lab-server",span_name=~"S3[.].+"}')}))`,
+            "{{span_name}}",
+            { exemplars: true },
+          ),
+        ),
+        {
+          ...{ id: 15, title: "Failed calls", type: "table", unit: "none", width: 8 },
+          description: "Traces with a failed call to the storage; each opens.",
+          targets: [
+            { language: "traceql", expr: '{ span.rpc.system = "aws-api" && status = error }' },
+          ],
+        },
+      ],
+    },
+    {
+      title: "MinIO itself",
+      panels: [
+        curves(
+          {
+            ...{ id: 20, title: "Time to first byte, p95", unit: "s" },
+            description: "By API. MinIO only.",
+          },
+          promql(
+            firstOf(
+              `histogram_quantile(0.95, sum by (le, api) (${renamed(rate('minio_api_requests_ttfb_seconds_distribution{type="s3"}'), "api", "name")}))`,
+              `histogram_quantile(0.95, sum by (le, api) (${rate("minio_s3_requests_ttfb_seconds_distribution")}))`,
+            ),
+            "{{api}}",
+          ),
+        ),
+        curves(
+          {
+            id: 21,
+            title: "Memory",
+            unit: "bytes",
+            description: "Memory of MinIO's process. MinIO only.",
+          },
+          promql(
+            firstOf(
+              "sum(minio_system_process_resident_memory_bytes)",
+              "sum(minio_node_process_resident_memory_bytes)",
+            ),
+            "resident",
+          ),
+        ),
+        curves(
+          {
+            id: 22,
+            title: "Drives online",
+            unit: "none",
+            description: "Drives that work. MinIO only.",
+          },
+          promql(
+            firstOf(
+              "sum(minio_system_drive_online_count)",
+              "sum(minio_cluster_drive_online_total)",
+            ),
+            "online",
+          ),
+        ),
+      ],
+    },
+  ],
+};
