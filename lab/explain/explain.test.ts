@@ -37,6 +37,14 @@ test("clocks that make neighbours overlap a little hide nothing", () => {
   expect(found(server(70), ...queries)[0]?.rule).toBe("n-plus-one");
 });
 
+test("quick queries one after another are told apart, though their starts are whole milliseconds", () => {
+  // 1.4 ms each and 0.1 ms in between: what is stamped is the millisecond before.
+  const queries = times(20, (n) => query(Math.floor(n * 1.5), 1.4));
+  expect(found(server(40), ...queries)[0]?.title).toBe("20 times SELECT orders, one after another");
+  const beside = times(20, () => query(0, 1.4));
+  expect(found(server(40), ...beside)).toEqual([]);
+});
+
 test.each<[string, readonly MadeSpan[]]>([
   ["few of them", times(4, (n) => query(n * 10, 8))],
   ["different statements", times(6, (n) => query(n * 10, 2, { name: `SELECT t${n}` }))],

@@ -35,6 +35,11 @@ for (const id of ids) {
     const card = await cardOf(request, id);
 
     await scenarios.open();
+    if (card.disabled !== null) {
+      await expect(scenarios.card(id).run).toBeDisabled();
+      await expect(scenarios.card(id).card).toContainText(card.disabled);
+      test.skip(true, card.disabled);
+    }
     await scenarios.card(id).run.click();
     await expect(page).toHaveURL(/\/runs\/[0-9a-z]{26}$/);
     // A real click, where a stage wants one; most want none.
@@ -69,10 +74,16 @@ for (const id of ids) {
       expect(named.length, `span ${select.name}: ${why}`).toBeGreaterThan(0);
     }
 
-    if (promised(card, "fault", "log").length > 0) {
+    const logs = promised(card, "fault", "log");
+    if (logs.length > 0) {
       await expect(run.signal("Log")).toContainText(/\d (ms|s)$/);
       await run.tab("Logs").click();
-      await expect(run.evidence.getByRole("listitem").first()).toContainText("lab-server");
+    }
+    for (const { service = traceService.server } of logs) {
+      const lines = run.evidence.getByRole("listitem").filter({
+        hasText: typeof service === "string" ? service : traceService.server,
+      });
+      await expect(lines.first()).toBeVisible();
     }
     const events = promised(card, "fault", "sentry").filter(({ item }) => item === "event");
     if (events.length > 0) {
