@@ -61,9 +61,11 @@ describe.each(scenarios)("$id", (scenario) => {
     }
   });
 
-  test("it is data but for serve: it survives JSON", () => {
+  test("it is data but for its functions: it survives JSON", () => {
     const copy = JSON.parse(JSON.stringify(scenario.expect)) as readonly Expectation[];
-    expect(copy).toEqual(scenario.expect);
+    expect(copy).toEqual(
+      scenario.expect.map((one) => (one.signal === "check" ? { ...one, check: undefined } : one)),
+    );
   });
 });
 

@@ -29,7 +29,19 @@ export const performRun = (
 ): Promise<RunRecord> =>
   scenario.stage
     ? runInPage(lab, order, scenario, context)
-    : runHere(lab, order, scenario, context);
+    : runHere(lab, order, scenario, context, (ticket) => ticket);
+
+/**
+ * As {@link performRun} for a scenario without a browser part, with another ticket than the lab gave.
+ * @param exchange gives the ticket that the app gets for the lab's.
+ */
+export const performWithTicket = (
+  lab: LabAddress,
+  order: CreateRun,
+  scenario: Scenario,
+  context: Pick<Context, "say">,
+  exchange: (ticket: string) => string,
+): Promise<RunRecord> => runHere(lab, order, scenario, context, exchange);
 
 /** This process drives: it is the service `lab-cli` of the trace. */
 async function runHere(
@@ -37,8 +49,10 @@ async function runHere(
   order: CreateRun,
   scenario: Scenario,
   { say }: Pick<Context, "say">,
+  exchange: (ticket: string) => string,
 ): Promise<RunRecord> {
-  const created = await ask<CreatedRun>(lab, routes.runs, { method: "POST", body: order });
+  const given = await ask<CreatedRun>(lab, routes.runs, { method: "POST", body: order });
+  const created = { ...given, ticket: exchange(given.ticket) };
   const watch = await watchRun(lab, created.runId);
   try {
     const driven = await drive(lab, created, {

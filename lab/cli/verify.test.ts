@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { repositoryDir } from "#lab/state/lab-dir.ts";
 import { readRunning } from "#lab/state/lock.ts";
+import { readSelfTest } from "#lab/state/self-test-file.ts";
 import { cli, newLabDir, removeLabDir } from "#lab/testing/lab-under-test.ts";
 
 let dir: string;
@@ -44,8 +45,12 @@ test("scenarios of a folder are run and judged by a lab of its own, and the wron
   );
   // Renamed is the query that db.right counts; nothing of it looks at the shape of the trace.
   expect(caughtBy["rename-span"]).toEqual({ "db.right": "caught", "db.wrong": "none" });
+  // Both checks of db.right have been seen to fail, and db.wrong never passed.
+  expect(report.selfTest.vacuous).toEqual({ "db.right": [], "db.wrong": [] });
   expect(caughtBy["orphan-child"]).toEqual({ "db.right": "missed", "db.wrong": "none" });
-  expect(err).toContain("No check noticed: split-trace");
+  expect(err).toMatch(/No check noticed: split-trace,/);
+  const kept = await readSelfTest(dir);
+  expect(kept).toMatchObject({ seed: report.seed, runs: 3, matrix: report.selfTest });
   expect(err).toContain("SELECT products");
   expect(err).toMatch(/::error file=scenarios\/db\/wrong\.ts,line=\d+,/);
   expect(await readFile(junit, "utf8")).toContain('tests="5" failures="1" errors="0"');

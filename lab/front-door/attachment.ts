@@ -52,7 +52,17 @@ export function attachSystem(options: AttachmentOptions): Attachment {
     for (const growth of message.traces) hub.publish({ type: "telemetry", ...growth });
   }, following.signal);
   const unsubscribe = system.subscribe((service) => hub.publish({ type: "service", service }));
-  const parts = { system, runs, catalogue, unfit, hub, about, account, fromStore };
+  const parts = {
+    dir: options.dir,
+    system,
+    runs,
+    catalogue,
+    unfit,
+    hub,
+    about,
+    account,
+    fromStore,
+  };
   return {
     system,
     serve: (route, query, request, response) =>

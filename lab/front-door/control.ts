@@ -13,6 +13,7 @@ import {
   runIdSchema,
   type ScenarioCard,
   type ScenariosBody,
+  type SelfTestBody,
   type ServiceBody,
   type ServiceLogBody,
   type ServiceStatus,
@@ -25,6 +26,7 @@ import type { Evidence } from "../judge/evidence.ts";
 import { disabledReason, type Unfit } from "../runs/admission.ts";
 import type { Runs } from "../runs/runs.ts";
 import { type ServiceId, serviceIds } from "../services/ids.ts";
+import { readSelfTest } from "../state/self-test-file.ts";
 import { storeRoutes } from "../store/contract.ts";
 import type { System } from "../system.ts";
 import { answer, answerError, answerJson, drain } from "./answer.ts";
@@ -35,6 +37,8 @@ import type { ControlRoute } from "./routing.ts";
 
 /** What the control API works on once the system is attached. */
 export interface ControlParts {
+  /** State folder of the clone. */
+  readonly dir: string;
   readonly system: System;
   readonly runs: Runs;
   readonly catalogue: Catalogue;
@@ -194,6 +198,10 @@ async function dispatch(
       return parts.hub.serve(request, response, parse(eventsQuery, asObject(query)));
     case "account":
       return answerJson(response, 200, parts.account);
+    case "self-test": {
+      const body: SelfTestBody = { selfTest: await readSelfTest(parts.dir) };
+      return answerJson(response, 200, body);
+    }
     case "service-log": {
       const { lines } = parse(logLinesQuery, asObject(query));
       const { id } = serviceOf(system, route.id);

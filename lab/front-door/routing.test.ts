@@ -71,4 +71,5 @@ test("the control API's routes carry what their path says", () => {
   expect(routeOf("/auth/login")).toEqual({ name: "auth" });
   expect(routeOf("/auth/logout")).toEqual({ name: "sign-out" });
   expect(routeOf("/lab/api/account")).toEqual({ name: "account" });
+  expect(routeOf("/lab/api/self-test")).toEqual({ name: "self-test" });
 });

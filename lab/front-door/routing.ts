@@ -9,7 +9,8 @@ export type ControlRoute =
         | "sentry"
         | "metrics"
         | "events"
-        | "account";
+        | "account"
+        | "self-test";
     }
   | { readonly name: "run" | "observations" | "evidence" | "insights"; readonly runId: string }
   | { readonly name: "trace"; readonly traceId: string }
@@ -61,6 +62,7 @@ const fixed = new Map<string, Route>([
   ["/lab/api/store", { name: "store" }],
   ["/lab/api/events", { name: "events" }],
   ["/lab/api/account", { name: "account" }],
+  ["/lab/api/self-test", { name: "self-test" }],
   ["/lab/api/links", { name: "links" }],
   ["/auth/logout", { name: "sign-out" }],
   ["/lab/ingest/v1/traces", { name: "ingest", upstream: "/v1/traces" }],
@@ -144,6 +146,7 @@ export function classOf(route: Route): RouteClass {
     case "metrics":
     case "events":
     case "account":
+    case "self-test":
     case "service-log":
     case "service-action":
       return "control";
@@ -193,6 +196,7 @@ export function methodsOf(route: Route): readonly string[] {
     case "metrics":
     case "events":
     case "account":
+    case "self-test":
     case "service-log":
     case "document":
     case "file":

@@ -17,7 +17,8 @@ export type Unfit = ReadonlyMap<string, string>;
 
 /**
  * Checks a request against the catalogue and the services as they are now.
- * @throws LabError `unknown-scenario`, `scenario-unfit`, `bad-mode`, `bad-params` or `requirement-missing`.
+ * @throws LabError `unknown-scenario`, `scenario-unfit`, `bad-mode`, `bad-params` or `requirement-missing`, or
+ * `requirement-absent` where waiting would not help.
  */
 export function admit(
   request: CreateRun,
@@ -51,12 +52,23 @@ export function admit(
   }
   const reason = disabledReason(scenario, services);
   if (reason !== null) {
-    throw new LabError("requirement-missing", `${scenario.id} cannot run now: ${reason}`, {
+    const code = comesBack(scenario, services) ? "requirement-missing" : "requirement-absent";
+    throw new LabError(code, `${scenario.id} cannot run now: ${reason}`, {
       hint: "The Services page shows the state of each service and can start it.",
     });
   }
   return { scenario, mode, params: params.values };
 }
+
+/** Whether what the scenario lacks may be there in a moment: it is not, where this lab has no such program. */
+const comesBack = (scenario: Scenario, services: readonly ServiceStatus[]): boolean =>
+  neededBy(scenario).every((id) => {
+    const row = services.find((service) => service.id === id);
+    return row !== undefined && row.state !== "unavailable";
+  }) && (scenario.requires ?? []).every((it) => missing(it, asIfReady(services)) === null);
+
+const asIfReady = (services: readonly ServiceStatus[]): readonly ServiceStatus[] =>
+  services.map((row) => ({ ...row, state: "ready" }));
 
 /** Why the scenario cannot run as it is written and with the services as they are; null when it can. */
 export function disabledReason(
@@ -66,19 +78,23 @@ export function disabledReason(
 ): string | null {
   const problem = unfit?.get(scenario.id);
   if (problem !== undefined) return problem;
-  const leased = scenario.leases?.filter((lease) => lease !== "metrics") ?? [];
-  const needed = new Set<ServiceId>([
-    ...leased.map((lease) => (lease === "collector" ? "store" : lease)),
-    ...(scenario.needs ?? []),
-  ]);
-  if (scenario.serve !== undefined) needed.add("server");
-  for (const id of needed) {
+  for (const id of neededBy(scenario)) {
     const row = services.find((service) => service.id === id);
     if (row === undefined) return `there is no ${id} here.`;
     const reason = notReady(row);
     if (reason !== null) return reason;
   }
   return scenario.requires?.map((it) => missing(it, services)).find((it) => it !== null) ?? null;
+}
+
+function neededBy({ leases = [], needs = [], serve }: Scenario): readonly ServiceId[] {
+  const leased = leases.filter((lease) => lease !== "metrics");
+  const needed = new Set<ServiceId>([
+    ...leased.map((lease) => (lease === "collector" ? "store" : lease)),
+    ...needs,
+    ...(serve === undefined ? [] : ["server" as const]),
+  ]);
+  return [...needed];
 }
 
 /** What a person can do about it differs by state; null when it is ready. */

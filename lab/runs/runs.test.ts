@@ -80,7 +80,7 @@ test("while a needed service is away the run is refused with the reason", async 
   });
   lab.double.setRow("server", { state: "ready" });
   expect(await thrown(() => lab.runs.create({ scenario: "db.real" }))).toMatchObject({
-    code: "requirement-missing",
+    code: "requirement-absent",
     message: expect.stringContaining("Valkey"),
   });
 });

@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import { defineScenario, type Lease, type Mode, type Scenario } from "#scenarios/define.ts";
-import { areCompatible, carryOut, type Job, planJobs } from "./plan.ts";
+import { areCompatible, carryOut, type Job, planJobs, shuffled } from "./plan.ts";
 
 const scenario = (
   id: Scenario["id"],
@@ -32,6 +32,17 @@ test("who ends the server or counts exactly is alone; otherwise no lease is want
   expect(areCompatible(scenario("db.a", ["postgres"]), free)).toBe(true);
   expect(areCompatible(scenario("db.a", ["postgres"]), scenario("db.b", ["postgres"]))).toBe(false);
   expect(areCompatible(scenario("db.a", ["postgres"]), scenario("db.b", ["valkey"]))).toBe(true);
+});
+
+test("a seed gives one order, and another seed another; nothing is lost", () => {
+  const jobs = Array.from({ length: 40 }, (_, position) => position);
+  expect(shuffled(jobs, 7)).toEqual(shuffled(jobs, 7));
+  expect(shuffled(jobs, 7)).not.toEqual(shuffled(jobs, 8));
+  expect(shuffled(jobs, 7)).not.toEqual(jobs);
+  expect([...shuffled(jobs, 7)].sort((a, b) => a - b)).toEqual(jobs);
+  // Every one can come first.
+  const firsts = new Set(Array.from({ length: 400 }, (_, seed) => shuffled(jobs, seed)[0]));
+  expect(firsts.size).toBe(jobs.length);
 });
 
 /** Jobs that end when they are told to. */

@@ -2,7 +2,7 @@ import { expect, test } from "vitest";
 import type { Check } from "#lab/api.ts";
 import { junitOf } from "./junit.ts";
 import type { Job } from "./plan.ts";
-import { annotations, exitCodeOf, resultLines, summaryLine, verdictOf } from "./report.ts";
+import { annotations, exitCodeOf, resultLines, summaryLine } from "./report.ts";
 import { type JobResult, resultOf, withoutRun } from "./result.ts";
 
 const passed: Check = {
@@ -31,13 +31,25 @@ const result = (part: Partial<JobResult> = {}): JobResult => ({
 const failing = result({ verdict: "fail", checks: [passed, failed] });
 
 test("the exit code is that of the worst run", () => {
-  const codeOf = (...results: JobResult[]) => exitCodeOf(verdictOf(results));
+  const codeOf = (...results: JobResult[]) => exitCodeOf(results);
   expect(codeOf(result())).toBe(0);
   expect(codeOf(result(), failing)).toBe(1);
   expect(codeOf(result(), result({ verdict: "inconclusive" }))).toBe(2);
   expect(codeOf(failing, result({ verdict: "inconclusive" }))).toBe(1);
   expect(codeOf(result(), result({ verdict: "not-applicable" }))).toBe(0);
+  expect(codeOf(result({ verdict: "not-applicable" }))).toBe(2);
   expect(codeOf()).toBe(2);
+});
+
+test("to the strict, what cannot be had here is not shown", () => {
+  const greyCheck = result({ checks: [passed, { ...passed, state: "not-applicable" }] });
+  const greyRun = result({ verdict: "not-applicable", checks: [] });
+  for (const grey of [greyCheck, greyRun]) {
+    expect(exitCodeOf([result(), grey])).toBe(0);
+    expect(exitCodeOf([result(), grey], true)).toBe(2);
+  }
+  expect(exitCodeOf([result()], true)).toBe(0);
+  expect(exitCodeOf([failing, greyRun], true)).toBe(1);
 });
 
 test("a failed check is told with what was seen and the nearest miss, tick by tick", () => {

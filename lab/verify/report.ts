@@ -3,12 +3,18 @@ import { worst } from "#lab/judge/finding.ts";
 import { missLines } from "./check-lines.ts";
 import type { JobResult } from "./result.ts";
 
-/** Exit code of a verification: 0 pass, 1 fail, 2 something could not be judged. */
-export function exitCodeOf(verdict: Verdict): 0 | 1 | 2 {
+/**
+ * Exit code of a verification: 0 pass, 1 fail, 2 something could not be judged.
+ * @param strict what this lab or machine has not got counts as not judged.
+ */
+export function exitCodeOf(results: readonly JobResult[], strict = false): 0 | 1 | 2 {
+  const verdict = verdictOf(results);
   switch (verdict) {
     case "pass":
     case "not-applicable":
-      return 0;
+      // Where nothing could be judged, nothing was shown.
+      if (!results.some((one) => one.verdict === "pass")) return 2;
+      return strict && results.some(lacksSource) ? 2 : 0;
     case "fail":
       return 1;
     case "pending":
@@ -16,6 +22,9 @@ export function exitCodeOf(verdict: Verdict): 0 | 1 | 2 {
       return 2;
   }
 }
+
+const lacksSource = ({ verdict, checks }: JobResult): boolean =>
+  verdict === "not-applicable" || checks.some(({ state }) => state === "not-applicable");
 
 /** As good as the worst job. Nothing verified is nothing shown. */
 export const verdictOf = (results: readonly JobResult[]): Verdict =>

@@ -1,4 +1,4 @@
-import type { Check, RunRecord, Verdict } from "#lab/api.ts";
+import type { Check, ControlOutcome, RunRecord, Verdict } from "#lab/api.ts";
 import type { Evidence } from "#lab/judge/evidence.ts";
 import { worst } from "#lab/judge/finding.ts";
 import { holdsIn, type JudgedCheck, judgeOne } from "#lab/judge/judge.ts";
@@ -25,17 +25,9 @@ export interface JobResult {
   readonly durationMs: number;
   /** From the end of the run to its verdict; null where there was none. */
   readonly verdictMs: number | null;
-  /** Of a control run: the fault's expectations of telemetry, held against it. */
-  readonly apart: Apart | null;
+  /** Of a control run: how well the expectations tell the fault from the same work without it: the fault's expectations of telemetry, held against it. */
+  readonly apart: ControlOutcome | null;
   readonly trouble: Trouble | null;
-}
-
-/** How well the expectations tell the fault from the same work without it. */
-export interface Apart {
-  /** Positions of those that a control run fails, as it should. */
-  readonly failed: readonly number[];
-  /** Positions of those that it meets as well. */
-  readonly met: readonly number[];
 }
 
 const telemetry: ReadonlySet<Expectation["signal"]> = new Set([
@@ -51,7 +43,7 @@ const telemetry: ReadonlySet<Expectation["signal"]> = new Set([
 ]);
 
 /** Holds what is expected of the fault alone against the evidence of a control run. */
-export function tellApart(expectations: readonly Expectation[], control: Evidence): Apart {
+export function tellApart(expectations: readonly Expectation[], control: Evidence): ControlOutcome {
   const prepared = prepare(control);
   const judged = expectations.flatMap((expectation, index) =>
     telemetry.has(expectation.signal) &&
@@ -77,7 +69,7 @@ export function resultOf(
     readonly durationMs: number;
     readonly verdictMs: number | null;
   },
-  apart: Apart | undefined,
+  apart: ControlOutcome | undefined,
 ): JobResult {
   const { record, page, durationMs, verdictMs } = run;
   const verdict: Verdict = record.verdict === "declared" ? "inconclusive" : record.verdict;
@@ -94,7 +86,7 @@ export function resultOf(
   };
 }
 
-function troubleOf(apart: Apart | undefined): (Trouble & { verdict: Verdict }) | null {
+function troubleOf(apart: ControlOutcome | undefined): (Trouble & { verdict: Verdict }) | null {
   if (apart === undefined) {
     return {
       verdict: "inconclusive",
@@ -114,7 +106,7 @@ function troubleOf(apart: Apart | undefined): (Trouble & { verdict: Verdict }) |
 export const withoutRun = (
   job: Job,
   trouble: Trouble,
-  verdict: "fail" | "inconclusive",
+  verdict: "fail" | "inconclusive" | "not-applicable",
   durationMs: number,
 ): JobResult => ({
   scenario: job.scenario.id,

@@ -7,12 +7,15 @@ import {
   reading,
   sentryItem,
   span,
+  traceOf,
 } from "#lab/judge/factories.ts";
 import { judge } from "#lab/judge/judge.ts";
 import { defineScenario, type Expectation, type Scenario } from "#scenarios/define.ts";
+import { planTrials, withTrials } from "./live-trials.ts";
+import { matrixLines } from "./matrix-lines.ts";
 import { mutants } from "./mutants.ts";
 import { tellApart } from "./result.ts";
-import { matrixLines, selfTest, survivors } from "./self-test.ts";
+import { selfTest, survivors, vacuousChecks } from "./self-test.ts";
 
 const said = { why: "It matters.", hint: "Look." };
 const expectations: readonly Expectation[] = [
@@ -74,8 +77,24 @@ test.each([
   expect(failedOf(id)).toContain(index);
 });
 
-test.each(mutants)("$id leaves evidence alone that has nothing of the kind", ({ apply }) => {
-  expect(apply(evidenceOf())).toBeUndefined();
+/** Services can crash in any run, and be seen to. */
+const alwaysApplies = new Set(["stray-restarts"]);
+
+test.each(mutants.filter(({ id }) => !alwaysApplies.has(id)))(
+  "$id leaves evidence alone that has nothing of the kind",
+  ({ apply }) => {
+    expect(apply(evidenceOf({ answer: null }))).toBeUndefined();
+  },
+);
+
+test.each(mutants)("$id changes no evidence in place", ({ apply }) => {
+  const before = JSON.stringify(right);
+  apply(right);
+  expect(JSON.stringify(right)).toBe(before);
+});
+
+test("every mutant has an id of its own", () => {
+  expect(new Set(mutants.map(({ id }) => id)).size).toBe(mutants.length);
 });
 
 test("a mutant that no check notices survives, one that nothing can be broken by does not count", () => {
@@ -83,20 +102,73 @@ test("a mutant that no check notices survives, one that nothing can be broken by
   const matrix = selfTest([
     { scenario: blind, passed: [{ ...right, metrics: null }], apart: null },
   ]);
-  expect(survivors(matrix)).toEqual(
-    mutants.map(({ id }) => id).filter((id) => id !== "double-metric"),
-  );
+  expect(survivors(matrix)).toEqual(expect.arrayContaining(["split-trace", "silent-sentry"]));
+  expect(survivors(matrix)).not.toContain("no-answer");
   expect(matrix.mutants.find(({ id }) => id === "double-metric")?.outcome).toBe("none");
   expect(matrixLines(matrix).join("\n")).toContain("NOT CAUGHT");
 });
 
-test("every check of telemetry that was never seen to fail is named", () => {
-  const vacuous: Expectation = { signal: "span", select: { name: "nobody" }, count: 0, ...said };
-  const wide = scenarioOf([...expectations, vacuous]);
-  const matrix = selfTest([{ scenario: wide, passed: [right], apart: null }]);
-  expect(survivors(matrix)).toEqual([]);
-  expect(matrix.unshaken["db.test"]).toEqual([8]);
-  expect(matrixLines(matrix).join("\n")).toContain("never seen to fail: db.test expect[8]");
+test("a check is vacuous that neither a mutant nor another run makes fail", () => {
+  const absent = (name: string): Expectation => ({
+    ...{ signal: "span", select: { name }, count: 0, modes: ["control"], ...said },
+  });
+  const wide = scenarioOf([...expectations, absent("SELECT orders"), absent("SELECT ordres")]);
+  const control = { ...right, mode: "control" as const, traces: [] };
+  const fault = { ...right, runId: "f".repeat(26) };
+  const passed = [JSON.parse(JSON.stringify(fault).replaceAll(right.runId, fault.runId)), control];
+  const matrix = selfTest([{ scenario: wide, passed, apart: null }]);
+  // The other run leaves what the first one's name says, and nothing of the misspelt name.
+  expect(matrix.vacuous).toEqual({ "db.test": [9] });
+  expect(vacuousChecks(matrix)).toEqual(["db.test expect[9]"]);
+  expect(matrixLines(matrix).join("\n")).toContain("cannot fail: db.test expect[9]");
+});
+
+test("what is expected of one mode and met by another is not thereby seen to fail", () => {
+  const silent: Expectation = {
+    ...{ signal: "sentry", item: "log", count: 0, modes: ["control"], ...said },
+  };
+  const matrix = selfTest([
+    {
+      scenario: scenarioOf([silent]),
+      passed: [right, { ...right, mode: "control" }],
+      apart: null,
+    },
+  ]);
+  expect(matrix.vacuous).toEqual({ "db.test": [0] });
+});
+
+test("a check that this lab has no source for is not called vacuous", () => {
+  const grey = { ...right, sources: { ...right.sources, sentry: "absent" as const } };
+  const none: Expectation = { signal: "sentry", item: "log", count: 0, ...said };
+  const matrix = selfTest([{ scenario: scenarioOf([none]), passed: [grey], apart: null }]);
+  expect(matrix.vacuous).toEqual({ "db.test": [] });
+});
+
+test("the running app is broken where there is something to break and its recorded form is caught", () => {
+  const failedQuery = span({
+    ...{ id: "bad", parent: "post", status: 2, kind: 3 },
+    attributes: { ...ofRun(), "db.system.name": "postgresql" },
+  });
+  const broken = { ...right, traces: [...right.traces, traceOf([failedQuery])] };
+  const seeing = scenarioOf([
+    { signal: "span", select: { status: "error", kind: "client" }, count: 1, ...said },
+  ]);
+  const blind = scenarioOf([{ signal: "span", select: { kind: "client" }, ...said }]);
+  const trialsOf = (scenario: Scenario) => {
+    const recorded = [{ scenario, passed: [broken], apart: null }];
+    return planTrials(recorded, selfTest(recorded)).map(({ mutant }) => mutant);
+  };
+  expect(trialsOf(seeing)).toEqual(["drop-database-status"]);
+  expect(trialsOf(blind)).toEqual([]);
+  expect(trialsOf({ ...seeing, stage: true })).toEqual([]);
+});
+
+test("a mutant of the running app that nobody notices survives", () => {
+  const matrix = selfTest([]);
+  const scenario = scenarioOf([]);
+  const found = withTrials(matrix, [{ mutant: "silence-sentry", scenario, cell: "missed" }]);
+  expect(survivors(found)).toEqual(["silence-sentry in the running app"]);
+  expect(survivors(withTrials(matrix, []))).toEqual([]);
 });
 
 test("a control run is held against what is expected of the fault alone", () => {

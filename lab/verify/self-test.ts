@@ -1,111 +1,132 @@
+import type { ControlOutcome, MutantOutcome, MutantRow, SelfTestMatrix } from "#lab/api.ts";
 import type { Evidence } from "#lab/judge/evidence.ts";
-import { judge } from "#lab/judge/judge.ts";
+import { holdsIn, judge, judgeOne } from "#lab/judge/judge.ts";
+import { prepare } from "#lab/judge/prepare.ts";
 import type { Scenario } from "#scenarios/define.ts";
-import { mutants } from "./mutants.ts";
-import type { Apart } from "./result.ts";
+import { mingle, mutants } from "./mutants.ts";
 
 /** Evidence of one scenario's runs, as it was when they passed. */
 export interface Recorded {
   readonly scenario: Scenario;
-  /** Of runs in mode fault and fix: what the mutants are made of. */
+  /** At most one per mode: what the mutants are made of. */
   readonly passed: readonly Evidence[];
   /** Of the control run. */
-  readonly apart: Apart | null;
+  readonly apart: ControlOutcome | null;
 }
 
-/** `none`: the evidence has nothing that could be broken in this way. */
-export type Cell = "caught" | "missed" | "none";
+/** What a scenario's checks did on everything that was held against them. */
+interface Shaken {
+  readonly seen: Set<number>;
+  /** True when one of the checks failed that hold in the mode of this evidence. */
+  readonly by: (evidence: Evidence) => boolean;
+}
 
-export interface Matrix {
-  readonly mutants: readonly {
-    readonly id: string;
-    readonly title: string;
-    readonly cells: Readonly<Record<string, Cell>>;
-    /** `none`: no scenario leaves anything that it could break. */
-    readonly outcome: Cell;
-  }[];
-  readonly control: Readonly<Record<string, Apart | null>>;
-  /** Checks of telemetry that failed in no control run and under no mutant, by scenario. */
-  readonly unshaken: Readonly<Record<string, readonly number[]>>;
+function shaking({ scenario }: Recorded): Shaken {
+  const seen = new Set<number>();
+  return {
+    seen,
+    by: (evidence) => {
+      const failed = judge(scenario.expect, evidence).filter(({ verdict }) => verdict === "fail");
+      for (const { index } of failed) seen.add(index);
+      return failed.length > 0;
+    },
+  };
 }
 
 /** Judges every mutant of every recorded run. Pure. */
-export function selfTest(recorded: readonly Recorded[]): Matrix {
-  const shaken = new Map(
-    recorded.map(({ scenario, apart }) => [scenario.id, new Set(apart?.failed)]),
-  );
-  const rows = mutants.map(({ id, title, apply }) => {
-    const cells = recorded.map(({ scenario, passed }): [string, Cell] => {
+export function selfTest(recorded: readonly Recorded[]): SelfTestMatrix {
+  const shaken = recorded.map((one) => [one, shaking(one)] as const);
+  const rows = mutants.map(({ id, title, apply }): MutantRow => {
+    const cells = shaken.map(([{ scenario, passed }, checks]): [string, MutantOutcome] => {
       const mutated = passed.flatMap((evidence) => apply(evidence) ?? []);
-      const failed = mutated.flatMap((evidence) =>
-        judge(scenario.expect, evidence).filter(({ verdict }) => verdict === "fail"),
-      );
-      for (const { index } of failed) shaken.get(scenario.id)?.add(index);
-      if (mutated.length === 0) return [scenario.id, "none"];
-      return [scenario.id, failed.length > 0 ? "caught" : "missed"];
+      // Each is judged: one that is caught already may shake another check too.
+      const caught = mutated.filter(checks.by).length;
+      return [scenario.id, mutated.length === 0 ? "none" : caught > 0 ? "caught" : "missed"];
     });
-    const seen = new Set(cells.map(([, cell]) => cell));
-    const outcome: Cell = seen.has("caught") ? "caught" : seen.has("missed") ? "missed" : "none";
-    return { id, title, cells: Object.fromEntries(cells), outcome };
+    return rowOf(id, title, cells);
+  });
+  const everything = recorded.flatMap(({ passed }) => passed);
+  const mingled = shaken.map(([{ scenario, passed }, checks]): [string, MutantOutcome] => {
+    for (const evidence of passed) failInOtherModes(scenario, evidence, checks.seen);
+    const own = passed.flatMap((evidence) =>
+      passed.filter((other) => other !== evidence).map((other) => mingle(evidence, other)),
+    );
+    const caught = own.filter(checks.by).length;
+    const left = () => stillUnshaken(scenario, passed, checks.seen);
+    for (const evidence of passed) {
+      for (const other of everything) {
+        if (!left().some((index) => isDueIn(scenario, index, evidence))) break;
+        if (other.runId !== evidence.runId) checks.by(mingle(evidence, other));
+      }
+    }
+    return [scenario.id, own.length === 0 ? "none" : caught > 0 ? "caught" : "missed"];
   });
   return {
-    mutants: rows,
+    mutants: [...rows, rowOf("foreign-run", "another run carries this run's id", mingled)],
+    live: [],
     control: Object.fromEntries(recorded.map(({ scenario, apart }) => [scenario.id, apart])),
-    unshaken: Object.fromEntries(
-      recorded.map(({ scenario, passed }) => [
+    vacuous: Object.fromEntries(
+      shaken.map(([{ scenario, passed }, checks]) => [
         scenario.id,
-        passed.length === 0 ? [] : unshakenOf(scenario, shaken.get(scenario.id) ?? new Set()),
+        stillUnshaken(scenario, passed, checks.seen),
       ]),
     ),
   };
 }
 
-/** Answers, observations of the page and restarts are no telemetry: no mutant touches them. */
-const unshakenOf = ({ expect }: Scenario, shaken: ReadonlySet<number>): readonly number[] =>
-  expect.flatMap(({ signal }, index) =>
-    shaken.has(index) || signal === "answer" || signal === "page" || signal === "component"
-      ? []
-      : [index],
+/** One line of the matrix from what became of each scenario. */
+export function rowOf(
+  id: string,
+  title: string,
+  cells: readonly (readonly [string, MutantOutcome])[],
+): MutantRow {
+  const seen = new Set(cells.map(([, cell]) => cell));
+  const outcome: MutantOutcome = seen.has("caught")
+    ? "caught"
+    : seen.has("missed")
+      ? "missed"
+      : "none";
+  return { id, title, cells: Object.fromEntries(cells), outcome };
+}
+
+/** What is expected of one mode has to be missed in another: else the modes are all the same to it. */
+function failInOtherModes({ expect }: Scenario, evidence: Evidence, seen: Set<number>): void {
+  const prepared = prepare(evidence);
+  for (const [index, expectation] of expect.entries()) {
+    if (seen.has(index) || holdsIn(expectation, evidence.mode)) continue;
+    if (judgeOne(expectation, prepared, index).verdict === "fail") seen.add(index);
+  }
+}
+
+const isDueIn = ({ expect }: Scenario, index: number, { mode }: Evidence): boolean => {
+  const expectation = expect[index];
+  return expectation !== undefined && holdsIn(expectation, mode);
+};
+
+/** Of the checks that passed in a recorded run; what has no source here cannot be judged at all. */
+function stillUnshaken(
+  scenario: Scenario,
+  passed: readonly Evidence[],
+  seen: ReadonlySet<number>,
+): readonly number[] {
+  const unseen = scenario.expect.flatMap((_, index) => (seen.has(index) ? [] : [index]));
+  return unseen.filter((index) =>
+    passed.some((evidence) => {
+      const expectation = scenario.expect[index];
+      if (expectation === undefined || !holdsIn(expectation, evidence.mode)) return false;
+      return judgeOne(expectation, prepare(evidence), index).verdict === "pass";
+    }),
   );
+}
 
 /** Mutants that no scenario noticed though there was something to notice. */
-export const survivors = ({ mutants: rows }: Matrix): readonly string[] =>
-  rows.filter(({ outcome }) => outcome === "missed").map(({ id }) => id);
+export const survivors = ({ mutants: rows, live }: SelfTestMatrix): readonly string[] => [
+  ...rows.filter(({ outcome }) => outcome === "missed").map(({ id }) => id),
+  ...live.filter(({ outcome }) => outcome === "missed").map(({ id }) => `${id} in the running app`),
+];
 
-const marks: Readonly<Record<Cell, string>> = { caught: "✓", missed: "✗", none: "·" };
-
-/** The matrix as lines of text. */
-export function matrixLines({ mutants: rows, control, unshaken }: Matrix): readonly string[] {
-  const ids = Object.keys(control);
-  const wide = Math.max(...rows.map(({ id }) => id.length), "control".length) + 2;
-  const line = (name: string, cells: readonly string[], note: string): string =>
-    `  ${name.padEnd(wide)}${cells.map((cell) => cell.padEnd(5)).join("")}${note}`.trimEnd();
-  const letters = ids.map((_, position) => String.fromCharCode(65 + position));
-  return [
-    "Self-test: does a check fail when the telemetry is broken?  ✓ caught  ✗ missed  · nothing to break",
-    ...ids.map((id, position) => `  ${letters[position]}  ${id}`),
-    line("", letters, ""),
-    line(
-      "control",
-      ids.map((id) => {
-        const apart = control[id];
-        return apart ? `${apart.failed.length}/${apart.failed.length + apart.met.length}` : "·";
-      }),
-      "checks of the fault that fail when it is off",
-    ),
-    ...rows.map(({ id, title, cells, outcome }) =>
-      line(
-        id,
-        ids.map((scenario) => marks[cells[scenario] ?? "none"]),
-        outcome === "caught"
-          ? title
-          : `${title}: ${outcome === "missed" ? "NOT CAUGHT" : "nothing leaves any"}`,
-      ),
-    ),
-    ...Object.entries(unshaken)
-      .filter(([, positions]) => positions.length > 0)
-      .map(
-        ([id, positions]) => `  never seen to fail: ${id} expect[${positions.join("], expect[")}]`,
-      ),
-  ];
-}
+/** Checks that cannot fail, each as `db.deadlock expect[3]`. */
+export const vacuousChecks = ({ vacuous }: SelfTestMatrix): readonly string[] =>
+  Object.entries(vacuous).flatMap(([id, positions]) =>
+    positions.map((position) => `${id} expect[${position}]`),
+  );

@@ -125,7 +125,7 @@ Nobody waits for half an hour here: the scenario moves the session into the past
       body: "auth.session.expired",
       count: 0,
       modes: ["control"],
-      why: "No session ended.",
+      why: "No session ended, so no line says so.",
       hint: "The session was lost early: look for evictions or a restart of Valkey.",
     },
     {

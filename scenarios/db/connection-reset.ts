@@ -183,5 +183,13 @@ Teams retry only what may run twice: a read, or a whole transaction, which the d
       why: "One click is one trace, and every span in it has its place.",
       hint: "A second root means that traceparent was lost on the way; an orphan, that a span was never sent.",
     },
+    {
+      signal: "log",
+      severity: "error",
+      count: 0,
+      modes: ["fault", "control"],
+      why: "The retry makes it good, so the loss is a warning and nothing worse.",
+      hint: "An error line means that the retry did not help, or that somebody logs before it is known.",
+    },
   ],
 });

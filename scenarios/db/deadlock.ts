@@ -119,7 +119,7 @@ Retrying the whole transaction is right, since the database has rolled it back. 
       select: {
         name: "UPDATE products",
         status: "error",
-        attributes: { "db.response.status_code": { ne: "40P01" } },
+        attributes: { "error.type": { ne: "40P01" } },
       },
       count: 0,
       modes: ["fault", "control", "fix"],

@@ -135,5 +135,13 @@ Teams fix it by asking once: a join, a lateral subquery, or one query with a lis
       why: "One click is one trace, and every span in it has its place.",
       hint: "A second root means that traceparent was lost on the way; an orphan, that a span was never sent.",
     },
+    {
+      signal: "log",
+      severity: "error",
+      count: 0,
+      modes: ["fault", "control", "fix"],
+      why: "Slow is not broken: alerts on error lines stay silent, which is why nobody notices.",
+      hint: "Read the line: it belongs to something else that went wrong in this trace.",
+    },
   ],
 });

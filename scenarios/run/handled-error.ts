@@ -150,5 +150,13 @@ Two mistakes are common. Teams log and report on every layer, and one failure be
       why: "One click is one trace, and every span in it has its place.",
       hint: "A second root means that traceparent was lost on the way; an orphan, that a span was never sent.",
     },
+    {
+      signal: "log",
+      severity: "error",
+      count: 0,
+      modes: ["control"],
+      why: "A request that works leaves no error line: else nobody believes the lines of those that do not.",
+      hint: "Read the line: it is written by something that this run did not break.",
+    },
   ],
 });

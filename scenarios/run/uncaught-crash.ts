@@ -145,5 +145,13 @@ So the app has a crash path of its own. It captures the error while the span is 
       why: "Nothing crashed, so there is nothing to report.",
       hint: "An event in the control run belongs to another fault.",
     },
+    {
+      signal: "log",
+      severity: "error",
+      count: 0,
+      modes: ["control"],
+      why: "A server that does not crash has no last words.",
+      hint: "Read the line: the crash handler or another request wrote it into this trace.",
+    },
   ],
 });

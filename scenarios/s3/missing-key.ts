@@ -120,8 +120,8 @@ Teams treat both names alike, answer 404 instead of 500, and watch the rate of m
     {
       signal: "metric",
       name: "lab_s3_requests_4xx_errors_total",
-      aliases: ["minio_s3_requests_4xx_errors_total"],
-      labels: { api: "getobject" },
+      aliases: ["minio_api_requests_4xx_errors_total"],
+      labels: { name: "GetObject" },
       delta: 1,
       why: "The storage counted the refusal too: its rate is what to alert on.",
       hint: "More than one is another client of the storage, or a retry.",
@@ -129,8 +129,8 @@ Teams treat both names alike, answer 404 instead of 500, and watch the rate of m
     {
       signal: "metric",
       name: "lab_s3_requests_4xx_errors_total",
-      aliases: ["minio_s3_requests_4xx_errors_total"],
-      labels: { api: "getobject" },
+      aliases: ["minio_api_requests_4xx_errors_total"],
+      labels: { name: "GetObject" },
       delta: 0,
       modes: ["control"],
       why: "A picture that is there is read without a refusal.",
@@ -163,6 +163,14 @@ Teams treat both names alike, answer 404 instead of 500, and watch the rate of m
       modes: ["fault", "control"],
       why: "One click is one trace, and every span in it has its place.",
       hint: "A second root means that traceparent was lost on the way; an orphan, that a span was never sent.",
+    },
+    {
+      signal: "log",
+      severity: "error",
+      count: 0,
+      modes: ["fault", "control"],
+      why: "A picture that is not there is an everyday answer of the storage, not an error.",
+      hint: "Lines at level error wake somebody up: look at how a missing key is told from an outage.",
     },
   ],
 });

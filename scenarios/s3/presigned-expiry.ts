@@ -104,7 +104,7 @@ Teams sign late, when the picture is about to be read, give links only the time 
     {
       signal: "metric",
       name: "lab_s3_requests_4xx_errors_total",
-      aliases: ["minio_s3_requests_4xx_errors_total"],
+      aliases: ["minio_api_requests_4xx_errors_total"],
       delta: 1,
       modes: ["fault", "fix"],
       why: "The storage counts what the app never sees.",
@@ -113,7 +113,7 @@ Teams sign late, when the picture is about to be read, give links only the time 
     {
       signal: "metric",
       name: "lab_s3_requests_4xx_errors_total",
-      aliases: ["minio_s3_requests_4xx_errors_total"],
+      aliases: ["minio_api_requests_4xx_errors_total"],
       delta: 0,
       modes: ["control"],
       why: "A link that is followed in time is not refused.",

@@ -111,8 +111,8 @@ The refusals come from the lab's stand-in for MinIO, which can be asked to refus
         {
           metric: {
             name: "lab_s3_requests_5xx_errors_total",
-            aliases: ["minio_s3_requests_5xx_errors_total"],
-            labels: { api: "getobject" },
+            aliases: ["minio_api_requests_5xx_errors_total"],
+            labels: { name: "GetObject" },
           },
         },
       ],
@@ -123,8 +123,8 @@ The refusals come from the lab's stand-in for MinIO, which can be asked to refus
     {
       signal: "metric",
       name: "lab_s3_requests_5xx_errors_total",
-      aliases: ["minio_s3_requests_5xx_errors_total"],
-      labels: { api: "getobject" },
+      aliases: ["minio_api_requests_5xx_errors_total"],
+      labels: { name: "GetObject" },
       delta: { gte: "${params.calls}" },
       why: "The storage's own counter rises, also where no caller ever complained.",
       hint: "No change means that the storage was not asked to refuse, or forgot it.",
@@ -171,8 +171,8 @@ The refusals come from the lab's stand-in for MinIO, which can be asked to refus
     {
       signal: "metric",
       name: "lab_s3_requests_5xx_errors_total",
-      aliases: ["minio_s3_requests_5xx_errors_total"],
-      labels: { api: "getobject" },
+      aliases: ["minio_api_requests_5xx_errors_total"],
+      labels: { name: "GetObject" },
       delta: 0,
       modes: ["control"],
       why: "Nothing is refused when nobody asks for it.",

@@ -57,7 +57,7 @@ export default defineScenario({
   id: "ui.failed-fetch",
   title: "A request of the page fails",
   summary:
-    "Four ways for fetch to fail: two look the same to the script, one throws nothing at all, and only the server's span tells.",
+    "Four ways for fetch to fail: two look the same, one throws nothing at all, and only the server's span tells.",
   story: `The page loads products and the request fails. How it fails decides who hears of it.
 
 An answer with status 500 is no failure to \`fetch\`: nothing is thrown, so the browser's Sentry has nothing to send, and a page that does not look at \`ok\` shows an empty list. Only the app's own event tells. A request that never arrives and an answer that the browser withholds (a missing CORS header, a digest that does not match) throw the very same \`TypeError: Failed to fetch\`; the trace tells them apart, since only one of them has a server span. An aborted request throws too, and is nobody's fault: an event about it is noise.
