@@ -7,9 +7,10 @@ import type { LaunchContext } from "./descriptor.ts";
 import type { ServiceId } from "./ids.ts";
 import { realmValues } from "./keycloak/realm.ts";
 import { lokiValues } from "./loki/config.ts";
-import { metricsToken } from "./minio/metrics-token.ts";
+import { scrapeToken } from "./minio/metrics-token.ts";
 import { minio } from "./minio.ts";
 import { settleRoles } from "./postgres/roles.ts";
+import { prometheusValues } from "./prometheus/config.ts";
 import type { TemplateValues } from "./template.ts";
 import { tempoValues } from "./tempo/config.ts";
 
@@ -99,7 +100,7 @@ export const containerRecipes: Readonly<Record<ContainerId, ContainerRecipe>> = 
     templates: { "prometheus.yml": "prometheus.yml" },
     values: prometheusTargets,
     files: ({ secrets }) => ({
-      "minio-token": metricsToken(s3AccessKey, secrets.s3SecretKey),
+      "minio-token": scrapeToken(s3AccessKey, secrets.s3SecretKey),
     }),
   },
   collector: {
@@ -142,24 +143,24 @@ export const containerRecipes: Readonly<Record<ContainerId, ContainerRecipe>> = 
   },
 };
 
-/** What the template `compose/prometheus/prometheus.yml` asks for. */
 async function prometheusTargets({ addressOf }: ContainerContext): Promise<TemplateValues> {
-  return {
+  return prometheusValues({
     prometheus: "localhost:9090",
     server: await addressOf("server", "metrics"),
     store: await addressOf("store"),
     postgres: await addressOf("store", "metrics"),
     collector: await addressOf("collector", "telemetry"),
-    // Prometheus gets what passes the Collector by OTLP already.
-    collector_metrics: undefined,
+    // It gets what passes the Collector by OTLP already.
+    telemetry: undefined,
     tempo: await addressOf("tempo"),
     loki: await addressOf("loki"),
-    redis_exporter: await addressOf("redis-exporter"),
+    keycloak: await addressOf("keycloak", "management"),
+    redisExporter: await addressOf("redis-exporter"),
     minio: await addressOf("minio"),
-    minio_path: "/minio/metrics/v3/api",
-    minio_system_path: "/minio/metrics/v3/system",
-    minio_token_file: `${mounted}/minio-token`,
-  };
+    isRealMinio: true,
+    minioTokenFile: `${mounted}/minio-token`,
+    takesOtlp: true,
+  });
 }
 
 /** The image takes the superuser's password over only when it makes the data. */

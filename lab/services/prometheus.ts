@@ -1,16 +1,17 @@
-import { mkdir, readFile } from "node:fs/promises";
+import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { type AskedService, isAskedFor } from "#lab/providers/asked-for.ts";
 import { fromDebian } from "#lab/providers/debian.ts";
 import { onPath } from "#lab/providers/path.ts";
 import { writeFileAtomic } from "#lab/state/atomic-file.ts";
-import { repositoryDir } from "#lab/state/lab-dir.ts";
 import { findProgram } from "#lab/supervisor/find-program.ts";
+import { s3AccessKey } from "./accounts.ts";
 import type { Command, LaunchContext, Program, ServiceDescriptor } from "./descriptor.ts";
-import { productBucket, s3AccessKey } from "./accounts.ts";
-import { metricsToken } from "./minio/metrics-token.ts";
+import type { ServiceId } from "./ids.ts";
+import { scrapeToken } from "./minio/metrics-token.ts";
 import { minio } from "./minio.ts";
-import { renderTemplate } from "./template.ts";
+import { prometheusValues, type ScrapePlaces } from "./prometheus/config.ts";
+import { renderConfig } from "./render-config.ts";
 
 const path = onPath(
   ["prometheus"],
@@ -43,16 +44,20 @@ export const prometheus: ServiceDescriptor = {
   },
 };
 
-/** A lab that runs for longer has its own reasons. */
-const tokenValidSeconds = 30 * 24 * 3600;
+const tokenFile = "minio-token";
 
 /** Its targets are in the file before it starts: those that it finds later wait seconds for their first scrape. */
 async function prepare(program: Program, context: LaunchContext): Promise<Command> {
-  const { port, serviceDir } = context;
+  const { port, secrets, serviceDir } = context;
   const [config, data] = [join(serviceDir, "prometheus.yml"), join(serviceDir, "data")];
   await mkdir(data, { recursive: true });
-  const template = await readFile(join(repositoryDir, "compose/prometheus/prometheus.yml"), "utf8");
-  await writeFileAtomic(config, renderTemplate(template, await targets(context)), 0o600);
+  const token = scrapeToken(s3AccessKey, secrets.s3SecretKey);
+  await writeFileAtomic(join(serviceDir, tokenFile), token, 0o600);
+  await renderConfig(
+    "prometheus/prometheus.yml",
+    prometheusValues(await placesOf(context)),
+    config,
+  );
   return {
     file: program.path,
     args: [
@@ -69,28 +74,28 @@ async function prepare(program: Program, context: LaunchContext): Promise<Comman
   };
 }
 
-async function targets({ env, futurePortOf, port, secrets, serviceDir }: LaunchContext) {
+async function placesOf(context: LaunchContext): Promise<ScrapePlaces> {
+  const { env, futurePortOf, port, serviceDir } = context;
   const at = (found: number | undefined) =>
     found === undefined ? undefined : `127.0.0.1:${found}`;
+  const of = async (id: ServiceId, name?: string) => at(await futurePortOf(id, name));
   const asked = async (id: AskedService, name?: string) =>
-    isAskedFor(env, id) ? at(await futurePortOf(id, name)) : undefined;
-  const tokenFile = join(serviceDir, "minio-token");
-  const token = metricsToken(s3AccessKey, secrets.s3SecretKey, tokenValidSeconds);
-  await writeFileAtomic(tokenFile, token, 0o600);
-  const storage = at(await futurePortOf("minio"));
-  const isReal = (await findProgram(minio, env).catch(() => undefined))?.kind === "real";
+    isAskedFor(env, id) ? of(id, name) : undefined;
+  const storage = await findProgram(minio, env).catch(() => undefined);
   return {
     prometheus: at(port()),
-    server: at(await futurePortOf("server", "metrics")),
-    store: at(await futurePortOf("store")),
-    postgres: at(await futurePortOf("store", "metrics")),
+    server: await of("server", "metrics"),
+    store: await of("store"),
+    postgres: await of("store", "metrics"),
     collector: await asked("collector", "telemetry"),
-    collector_metrics: await asked("collector", "metrics"),
+    telemetry: await asked("collector", "metrics"),
     tempo: await asked("tempo"),
     loki: await asked("loki"),
-    redis_exporter: at(await futurePortOf("redis-exporter")),
-    minio: storage,
-    minio_bucket: storage && isReal ? productBucket : undefined,
-    minio_token_file: tokenFile,
+    redisExporter: await of("redis-exporter"),
+    minio: await of("minio"),
+    isRealMinio: storage?.kind === "real",
+    minioTokenFile: join(serviceDir, tokenFile),
+    // Debian builds it without, and none of them needs it: the Collector's metrics are scraped.
+    takesOtlp: false,
   };
 }

@@ -15,7 +15,7 @@ export interface S3Metrics {
 }
 
 /** APIs whose series are there from the start: a counter that appears with its first refusal shows no increase. */
-const known = ["getobject", "headobject", "putobject", "listobjectsv2", "deleteobject"] as const;
+const known = ["GetObject", "HeadObject", "PutObject", "ListObjectsV2", "DeleteObject"] as const;
 
 export function openMetrics(): S3Metrics {
   const requests = new Map<string, number>();
@@ -26,7 +26,7 @@ export function openMetrics(): S3Metrics {
     void counts.set(key, (counts.get(key) ?? 0) + 1);
   const byApi = (name: string, help: string, counts: ReadonlyMap<string, number>): string[] => [
     ...header(name, help, "counter"),
-    ...[...counts].map(([api, count]) => `${name}{api="${api}"} ${count}`),
+    ...[...counts].map(([api, count]) => `${name}{name="${api}"} ${count}`),
   ];
   return {
     begin() {
@@ -36,7 +36,7 @@ export function openMetrics(): S3Metrics {
       inFlight -= 1;
       received += bytes.received;
       sent += bytes.sent;
-      add(requests, `api="${api}",status="${status}"`);
+      add(requests, `name="${api}",status="${status}"`);
       if (status >= 500) add(serverErrors, api);
       else if (status >= 400) add(clientErrors, api);
     },

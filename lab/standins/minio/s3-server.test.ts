@@ -103,7 +103,7 @@ test("metrics are for holders of a token, and count by API and kind of error", a
   await put("a", "12345");
   await client.send(new s3.GetObjectCommand({ Bucket, Key: "no" })).catch(() => {});
   const read = (authorization: string) =>
-    fetch(`${url}/minio/v2/metrics/cluster`, { headers: { authorization } });
+    fetch(`${url}/minio/metrics/v3/api`, { headers: { authorization } });
   const valid = { iss: "prometheus", sub: "lab", exp: soon() };
   for (const bad of [
     ...["", "Bearer x", "Bearer a.b.c", token({ ...valid, exp: soon() - 120 })],
@@ -112,9 +112,9 @@ test("metrics are for holders of a token, and count by API and kind of error", a
     expect((await read(bad)).status, bad).toBe(403);
   }
   const text = await (await read(token(valid))).text();
-  expect(text).toContain('lab_s3_requests_total{api="putobject",status="200"} 1\n');
-  expect(text).toContain('lab_s3_requests_4xx_errors_total{api="getobject"} 1\n');
-  expect(text).toContain('lab_s3_requests_5xx_errors_total{api="getobject"} 0\n');
+  expect(text).toContain('lab_s3_requests_total{name="PutObject",status="200"} 1\n');
+  expect(text).toContain('lab_s3_requests_4xx_errors_total{name="GetObject"} 1\n');
+  expect(text).toContain('lab_s3_requests_5xx_errors_total{name="GetObject"} 0\n');
   expect(text).toContain("lab_s3_requests_inflight 0\n");
   expect(text).toContain("lab_s3_stored_bytes 5\n");
 });

@@ -43,7 +43,7 @@ export const defaultLimits: Limits = {
 export const adminPaths = {
   live: "/minio/health/live",
   ready: "/minio/health/ready",
-  metrics: "/minio/v2/metrics/cluster",
+  metrics: "/minio/metrics/v3/api",
   throttle: "/.lab/throttle",
 } as const;
 /** Who may call what, as tokens name it. */
@@ -90,7 +90,7 @@ export async function openS3Server(options: S3ServerOptions): Promise<S3Server> 
       }
       const operation = operationOf(request);
       // As MinIO labels it.
-      api = operation.name.toLowerCase();
+      api = operation.name;
       const authorised = authorise(request, options.account, now());
       if (throttle.refuses(request)) throw new S3Error("SlowDown");
       if (message.headers.expect === "100-continue") response.writeContinue();
