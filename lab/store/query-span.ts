@@ -5,7 +5,7 @@ import { resource, scope, span as spanMessage } from "./otlp-schema.ts";
 import type { StoreIndex } from "./store.ts";
 import { storedBytes } from "./stored-bytes.ts";
 import { spanRows } from "./trace-read.ts";
-import type { QuerySpan, Value } from "./traceql/evaluate.ts";
+import type { QuerySpan, Value } from "./traceql/query-span.ts";
 import { type AttributeScope, type Intrinsic, kinds, statuses } from "./traceql/syntax.ts";
 
 /** A stored span as TraceQL asks for it; its bytes are decoded when an attribute is asked for. */
@@ -98,26 +98,28 @@ export function traceReader(index: StoreIndex): (trace: number) => StoredTrace |
         get children() {
           return nested().has(row) ? (children.get(row) ?? []) : [];
         },
-        attribute: (scopeName, name) => attributeValues(scopeName, name),
+        attribute: (scopeName, name) =>
+          owners(scopeName, name).flatMap((each) => lookUp(each, name)),
+        isFloat: (scopeName, name) =>
+          owners(scopeName, name).some((each) => isFloat(find(each, name)?.value)),
         intrinsic,
       };
 
-      function attributeValues(scopeName: AttributeScope, name: string): readonly Value[] {
+      /** Where an attribute of the scope may stand. */
+      function owners(scopeName: AttributeScope, name: string): readonly Attributes[] {
         switch (scopeName) {
-          case "any": {
-            const own = lookUp(decoded(), name);
-            return own.length > 0 ? own : lookUp(groupOf(group).resource, name);
-          }
+          case "any":
+            return [lookUp(decoded(), name).length > 0 ? decoded() : groupOf(group).resource];
           case "span":
-            return lookUp(decoded(), name);
+            return [decoded()];
           case "resource":
-            return lookUp(groupOf(group).resource, name);
+            return [groupOf(group).resource];
           case "instrumentation":
-            return lookUp(groupOf(group).scope, name);
+            return [groupOf(group).scope];
           case "event":
-            return events().flatMap((event) => lookUp(event, name));
+            return events();
           case "link":
-            return links().flatMap((link) => lookUp(link, name));
+            return links();
         }
       }
 
@@ -242,10 +244,14 @@ function nestedSets(
   return sets;
 }
 
-function lookUp({ attributes = [] }: Attributes, name: string): readonly Value[] {
-  const found = attributes.find(({ key = "" }) => key === name);
-  return found === undefined ? [] : anyValues(found.value);
-}
+const find = ({ attributes = [] }: Attributes, name: string): OtlpKeyValue | undefined =>
+  attributes.find(({ key = "" }) => key === name);
+
+const lookUp = (owner: Attributes, name: string): readonly Value[] =>
+  anyValues(find(owner, name)?.value);
+
+const isFloat = (value: OtlpAnyValue | undefined): boolean =>
+  value?.doubleValue !== undefined || (value?.arrayValue?.values ?? []).some(isFloat);
 
 function anyValues(value: OtlpAnyValue | undefined): readonly Value[] {
   if (value?.stringValue !== undefined) return [value.stringValue];

@@ -157,8 +157,8 @@ test("Tempo's routes answer with base64 ids, or protobuf when asked", async () =
   expect(answer.headers.get("content-type")).toBe("application/protobuf");
   const decoded = decodeMessage(Buffer.from(await answer.arrayBuffer()), tracesRequest);
   expect(decoded).toMatchObject(traces([sent]) as object);
-  for (const path of ["/api/traces/abc", "/api/v2/traces/abc"])
-    expect((await fetch(`${store.url}${path}`)).status).toBe(404);
+  expect((await fetch(`${store.url}/api/traces/abc`)).status).toBe(404);
+  expect(await store.get("/api/v2/traces/abc")).toEqual({ trace: {}, metrics: {} });
   expect((await fetch(`${store.url}/api/traces/xyz`)).status).toBe(400);
 });
 

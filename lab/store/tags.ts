@@ -4,12 +4,14 @@ import { resource, span as spanMessage } from "./otlp-schema.ts";
 import { traceReader } from "./query-span.ts";
 import type { StoreIndex } from "./store.ts";
 import { storedBytes } from "./stored-bytes.ts";
-import { fieldValues, type Value } from "./traceql/evaluate.ts";
+import { fieldValues } from "./traceql/evaluate.ts";
 import { parseTraceql } from "./traceql/parser.ts";
+import type { Value } from "./traceql/query-span.ts";
 import {
   type FieldReference,
   intrinsicTypes,
   kinds,
+  scopedIntrinsics,
   statuses,
   TraceqlError,
 } from "./traceql/syntax.ts";
@@ -30,6 +32,14 @@ interface SpanJson extends Attributes {
   readonly events?: readonly Attributes[];
   readonly links?: readonly Attributes[];
 }
+
+/** The intrinsics that Tempo offers, in every spelling; it keeps those of the tree and the ids to itself. */
+const listedIntrinsics: readonly string[] = [...scopedIntrinsics.keys()]
+  .filter(
+    (name) =>
+      !/^(?:nestedSet|span:(?:id|parentID|childCount)|childCount|trace:id|link:)/.test(name),
+  )
+  .sort();
 
 /** Attribute names that the newest spans carry, by scope. */
 export function tagNames(index: StoreIndex): readonly TagScope[] {
@@ -68,7 +78,7 @@ export function tagNames(index: StoreIndex): readonly TagScope[] {
       name,
       tags: [...found[name]].sort(),
     })),
-    { name: "intrinsic", tags: Object.keys(intrinsicTypes).sort() },
+    { name: "intrinsic", tags: listedIntrinsics },
   ];
 }
 
@@ -97,8 +107,9 @@ export function tagValues(index: StoreIndex, tag: string): readonly TagValue[] {
     seen.add(trace);
     for (const span of read(trace)?.spans ?? [])
       for (const value of fieldValues(field, span)) {
-        if (value === "") continue;
-        found.set(`${typeof value} ${value}`, { type: typeOf(value), value: String(value) });
+        const isFloat = field.node === "attribute" && span.isFloat(field.scope, field.name);
+        const told = tagValue(value, isFloat);
+        found.set(`${told.type} ${told.value}`, told);
         if (found.size >= maxValues) return [...found.values()];
       }
   }
@@ -122,8 +133,10 @@ function fieldOf(tag: string): FieldReference | undefined {
   return undefined;
 }
 
-function typeOf(value: Value): TagValue["type"] {
-  if (typeof value === "string") return "string";
-  if (typeof value === "boolean") return "bool";
-  return Number.isInteger(value) ? "int" : "float";
+function tagValue(value: Value, isFloat: boolean): TagValue {
+  if (typeof value === "string") return { type: "string", value };
+  if (typeof value === "boolean") return { type: "bool", value: String(value) };
+  if (!isFloat) return { type: "int", value: String(value) };
+  // Tempo's spelling: a float never looks like an integer.
+  return { type: "float", value: Number.isInteger(value) ? `${value}.0` : String(value) };
 }

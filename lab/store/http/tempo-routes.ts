@@ -37,12 +37,12 @@ export function tempoRoutes(store: Store, version: string): readonly Route[] {
       handle: ({ request, response, params }) => {
         const trace = index.traces.findHex(tempoTraceId(params[0] ?? ""));
         if (wantsProtobuf(request)) {
-          const bytes = traceProtobuf(index, trace);
-          if (bytes === undefined) throw notFound();
+          const bytes = traceProtobuf(index, trace) ?? Buffer.alloc(0);
           return send(response, 200, "application/protobuf", traceByIdResponse(bytes));
         }
         const resourceSpans = traceJson(index, trace, "tempo");
-        if (resourceSpans === undefined) throw notFound();
+        // As Tempo answers since version 2 of this route: a trace without spans, not 404.
+        if (resourceSpans === undefined) return sendJson(response, { trace: {}, metrics: {} });
         sendJson(response, { trace: { resourceSpans }, metrics: {}, status: "COMPLETE" });
       },
     },

@@ -3,15 +3,10 @@ import type { Store, StoreIndex } from "../store.ts";
 import { tagNames, tagValues } from "../tags.ts";
 import { type FoundTrace, fieldKey, searchTraces, storedSpans } from "../trace-search.ts";
 import { formatDuration } from "../traceql/duration-text.ts";
-import {
-  type FoundSpanset,
-  fieldValues,
-  type SpansetNote,
-  type Value,
-} from "../traceql/evaluate.ts";
+import { type FoundSpanset, fieldValues, type SpansetNote } from "../traceql/evaluate.ts";
 import { parseDuration } from "../traceql/lexer.ts";
-import type { FieldReference } from "../traceql/syntax.ts";
-import { TraceqlError } from "../traceql/syntax.ts";
+import type { Value } from "../traceql/query-span.ts";
+import { type FieldReference, intrinsicTypes, TraceqlError } from "../traceql/syntax.ts";
 import { sendJson } from "./answer.ts";
 import { Refusal } from "./refusal.ts";
 import type { Route } from "./route.ts";
@@ -19,6 +14,10 @@ import type { Route } from "./route.ts";
 const defaultLimit = 20;
 const maxLimit = 1000;
 const defaultSpansPerSpanset = 3;
+
+const askedScopes: ReadonlySet<string> = new Set([
+  ...["", "none", "resource", "span", "intrinsic", "event", "link", "instrumentation"],
+]);
 
 /** What the older API calls these. */
 const oldNames: ReadonlyMap<string, string> = new Map([
@@ -44,8 +43,15 @@ export function tempoSearchRoutes(store: Store): readonly Route[] {
             to: optionalNumber(query, "end"),
           }),
         );
+        // As in Tempo: who asks by the older parameters is told no spans.
+        const tell = isTraceql(query)
+          ? (found: FoundTrace) => ({
+              ...foundTrace(index, found),
+              ...foundSpans(index, found, spss),
+            })
+          : (found: FoundTrace) => foundTrace(index, found);
         sendJson(response, {
-          traces: result.traces.map((found) => foundTrace(index, found, spss)),
+          traces: result.traces.map(tell),
           metrics: { inspectedTraces: result.inspected, completedJobs: 1, totalJobs: 1 },
         });
       },
@@ -64,8 +70,13 @@ export function tempoSearchRoutes(store: Store): readonly Route[] {
       path: /^\/api\/v2\/search\/tags$/,
       handle: ({ response, query }) => {
         const wanted = query.get("scope") ?? "";
-        const scopes = tagNames(index).filter(({ name }) => wanted === "" || wanted === name);
-        sendJson(response, { scopes });
+        if (!askedScopes.has(wanted))
+          throw new Refusal(400, "bad_query", `invalid scope: ${wanted}`, {
+            hint: `Use one of ${[...askedScopes].filter(Boolean).join(", ")}.`,
+          });
+        const isWanted = (name: string): boolean =>
+          wanted === "" || wanted === name || (wanted === "none" && name !== "intrinsic");
+        sendJson(response, { scopes: tagNames(index).filter(({ name }) => isWanted(name)) });
       },
     },
     {
@@ -81,7 +92,12 @@ export function tempoSearchRoutes(store: Store): readonly Route[] {
       method: "GET",
       path: /^\/api\/v2\/search\/tag\/([^/]+)\/values$/,
       handle: ({ response, params }) =>
-        sendJson(response, { tagValues: tagValues(index, decoded(params[0])) }),
+        sendJson(response, {
+          tagValues: tagValues(index, decoded(params[0])).map(({ type, value }) =>
+            // Protobuf's JSON leaves out what is empty.
+            value === "" ? { type } : { type, value },
+          ),
+        }),
     },
   ];
 }
@@ -107,10 +123,11 @@ function decoded(text = ""): string {
   }
 }
 
+const isTraceql = (query: URLSearchParams): boolean => (query.get("q") ?? "").trim() !== "";
+
 /** `q`, or the older parameters brought into TraceQL. */
 function traceqlOf(query: URLSearchParams): string {
-  const q = query.get("q");
-  if (q !== null && q.trim() !== "") return q;
+  if (isTraceql(query)) return query.get("q") ?? "";
   const conditions: string[] = [];
   for (const tag of (query.get("tags") ?? "").match(/[^\s=]+=(?:"(?:[^"\\]|\\.)*"|\S*)/g) ?? []) {
     const equals = tag.indexOf("=");
@@ -175,7 +192,17 @@ interface ServiceStats {
 /** Tempo's words; Grafana shows them. */
 const rootMissing = "<root span not yet received>";
 
-function foundTrace(index: StoreIndex, { trace, sets, fields }: FoundTrace, spss: number): object {
+function foundTrace(index: StoreIndex, { trace }: FoundTrace): object {
+  return {
+    traceID: trace.traceId,
+    rootServiceName: trace.root?.service ?? rootMissing,
+    ...(trace.root === undefined ? {} : { rootTraceName: trace.root.name }),
+    startTimeUnixNano: unixNano(index, trace.start),
+    ...(trace.durationNs < 1e6 ? {} : { durationMs: Math.floor(trace.durationNs / 1e6) }),
+  };
+}
+
+function foundSpans(index: StoreIndex, { trace, sets, fields }: FoundTrace, spss: number): object {
   const spanSets = sets.map((set) => foundSet(index, set, fields, spss));
   // A service may be named `__proto__`.
   const services: Record<string, ServiceStats> = Object.create(null);
@@ -187,16 +214,7 @@ function foundTrace(index: StoreIndex, { trace, sets, fields }: FoundTrace, spss
       ...(errors === 0 ? {} : { errorCount: errors }),
     };
   }
-  return {
-    traceID: trace.traceId,
-    rootServiceName: trace.root?.service ?? rootMissing,
-    ...(trace.root === undefined ? {} : { rootTraceName: trace.root.name }),
-    startTimeUnixNano: unixNano(index, trace.start),
-    ...(trace.durationNs < 1e6 ? {} : { durationMs: Math.floor(trace.durationNs / 1e6) }),
-    spanSet: spanSets[0],
-    spanSets,
-    serviceStats: services,
-  };
+  return { spanSet: spanSets[0], spanSets, serviceStats: services };
 }
 
 function foundSet(
@@ -229,14 +247,24 @@ function noteValue({ value, type }: SpansetNote): object {
   }
 }
 
-/** Told by fields of their own. */
-const ownFields: ReadonlySet<string> = new Set(["name", "duration", "span:id", "trace:id"]);
+/** Told by fields of their own, of the span or of its trace. */
+const ownFields: ReadonlySet<string> = new Set([
+  ...["name", "duration", "span:id", "trace:id", "traceDuration", "rootName", "rootServiceName"],
+]);
 
 function foundSpan(index: StoreIndex, span: StoredSpan, fields: readonly FieldReference[]): object {
   const asked = fields.filter((field) => !ownFields.has(fieldKey(field)));
   const attributes = asked.flatMap((field) => {
-    const [value] = fieldValues(field, span);
-    return value === undefined ? [] : [{ key: field.name, value: anyValue(value) }];
+    const values = fieldValues(field, span);
+    const [first] = values;
+    if (first === undefined) return [];
+    if (field.node === "intrinsic")
+      return [{ key: field.name, value: intrinsicValue(field.name, first) }];
+    const isFloat = span.isFloat(field.scope, field.name);
+    const told = values.map((value) => anyValue(value, isFloat));
+    // Events and links have a value each; on the span itself, several are an array.
+    const isArray = told.length > 1 && field.scope !== "event" && field.scope !== "link";
+    return [{ key: field.name, value: isArray ? { arrayValue: { values: told } } : told[0] }];
   });
   return {
     spanID: span.spanId,
@@ -247,10 +275,15 @@ function foundSpan(index: StoreIndex, span: StoredSpan, fields: readonly FieldRe
   };
 }
 
-function anyValue(value: Value): object {
+const intrinsicValue = (name: keyof typeof intrinsicTypes, value: Value): object =>
+  intrinsicTypes[name] === "duration"
+    ? { stringValue: formatDuration(Number(value)) }
+    : anyValue(value);
+
+function anyValue(value: Value, isFloat = false): object {
   if (typeof value === "string") return { stringValue: value };
   if (typeof value === "boolean") return { boolValue: value };
-  return Number.isInteger(value) ? { intValue: String(value) } : { doubleValue: value };
+  return Number.isInteger(value) && !isFloat ? { intValue: String(value) } : { doubleValue: value };
 }
 
 function unixNano(index: StoreIndex, start: number): string {

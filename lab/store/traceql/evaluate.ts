@@ -1,32 +1,19 @@
 import { textOfExpression, typeOfExpression } from "./expression-text.ts";
-import type {
-  Arithmetic,
-  AttributeScope,
-  Comparison,
-  FieldExpression,
-  FieldReference,
-  Intrinsic,
-  Pipeline,
-  Relation,
-  Scalar,
-  Spanset,
-  SpansetOperator,
-  Stage,
-  Static,
+import { aggregate, calculate } from "./numbers.ts";
+import type { QuerySpan, Value } from "./query-span.ts";
+import { combine, union } from "./relations.ts";
+import {
+  type Comparison,
+  type FieldExpression,
+  type FieldReference,
+  intrinsicTypes,
+  type Pipeline,
+  type Scalar,
+  type Spanset,
+  type Stage,
+  type Static,
 } from "./syntax.ts";
 import { matchesValue } from "./value-pattern.ts";
-
-/** What a field can hold. Status and kind are their names; numbers of durations are nanoseconds. */
-export type Value = string | number | boolean;
-
-/** A span as the evaluator asks for it. Attributes may be decoded only when asked. */
-export interface QuerySpan {
-  readonly parent: QuerySpan | undefined;
-  readonly children: readonly QuerySpan[];
-  readonly intrinsic: (name: Intrinsic) => readonly Value[];
-  /** All values that the scope holds under the name: an array has many, events and links may have many. */
-  readonly attribute: (scope: AttributeScope, name: string) => readonly Value[];
-}
 
 /** Spans of one trace that a query found together. */
 export interface FoundSpanset {
@@ -91,8 +78,6 @@ function runStage(stage: Stage, sets: readonly FoundSpanset[]): readonly FoundSp
   }
 }
 
-const union = (spans: readonly QuerySpan[]): readonly QuerySpan[] => [...new Set(spans)];
-
 function groupBy(expression: FieldExpression, { spans, notes }: FoundSpanset): FoundSpanset[] {
   const groups = new Map<Value | undefined, QuerySpan[]>();
   for (const span of spans) {
@@ -122,95 +107,6 @@ function runSpanset(set: Spanset, spans: readonly QuerySpan[]): readonly QuerySp
   }
 }
 
-function combine(
-  operator: SpansetOperator,
-  left: readonly QuerySpan[],
-  right: readonly QuerySpan[],
-): readonly QuerySpan[] {
-  if (operator === "||") return union([...left, ...right]);
-  if (operator === "&&")
-    return left.length === 0 || right.length === 0 ? [] : union([...left, ...right]);
-  const sign = operator[0];
-  const isPlain = sign !== "!" && sign !== "&";
-  const relation = (isPlain ? operator : operator.slice(1)) as Relation;
-  const related = relatedTo(relation, new Set(left));
-  // Like Tempo: nothing is left out of a relation with nothing.
-  if (sign === "!") return left.length === 0 ? [] : right.filter((span) => !related(span));
-  const found = right.filter(related);
-  if (isPlain || found.length === 0) return found;
-  // The union forms keep both ends of the relation.
-  return union([...left.filter(relatedTo(inverse[relation], new Set(found))), ...found]);
-}
-
-const inverse: Readonly<Record<Relation, Relation>> = {
-  ">": "<",
-  ">>": "<<",
-  "<": ">",
-  "<<": ">>",
-  "~": "~",
-};
-
-/** Whether a span stands right of the relation with any span of the set on its left. */
-function relatedTo(relation: Relation, left: ReadonlySet<QuerySpan>): (span: QuerySpan) => boolean {
-  switch (relation) {
-    case ">":
-      return ({ parent }) => parent !== undefined && left.has(parent);
-    case ">>":
-      return descendsFrom(left);
-    case "<":
-      return ({ children }) => children.some((child) => left.has(child));
-    case "<<": {
-      // Walk up from the left once instead of down from each span.
-      const ancestors = new Set<QuerySpan>();
-      for (const span of left)
-        for (let up = span.parent; up !== undefined && !ancestors.has(up); up = up.parent)
-          ancestors.add(up);
-      return (span) => ancestors.has(span);
-    }
-    case "~": {
-      const parents = new Map<QuerySpan | "root", number>();
-      for (const span of left) {
-        const parent = parentOf(span);
-        if (parent !== undefined) parents.set(parent, (parents.get(parent) ?? 0) + 1);
-      }
-      return (span) => {
-        const parent = parentOf(span);
-        const count = parent === undefined ? 0 : (parents.get(parent) ?? 0);
-        return count > (left.has(span) ? 1 : 0);
-      };
-    }
-  }
-}
-
-/** Roots are each other's siblings; what hangs on no root has none. */
-const parentOf = (span: QuerySpan): QuerySpan | "root" | undefined =>
-  span.parent ?? (span.intrinsic("nestedSetParent")[0] === -1 ? "root" : undefined);
-
-/** Remembers the answer along each path, so that a deep trace is walked once. */
-function descendsFrom(left: ReadonlySet<QuerySpan>): (span: QuerySpan) => boolean {
-  const known = new Map<QuerySpan, boolean>();
-  return (span) => {
-    const path: QuerySpan[] = [];
-    let answer = false;
-    const seen = new Set<QuerySpan>();
-    for (let at: QuerySpan | undefined = span; at !== undefined && !seen.has(at); at = at.parent) {
-      const before = known.get(at);
-      if (before !== undefined) {
-        answer = before;
-        break;
-      }
-      seen.add(at);
-      path.push(at);
-      if (at.parent !== undefined && left.has(at.parent)) {
-        answer = true;
-        break;
-      }
-    }
-    for (const each of path) known.set(each, answer);
-    return answer;
-  };
-}
-
 function scalarValue(scalar: Scalar, spans: readonly QuerySpan[]): number | undefined {
   switch (scalar.node) {
     case "static":
@@ -232,26 +128,6 @@ function scalarValue(scalar: Scalar, spans: readonly QuerySpan[]): number | unde
       );
       return aggregate(scalar.function, values);
     }
-  }
-}
-
-function aggregate(
-  name: "count" | "avg" | "min" | "max" | "sum",
-  values: readonly number[],
-): number | undefined {
-  if (values.length === 0) return undefined;
-  const total = (): number => values.reduce((sum, value) => sum + value, 0);
-  switch (name) {
-    case "count":
-      return values.length;
-    case "sum":
-      return total();
-    case "avg":
-      return total() / values.length;
-    case "min":
-      return values.reduce((least, value) => Math.min(least, value));
-    case "max":
-      return values.reduce((most, value) => Math.max(most, value));
   }
 }
 
@@ -303,7 +179,10 @@ function binaryValues(
     case "^": {
       const [a] = valuesOf(left, span);
       const [b] = valuesOf(right, span);
-      return typeof a === "number" && typeof b === "number" ? [calculate(operator, a, b)] : [];
+      if (typeof a !== "number" || typeof b !== "number") return [];
+      const value = calculate(operator, a, b);
+      const cuts = operator === "/" && isInt(left, span) && isInt(right, span);
+      return [cuts ? Math.trunc(value) : value];
     }
     case "=":
     case "!=":
@@ -314,6 +193,24 @@ function binaryValues(
     case "=~":
     case "!~":
       return [compares(operator, left, right, span)];
+  }
+}
+
+/** Whether the number it has is a whole one by its type. */
+function isInt(expression: FieldExpression, span: QuerySpan): boolean {
+  switch (expression.node) {
+    case "static":
+      return expression.static.type === "int";
+    case "intrinsic":
+      return intrinsicTypes[expression.name] === "int";
+    case "attribute": {
+      const owner = expression.ofParent ? span.parent : span;
+      return owner?.isFloat(expression.scope, expression.name) === false;
+    }
+    case "unary":
+      return isInt(expression.operand, span);
+    case "binary":
+      return isInt(expression.left, span) && isInt(expression.right, span);
   }
 }
 
@@ -364,22 +261,5 @@ function holds(operator: Comparison, a: Value, b: Value): boolean {
     case "!~":
       // `compares` has taken the texts; what comes here is a number, which matches no pattern.
       return false;
-  }
-}
-
-function calculate(operator: Arithmetic, a: number, b: number): number {
-  switch (operator) {
-    case "+":
-      return a + b;
-    case "-":
-      return a - b;
-    case "*":
-      return a * b;
-    case "/":
-      return a / b;
-    case "%":
-      return a % b;
-    case "^":
-      return a ** b;
   }
 }

@@ -1,23 +1,21 @@
 import { type Token, tokenize } from "./lexer.ts";
+import { fieldOf, literalOf } from "./operand.ts";
 import {
   type Aggregate,
   type Arithmetic,
-  type AttributeScope,
   aggregates,
   type BinaryOperator,
   type Comparison,
   type FieldExpression,
   type FieldReference,
-  kinds,
   type Pipeline,
+  precedence,
   type Scalar,
   type Spanset,
   type SpansetOperator,
   type Stage,
   type Static,
-  scopedIntrinsics,
   spansetOperators,
-  statuses,
   TraceqlError,
 } from "./syntax.ts";
 
@@ -36,25 +34,6 @@ const metricsFunctions: ReadonlySet<string> = new Set([
   "bottomk",
 ]);
 
-/** Binding strength inside a filter, as in Tempo's grammar. */
-const precedence: Readonly<Record<BinaryOperator, number>> = {
-  "&&": 1,
-  "||": 1,
-  "=": 2,
-  "!=": 2,
-  "<": 2,
-  "<=": 2,
-  ">": 2,
-  ">=": 2,
-  "=~": 2,
-  "!~": 2,
-  "+": 3,
-  "-": 3,
-  "*": 4,
-  "/": 4,
-  "%": 4,
-  "^": 5,
-};
 const comparisons: ReadonlySet<string> = new Set(["=", "!=", "<", "<=", ">", ">="]);
 /** Deepest nesting of parentheses and operators. */
 const maxDepth = 100;
@@ -291,51 +270,16 @@ export function parseTraceql(query: string): Pipeline {
   }
 
   function field(): FieldReference | undefined {
-    const token = peek();
-    if (token.kind === "attribute") {
-      next++;
-      const path = token.text.split(".").filter((part) => part !== "");
-      const ofParent = path[0] === "parent";
-      const scope = ((ofParent ? path[1] : path[0]) ?? "any") as AttributeScope;
-      return { node: "attribute", scope, ofParent, name: token.name, at: token.at };
-    }
-    const intrinsic = token.kind === "word" ? scopedIntrinsics.get(token.text) : undefined;
-    if (intrinsic === undefined) return undefined;
-    next++;
-    return { node: "intrinsic", name: intrinsic, at: token.at };
+    const found = fieldOf(peek());
+    if (found !== undefined) next++;
+    return found;
   }
 
   function literal(): Static | undefined {
-    const token = peek();
-    switch (token.kind) {
-      case "string":
-        next++;
-        return { type: "string", value: token.value };
-      case "int":
-      case "float":
-      case "duration":
-        next++;
-        return { type: token.kind, value: token.value };
-      case "word": {
-        const value = named(token.text);
-        if (value !== undefined) next++;
-        return value;
-      }
-      case "punctuation":
-      case "attribute":
-      case "end":
-        return undefined;
-    }
+    const found = literalOf(peek());
+    if (found !== undefined) next++;
+    return found;
   }
 
   return root();
-}
-
-function named(word: string): Static | undefined {
-  if (word === "true" || word === "false") return { type: "boolean", value: word === "true" };
-  if (word === "nil") return { type: "nil" };
-  const status = statuses.find((each) => each === word);
-  if (status !== undefined) return { type: "status", value: status };
-  const kind = kinds.find((each) => each === word);
-  return kind === undefined ? undefined : { type: "kind", value: kind };
 }

@@ -70,6 +70,26 @@ export type Comparison = "=" | "!=" | "<" | "<=" | ">" | ">=" | "=~" | "!~";
 export type Arithmetic = "+" | "-" | "*" | "/" | "%" | "^";
 export type BinaryOperator = Comparison | Arithmetic | "&&" | "||";
 
+/** Binding strength inside a filter, as in Tempo's grammar. */
+export const precedence: Readonly<Record<BinaryOperator, number>> = {
+  "&&": 1,
+  "||": 1,
+  "=": 2,
+  "!=": 2,
+  "<": 2,
+  "<=": 2,
+  ">": 2,
+  ">=": 2,
+  "=~": 2,
+  "!~": 2,
+  "+": 3,
+  "-": 3,
+  "*": 4,
+  "/": 4,
+  "%": 4,
+  "^": 5,
+};
+
 export type FieldReference =
   | {
       readonly node: "attribute";

@@ -5,6 +5,7 @@ import { decodeMessage } from "../../otlp-decode.ts";
 import { tracesRequest } from "../../otlp-schema.ts";
 import { report, tempDir } from "../measuring.ts";
 import { startStore } from "../store-process.ts";
+import { differenceTallies, isPlain, type Plain } from "./differences.ts";
 import { generateTraces } from "./generated-traces.ts";
 import { oldSearches, oldTagsAsked, refusedQueries, tagsAsked, traceqlQueries } from "./queries.ts";
 
@@ -29,17 +30,20 @@ export async function compareWithTempo(options: TempoOptions): Promise<void> {
   const ours = `http://127.0.0.1:${port}`;
   try {
     const now = Date.now();
-    const { requests, traceIds } = generateTraces(traceCount, now >>> 0, now);
+    const { requests, traceIds, severalRoots } = generateTraces(traceCount, now >>> 0, now);
     for (const body of requests) {
       await sendTraces(ours, body);
       await sendTraces(options.otlp, body);
     }
     const known = new Set(traceIds);
     await untilSearchable(options.url, known);
-    const sides = { ours, theirs: options.url, known };
+    const { tally, unexplained } = differenceTallies();
+    const sides = { ours, theirs: options.url, known, severalRoots, tally };
     await compareTraces(sides, traceIds);
     await compareSearches(sides, options.queries);
     await compareTags(sides);
+    report("Tempo, unexplained differences (must 0)", String(unexplained()));
+    if (unexplained() > 0) process.exitCode = 1;
   } finally {
     child.kill("SIGTERM");
     rmSync(dir, { recursive: true, force: true });
@@ -50,6 +54,9 @@ interface Sides {
   readonly ours: string;
   readonly theirs: string;
   readonly known: ReadonlySet<string>;
+  /** Which of several roots names the trace is nowhere said: Tempo takes the last stored, the store the earliest. */
+  readonly severalRoots: ReadonlySet<string>;
+  readonly tally: ReturnType<typeof differenceTallies>["tally"];
 }
 
 async function sendTraces(base: string, body: Buffer): Promise<void> {
@@ -82,36 +89,10 @@ async function get(url: string, accept = "application/json"): Promise<Answer> {
 
 const json = ({ body }: Answer): unknown => JSON.parse(body.toString());
 
-type Plain = Readonly<Record<string, unknown>>;
-
-/** One line per kind of question; the first few differences in full. */
-function tally(what: string, most = Number.POSITIVE_INFINITY) {
-  let same = 0;
-  const differences: string[] = [];
-  return {
-    note: (question: string, ours: unknown, theirs: unknown): void => {
-      if (isDeepStrictEqual(ours, theirs)) same++;
-      else differences.push(`${question}\n${firstDifference(ours, theirs)}`);
-    },
-    close: (): void => {
-      report(`Tempo, ${what}`, `${same} of ${same + differences.length} the same`);
-      for (const difference of differences.slice(0, most)) console.log(`  ${difference}`);
-    },
-  };
-}
-
-function firstDifference(ours: unknown, theirs: unknown, path = ""): string {
-  if (isPlain(ours) && isPlain(theirs))
-    for (const key of new Set([...Object.keys(ours), ...Object.keys(theirs)]))
-      if (!isDeepStrictEqual(ours[key], theirs[key]))
-        return firstDifference(ours[key], theirs[key], `${path}.${key}`);
-  const short = (value: unknown): string => (JSON.stringify(value) ?? "nothing").slice(0, 300);
-  return `    at ${path || "the whole"}: store ${short(ours)}\n      Tempo ${short(theirs)}`;
-}
-
-const isPlain = (value: unknown): value is Plain => typeof value === "object" && value !== null;
-
-async function compareTraces({ ours, theirs }: Sides, ids: readonly string[]): Promise<void> {
+async function compareTraces(
+  { ours, theirs, tally }: Sides,
+  ids: readonly string[],
+): Promise<void> {
   const ways: readonly (readonly [string, string, string])[] = [
     ["v1 JSON", "/api/traces/", "application/json"],
     ["v2 JSON", "/api/v2/traces/", "application/json"],
@@ -119,7 +100,7 @@ async function compareTraces({ ours, theirs }: Sides, ids: readonly string[]): P
     ["v2 protobuf", "/api/v2/traces/", "application/protobuf"],
   ];
   for (const [name, path, accept] of ways) {
-    const result = tally(`trace by id, ${name}`, 5);
+    const result = tally(`trace by id, ${name}`);
     for (const id of [...ids, "f".repeat(32), id0(ids), "xyz"]) {
       const [a, b] = await Promise.all([
         get(`${ours}${path}${id}`, accept),
@@ -200,7 +181,7 @@ async function search(
 }
 
 async function compareSearches(
-  { ours, theirs, known }: Sides,
+  { ours, theirs, known, severalRoots, tally }: Sides,
   more: string | undefined,
 ): Promise<void> {
   const further = more === undefined ? [] : readFileSync(more, "utf8").split("\n").filter(Boolean);
@@ -208,7 +189,9 @@ async function compareSearches(
   const spans = tally("TraceQL: spans of the traces that both found");
   const shown = tally("TraceQL: what is told of a trace and its spans");
   for (const query of [...traceqlQueries, ...refusedQueries, ...further]) {
-    const [a, b] = await Promise.all([search(ours, query, known), search(theirs, query, known)]);
+    const asksRoot = /root(?:Service)?Name|rootService/.test(query);
+    const meant = asksRoot ? known.difference(severalRoots) : known;
+    const [a, b] = await Promise.all([search(ours, query, meant), search(theirs, query, meant)]);
     if (typeof a === "string" || typeof b === "string") {
       found.note(
         query,
@@ -222,7 +205,18 @@ async function compareSearches(
     const tell = (side: ReadonlyMap<string, Plain>, as: (trace: Plain) => unknown): unknown =>
       Object.fromEntries(both.map((id) => [id, as(side.get(id) as Plain)]));
     spans.note(query, tell(a, spansOf), tell(b, spansOf));
-    shown.note(query, tell(a, detailsOf), tell(b, detailsOf));
+    const details = both.map(
+      (id) => [id, detailsOf(a.get(id) as Plain), detailsOf(b.get(id) as Plain)] as const,
+    );
+    for (const [id, mine, its] of details) {
+      if (severalRoots.has(id)) for (const each of [mine, its]) forgetRoot(each);
+      keepToldByBoth(mine, its);
+    }
+    shown.note(
+      query,
+      Object.fromEntries(details.map(([id, mine]) => [id, mine])),
+      Object.fromEntries(details.map(([id, , its]) => [id, its])),
+    );
   }
   for (const each of [found, spans, shown]) each.close();
   const old = tally("search by parameters: number of traces and spans");
@@ -262,23 +256,56 @@ const spansOf = (trace: Plain): unknown =>
     )
     .sort();
 
-function detailsOf({ spanSets: _, spanSet: __, ...trace }: Plain): unknown {
-  const sets = setsOf({ spanSets: _ });
-  const spans = sets
-    .flatMap((set) => set.spans)
-    .map(({ attributes = [], ...span }) => ({ ...span, attributes: sortedKeys(attributes) }));
-  const byId = new Map(spans.map((span) => [span.spanID, span]));
-  return { ...trace, traceID: "", spans: Object.fromEntries([...byId].sort()) };
+interface Details {
+  readonly trace: Record<string, unknown>;
+  /** Attributes by span and key. */
+  readonly spans: Readonly<
+    Record<string, { readonly own: unknown; attributes: Record<string, unknown> }>
+  >;
 }
+
+function detailsOf({ spanSets, spanSet: _, ...trace }: Plain): Details {
+  const spans = setsOf({ spanSets })
+    .flatMap((set) => set.spans)
+    .map(({ attributes = [], spanID, ...own }) => {
+      const told = (attributes as readonly Plain[]).map(({ key, value }) => [key, value] as const);
+      return [spanID, { own, attributes: Object.fromEntries(told) }] as const;
+    });
+  return { trace: { ...trace, traceID: "" }, spans: Object.fromEntries(spans) };
+}
+
+function forgetRoot({ trace }: Details): void {
+  delete trace.rootServiceName;
+  delete trace.rootTraceName;
+}
+
+/**
+ * Tempo tells an attribute only where its storage met the condition on it, and of an array the
+ * element that met it; the store tells what the span has. So what Tempo tells must be in the store's.
+ */
+function keepToldByBoth(mine: Details, its: Details): void {
+  for (const [id, { attributes }] of Object.entries(mine.spans)) {
+    const told = its.spans[id]?.attributes ?? {};
+    for (const [key, value] of Object.entries(attributes)) {
+      if (!(key in told)) delete attributes[key];
+      else if (elementsOf(value).some((each) => isDeepStrictEqual(each, told[key])))
+        attributes[key] = told[key];
+    }
+  }
+}
+
+const elementsOf = (value: unknown): readonly unknown[] =>
+  ((value as { readonly arrayValue?: { readonly values: readonly unknown[] } }).arrayValue
+    ?.values ?? []) as readonly unknown[];
 
 const sortedKeys = (attributes: unknown): unknown =>
   [...(attributes as readonly Plain[])].sort((a, b) => (String(a.key) < String(b.key) ? -1 : 1));
 
-async function compareTags({ ours, theirs }: Sides): Promise<void> {
+async function compareTags({ ours, theirs, tally }: Sides): Promise<void> {
   const names = tally("tags");
   const values = tally("values of tags");
   const ask = async (
-    result: ReturnType<typeof tally>,
+    result: ReturnType<Sides["tally"]>,
     path: string,
     as: (body: Plain) => unknown,
   ): Promise<void> => {

@@ -15,6 +15,8 @@ function randomNumbers(seed: number): () => number {
 export interface GeneratedTraces {
   readonly requests: readonly Buffer[];
   readonly traceIds: readonly string[];
+  /** Traces in which more than one span names no parent. */
+  readonly severalRoots: ReadonlySet<string>;
 }
 
 const services = ["shop-web", "shop-api", "shop-db"];
@@ -34,6 +36,7 @@ export function generateTraces(count: number, seed: number, baseMs: number): Gen
   const int = (key: string, intValue: number): object => ({ key, value: { intValue } });
   const maybe = <T>(share: number, make: () => T): T[] => (random() < share ? [make()] : []);
   const traceIds = new Set<string>();
+  const severalRoots = new Set<string>();
   const requests: Buffer[] = [];
 
   while (traceIds.size < count) {
@@ -41,6 +44,7 @@ export function generateTraces(count: number, seed: number, baseMs: number): Gen
     traceIds.add(traceId);
     const start = BigInt(baseMs - 20_000 + below(10_000)) * 1_000_000n + BigInt(below(1_000_000));
     const ids: string[] = [];
+    let roots = 0;
     const byService = new Map<string, object[]>();
     for (let left = 1 + below(12); left > 0; left--) {
       const spanId = `1${hex(15)}`;
@@ -51,6 +55,7 @@ export function generateTraces(count: number, seed: number, baseMs: number): Gen
             ? ids.at(-1)
             : one(ids);
       ids.push(spanId);
+      if (parent === undefined && ++roots > 1) severalRoots.add(traceId);
       const from = start + BigInt(ids.length) * BigInt(1 + below(3_000_000));
       const nanoseconds = BigInt(below(4) === 0 ? below(2_000_000_000) : below(3_000_000));
       const status = one([{}, {}, { code: 1 }, { code: 2, message: one(["boom", "timeout", ""]) }]);
@@ -107,5 +112,5 @@ export function generateTraces(count: number, seed: number, baseMs: number): Gen
     }));
     requests.push(encodeMessage({ resourceSpans }, tracesRequest));
   }
-  return { requests, traceIds: [...traceIds] };
+  return { requests, traceIds: [...traceIds], severalRoots };
 }
