@@ -21,7 +21,6 @@ const provisioned = (name: string): string =>
 /** What MinIO shows with the first request that it fails, and had none to fail when it was recorded. */
 const appearsLater: Readonly<Record<string, string>> = {
   minio_api_requests_5xx_errors_total: "minio_api_requests_4xx_errors_total",
-  minio_s3_requests_5xx_errors_total: "minio_s3_requests_4xx_errors_total",
 };
 /** Made by Prometheus itself. */
 const ofPrometheus = ["up"];

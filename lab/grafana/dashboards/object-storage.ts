@@ -2,41 +2,26 @@ import type { Dashboard } from "../dashboard.ts";
 import { curves, firstOf, growth, number, promql, rate, renamed } from "../promql.ts";
 import { dashboardUid } from "../uids.ts";
 
-/** MinIO's version 3 of its metrics, its version 2, and the lab's stand-in: by API, whatever the label is called. */
-const byApi = (v3: string, v2: string, standIn: string): string =>
+/** MinIO's own metrics (version 3), then those of the lab's stand-in: by API, whatever the label is called. */
+const byApi = (real: string, standIn: string): string =>
   firstOf(
-    `sum by (api) (${renamed(rate(`${v3}{type="s3"}`), "api", "name")})`,
-    `sum by (api) (${rate(v2)})`,
+    `sum by (api) (${renamed(rate(`${real}{type="s3"}`), "api", "name")})`,
     `sum by (api) (${rate(standIn)})`,
   );
-const grown = (v3: string, v2: string, standIn: string): string =>
-  firstOf(...[`${v3}{type="s3"}`, v2, standIn].map((series) => `sum(${growth(series)})`));
-const perSecond = (v3: string, v2: string, standIn: string): string =>
-  firstOf(...[`${v3}{type="s3"}`, v2, standIn].map((series) => `sum(${rate(series)})`));
+const grown = (real: string, standIn: string): string =>
+  firstOf(...[`${real}{type="s3"}`, standIn].map((series) => `sum(${growth(series)})`));
+const perSecond = (real: string, standIn: string): string =>
+  firstOf(...[`${real}{type="s3"}`, standIn].map((series) => `sum(${rate(series)})`));
 
-const requests = [
-  "minio_api_requests_total",
-  "minio_s3_requests_total",
-  "lab_s3_requests_total",
-] as const;
+const requests = ["minio_api_requests_total", "lab_s3_requests_total"] as const;
 const refused = [
   "minio_api_requests_4xx_errors_total",
-  "minio_s3_requests_4xx_errors_total",
   "lab_s3_requests_4xx_errors_total",
 ] as const;
-const failed = [
-  "minio_api_requests_5xx_errors_total",
-  "minio_s3_requests_5xx_errors_total",
-  "lab_s3_requests_5xx_errors_total",
-] as const;
-const sent = [
-  "minio_api_requests_traffic_sent_bytes",
-  "minio_s3_traffic_sent_bytes",
-  "lab_s3_traffic_sent_bytes_total",
-] as const;
+const failed = ["minio_api_requests_5xx_errors_total", "lab_s3_requests_5xx_errors_total"] as const;
+const sent = ["minio_api_requests_traffic_sent_bytes", "lab_s3_traffic_sent_bytes_total"] as const;
 const received = [
   "minio_api_requests_traffic_received_bytes",
-  "minio_s3_traffic_received_bytes",
   "lab_s3_traffic_received_bytes_total",
 ] as const;
 
@@ -80,11 +65,7 @@ export const objectStorage: Dashboard = {
             description: "Bytes of the objects, or of the drives in use.",
           },
           promql(
-            firstOf(
-              "sum(minio_system_drive_used_bytes)",
-              "sum(minio_cluster_usage_total_bytes)",
-              "sum(lab_s3_stored_bytes)",
-            ),
+            firstOf("sum(minio_system_drive_used_bytes)", "sum(lab_s3_stored_bytes)"),
             "bytes",
           ),
         ),
@@ -156,10 +137,7 @@ export const objectStorage: Dashboard = {
             description: "By API. MinIO only.",
           },
           promql(
-            firstOf(
-              `histogram_quantile(0.95, sum by (le, api) (${renamed(rate('minio_api_requests_ttfb_seconds_distribution{type="s3"}'), "api", "name")}))`,
-              `histogram_quantile(0.95, sum by (le, api) (${rate("minio_s3_requests_ttfb_seconds_distribution")}))`,
-            ),
+            `histogram_quantile(0.95, sum by (le, api) (${renamed(rate('minio_api_requests_ttfb_seconds_distribution{type="s3"}'), "api", "name")}))`,
             "{{api}}",
           ),
         ),
@@ -170,13 +148,7 @@ export const objectStorage: Dashboard = {
             unit: "bytes",
             description: "Memory of MinIO's process. MinIO only.",
           },
-          promql(
-            firstOf(
-              "sum(minio_system_process_resident_memory_bytes)",
-              "sum(minio_node_process_resident_memory_bytes)",
-            ),
-            "resident",
-          ),
+          promql("sum(minio_system_process_resident_memory_bytes)", "resident"),
         ),
         curves(
           {
@@ -185,13 +157,7 @@ export const objectStorage: Dashboard = {
             unit: "none",
             description: "Drives that work. MinIO only.",
           },
-          promql(
-            firstOf(
-              "sum(minio_system_drive_online_count)",
-              "sum(minio_cluster_drive_online_total)",
-            ),
-            "online",
-          ),
+          promql("sum(minio_system_drive_online_count)", "online"),
         ),
       ],
     },
