@@ -203,6 +203,7 @@ export async function openFrontDoor(options: FrontDoorOptions): Promise<FrontDoo
       case "metrics":
       case "events":
       case "account":
+      case "self-test":
       case "service-log":
       case "service-action":
         if (attachment) attachment.serve(route, queryOf(target), request, response);
