@@ -14,6 +14,7 @@ import {
 } from "./keycloak/distribution.ts";
 import { homeIsCompiled, openHome } from "./keycloak/home.ts";
 import { writeRealm } from "./keycloak/realm.ts";
+import { warmUp } from "./keycloak/warm-up.ts";
 
 /** The identity provider. */
 export const keycloak: ServiceDescriptor = {
@@ -33,7 +34,10 @@ export const keycloak: ServiceDescriptor = {
     providers: [whenAskedFor("keycloak", keycloakOnPath, keycloakInstall), standIn],
     launch: (program, context) =>
       program.kind === "real" ? realCommand(program, context) : standInCommand(program, context),
-    settle: async ({ serviceDir }) => homeIsCompiled(join(serviceDir, "home")),
+    settle: async ({ origin, port, serviceDir, signal }) => {
+      await homeIsCompiled(join(serviceDir, "home"));
+      await warmUp({ port: port(), origin }, signal);
+    },
   },
 };
 

@@ -56,7 +56,6 @@ function tracing(telemetry: string | undefined): Readonly<Record<string, string>
     KC_TRACING_PROTOCOL: "http/protobuf",
     KC_TRACING_ENDPOINT: telemetry,
     KC_TRACING_JDBC_ENABLED: "false",
-    KC_TRACING_INFINISPAN_ENABLED: "false",
     // The way to the page is five seconds long otherwise.
     QUARKUS_OTEL_BSP_SCHEDULE_DELAY: "PT0.2S",
     // The only address that has a token in it, and Keycloak records addresses as they are.
