@@ -35,8 +35,8 @@ export interface ContainerPort extends PortSpec {
 
 /** What a recipe may use. */
 export interface ContainerContext extends LaunchContext {
-  /** Tag or name of the image. */
-  readonly image: string;
+  /** Name of a service's image, with its tag. */
+  readonly imageOf: (id: ServiceId) => string;
   /**
    * `host:port` by which a container reaches a service, be that a container or a process of the host;
    * undefined when it has no such port.

@@ -78,9 +78,9 @@ export const containerRecipes: Readonly<Record<ContainerId, ContainerRecipe>> = 
     dependsOn: [],
     startTimeoutMs: 90_000,
     templates: { "tempo.yaml": "tempo.yaml" },
-    values: ({ image }) =>
+    values: ({ imageOf }) =>
       tempoValues({
-        line: /:2\./.test(image) ? "tempo2" : "tempo3",
+        line: /:2\./.test(imageOf("tempo")) ? "tempo2" : "tempo3",
         listen: "0.0.0.0",
         ports: tempoPorts,
         data: "/var/tempo",
@@ -115,8 +115,9 @@ export const containerRecipes: Readonly<Record<ContainerId, ContainerRecipe>> = 
     dependsOn: ["postgres", "tempo", "loki", "prometheus"],
     startTimeoutMs: 60_000,
     templates: { "config.yaml": "config.yaml" },
-    values: async ({ addressOf, env }) => {
-      const [loki, prometheus] = [await addressOf("loki"), await addressOf("prometheus")];
+    values: async ({ addressOf, env, imageOf }) => {
+      const loki = await addressOf("loki");
+      const prometheus = takesOtlp(imageOf("prometheus")) && (await addressOf("prometheus"));
       return collectorValues({
         listen: "0.0.0.0",
         ports: collectorPorts,
@@ -124,7 +125,7 @@ export const containerRecipes: Readonly<Record<ContainerId, ContainerRecipe>> = 
         postgres: await addressOf("postgres"),
         tempo: `tempo:${tempoPorts.otlp}`,
         loki: loki && `http://${loki}`,
-        prometheus: prometheus && `http://${prometheus}`,
+        prometheus: prometheus ? `http://${prometheus}` : undefined,
         sentry: env.SENTRY_DSN ? parseDsn(env.SENTRY_DSN).tracesUrl.href : undefined,
       });
     },
@@ -143,15 +144,19 @@ export const containerRecipes: Readonly<Record<ContainerId, ContainerRecipe>> = 
   },
 };
 
-async function prometheusTargets({ addressOf }: ContainerContext): Promise<TemplateValues> {
+/** Versions before 3 only take it by a flag that is gone. */
+const takesOtlp = (image: string): boolean => !/:v?2(?:\.|@|$)/.test(image);
+
+async function prometheusTargets(context: ContainerContext): Promise<TemplateValues> {
+  const { addressOf, imageOf } = context;
+  const otlp = takesOtlp(imageOf("prometheus"));
   return prometheusValues({
     prometheus: "localhost:9090",
     server: await addressOf("server", "metrics"),
     store: await addressOf("store"),
     postgres: await addressOf("store", "metrics"),
     collector: await addressOf("collector", "telemetry"),
-    // It gets what passes the Collector by OTLP already.
-    telemetry: undefined,
+    telemetry: otlp ? undefined : await addressOf("collector", "metrics"),
     tempo: await addressOf("tempo"),
     loki: await addressOf("loki"),
     keycloak: await addressOf("keycloak", "management"),
@@ -159,7 +164,7 @@ async function prometheusTargets({ addressOf }: ContainerContext): Promise<Templ
     minio: await addressOf("minio"),
     isRealMinio: true,
     minioTokenFile: `${mounted}/minio-token`,
-    takesOtlp: true,
+    takesOtlp: otlp,
   });
 }
 

@@ -111,7 +111,7 @@ export async function openStack(options: {
       const recipe = containerRecipes[id];
       const full: ContainerContext = {
         ...context,
-        image: program.path,
+        imageOf: (other) => images.get(other) ?? "",
         addressOf: (other, port) => addressOf(other, port, context.futurePortOf),
       };
       await prepare(id, full);
