@@ -12,7 +12,7 @@ export async function withOwnVersion(
   unknown: (found: Program) => Promise<string>,
 ): Promise<Program | NotApplicable> {
   if (!("path" in found)) return found;
-  const said = await promisify(execFile)(found.path, ["--version"], { timeout: 5_000 });
+  const said = await promisify(execFile)(found.path, ["--version"], { timeout: 20_000 });
   const told = pattern.exec(`${said.stdout}\n${said.stderr}`)?.[1] ?? (await unknown(found));
   const from = / \((.+)\)$/.exec(found.version)?.[1] ?? "PATH";
   return { ...found, version: `${told} (${from})` };

@@ -38,7 +38,8 @@ export async function describeProgram(
 ): Promise<Program | NotApplicable> {
   try {
     const { stdout, stderr } = await promisify(execFile)(path, ["--version"], {
-      timeout: 5_000,
+      // Large programs take seconds to load where the whole lab starts at once.
+      timeout: 20_000,
       env: { ...process.env, ...env },
     });
     // Some write it to the error output.

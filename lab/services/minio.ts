@@ -56,7 +56,7 @@ export const minio: ServiceDescriptor = {
 /** MinIO's versions are dates, `RELEASE.2025-09-07T16-13-09Z`; any other number it prints is Go's. */
 async function released(found: Program | NotApplicable): Promise<Program | NotApplicable> {
   if (!("path" in found)) return found;
-  const { stdout } = await promisify(execFile)(found.path, ["--version"], { timeout: 5_000 });
+  const { stdout } = await promisify(execFile)(found.path, ["--version"], { timeout: 20_000 });
   const [, version = "unreleased"] =
     /minio version (?:RELEASE\.)?(\d{4}-\d\d-\d\d)?/.exec(stdout) ?? [];
   const from = / \((.+)\)$/.exec(found.version)?.[1] ?? "PATH";

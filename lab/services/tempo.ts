@@ -47,7 +47,7 @@ const withVersion = (found: Program | NotApplicable) =>
 /** By its flags: 3.0 brought the one that health checks use. */
 async function majorOf({ path: file }: Program): Promise<string> {
   // Asking for help is a failure to it.
-  const said = await promisify(execFile)(file, ["-help"], { timeout: 5_000 }).catch(
+  const said = await promisify(execFile)(file, ["-help"], { timeout: 20_000 }).catch(
     (error: { readonly stdout: string; readonly stderr: string }) => error,
   );
   return /^ *-health\b/m.test(`${said.stdout}${said.stderr}`) ? "3.x" : "2.x";
