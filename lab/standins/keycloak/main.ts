@@ -2,6 +2,7 @@
  * The stand-in for Keycloak as a process; its settings come by environment, see `settings.ts`.
  * SIGTERM and SIGINT end it with 0.
  */
+import "./quiet-notice.ts";
 import { LabError } from "#lab/errors.ts";
 import { openIdentityServer } from "./identity-server.ts";
 import { settingsOf } from "./settings.ts";
