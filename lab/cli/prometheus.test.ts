@@ -1,0 +1,78 @@
+import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
+import type { RunRecord, ServiceStatus, StatusBody } from "#lab/api.ts";
+import { type LabUnderTest, startLab } from "#lab/testing/lab-under-test.ts";
+
+/** What the HTTP API answers (https://prometheus.io/docs/prometheus/latest/querying/api/). */
+interface Sample {
+  readonly metric: Readonly<Record<string, string>>;
+  readonly value: readonly [number, string];
+}
+interface ExemplarSeries {
+  readonly exemplars: readonly { readonly labels: Readonly<Record<string, string>> }[];
+}
+
+describe("the real Prometheus of a lab", () => {
+  let lab: LabUnderTest;
+  let services: readonly ServiceStatus[];
+  const rowOf = (id: ServiceStatus["id"]) => services.find((service) => service.id === id);
+  const ask = async <T>(path: string, query: Readonly<Record<string, string>>): Promise<T> => {
+    const url = `http://127.0.0.1:${rowOf("prometheus")?.port}/api/v1/${path}`;
+    const answer = await fetch(`${url}?${new URLSearchParams(query)}`);
+    const { data } = (await answer.json()) as { readonly data: T };
+    return data;
+  };
+  const samples = async (query: string) =>
+    (await ask<{ readonly result: readonly Sample[] }>("query", { query })).result;
+
+  beforeAll(async () => {
+    lab = await startLab();
+    const settled = (row?: ServiceStatus) => row?.state === "ready" || row?.state === "unavailable";
+    await vi.waitFor(
+      async () => {
+        services = (JSON.parse((await lab.cli("status", "--json")).out) as StatusBody).services;
+        expect(settled(rowOf("prometheus")) && settled(rowOf("redis-exporter"))).toBe(true);
+      },
+      { timeout: 30_000, interval: 500 },
+    );
+  }, 90_000);
+  afterAll(() => lab?.stop());
+
+  test("scrapes all of its targets, and finds a run's trace in the exemplars", async (context) => {
+    const { kind, note } = rowOf("prometheus") ?? {};
+    if (kind !== "real") return context.skip(`no Prometheus here: ${note}`);
+
+    const expected = ["minio", "postgres", "prometheus", "server"];
+    if (rowOf("redis-exporter")?.kind === "real") expected.push("redis-exporter");
+    const up = async () =>
+      (await samples("up")).map(({ metric, value }) => `${metric.job} ${value[1]}`).sort();
+    await expect
+      .poll(up, { timeout: 15_000, interval: 250 })
+      .toEqual(expect.arrayContaining(expected.map((job) => `${job} 1`)));
+    expect((await up()).filter((target) => !target.endsWith(" 1"))).toEqual([]);
+
+    const start = Date.now() / 1000;
+    const { out } = await lab.cli("run", "db.n-plus-one", "--json");
+    const [traceId] = (JSON.parse(out) as { readonly run: RunRecord }).run.traceIds;
+    const seen = async () => {
+      const series = await ask<readonly ExemplarSeries[]>("query_exemplars", {
+        query: "http_server_request_duration_seconds_bucket",
+        start: String(start - 1),
+        end: String(Date.now() / 1000 + 1),
+      });
+      return series.flatMap(({ exemplars }) => exemplars.map(({ labels }) => labels.trace_id));
+    };
+    await expect.poll(seen, { timeout: 15_000, interval: 250 }).toContain(traceId);
+  }, 60_000);
+
+  test("keeps what Valkey's exporter tells of the real one", async (context) => {
+    if (rowOf("prometheus")?.kind !== "real" || rowOf("redis-exporter")?.kind !== "real")
+      return context.skip("no Prometheus, or no exporter beside a real Valkey, here");
+    const value = async (query: string) => Number((await samples(query))[0]?.value[1] ?? 0);
+    await expect.poll(() => value("redis_up"), { timeout: 15_000, interval: 250 }).toBe(1);
+    const before = await value("redis_keyspace_misses_total");
+    await lab.cli("run", "cache.cold-miss", "--param", "keys=7");
+    await expect
+      .poll(() => value("redis_keyspace_misses_total"), { timeout: 15_000, interval: 250 })
+      .toBeGreaterThanOrEqual(before + 7);
+  }, 60_000);
+});
