@@ -6,6 +6,7 @@ import { proxyBenchmark } from "./proxy.ts";
 import { startBenchmark } from "./start.ts";
 import { taxBenchmark } from "./tax.ts";
 import { traceBenchmark } from "./trace.ts";
+import { verifyBenchmark } from "./verify.ts";
 
 const benchmarks: readonly Benchmark[] = [
   startBenchmark,
@@ -14,6 +15,7 @@ const benchmarks: readonly Benchmark[] = [
   taxBenchmark,
   proxyBenchmark,
   memoryBenchmark,
+  verifyBenchmark,
 ];
 /** Takes minutes and options of its own, so it runs only when it is asked for. */
 const store = "store";

@@ -96,12 +96,13 @@ const { selector } = fc.letrec<{ selector: SpanSelector }>((tie) => {
       descendantOf: related,
       noParent: fc.constant(true),
       linksTo: related,
-    }).chain((full) =>
+    }).chain((full) => {
       // Few predicates at a time: with all of them at once nothing would ever match.
-      fc
-        .subarray(Object.keys(full) as (keyof SpanSelector)[], { maxLength: 2 })
-        .map((keys) => Object.fromEntries(keys.map((key) => [key, full[key]]))),
-    ),
+      const given = Object.keys(full) as (keyof SpanSelector)[];
+      return fc
+        .subarray(given, { maxLength: Math.min(2, given.length) })
+        .map((keys) => Object.fromEntries(keys.map((key) => [key, full[key]])));
+    }),
   };
 });
 

@@ -38,8 +38,15 @@ Retrying the whole transaction is right, since the database has rolled it back. 
     const { pairs, delayMs, retries } = params;
     const sql = workload.openPool({ name: "stock", max: 2 * pairs, acquireTimeoutMs: 10_000 });
     let victims = 0;
-    /** Locks two products one after the other; `met` is called with the first lock in hand. */
-    const move = async (ids: readonly [number, number], met: () => Promise<void>) => {
+    /**
+     * Locks two products one after the other; `met` is called with the first lock in hand, `calm`
+     * before another attempt.
+     */
+    const move = async (
+      ids: readonly [number, number],
+      met: () => Promise<void>,
+      calm: () => Promise<void> = () => Promise.resolve(),
+    ) => {
       for (let attempt = 1; ; attempt++) {
         try {
           return await tracer.startActiveSpan(
@@ -64,6 +71,7 @@ Retrying the whole transaction is right, since the database has rolled it back. 
           if (!isDeadlock(error) || attempt > retries) throw error;
           victims += 1;
           log.warn({ err: error, [attribute.retryAttempt]: attempt }, "deadlock, trying again");
+          await calm();
           await pause(backoffMs * (1 + Math.random()));
         }
       }
@@ -90,7 +98,12 @@ Retrying the whole transaction is right, since the database has rolled it back. 
               await both.promise;
               await pause(delayMs);
             };
-            await Promise.all([move([low, high], meet), move([high, low], meet)]);
+            // On a busy machine a retry overtakes the other one, which was woken up and does not
+            // run yet, and takes the row that it waited for: the next deadlock.
+            const one = Promise.withResolvers<void>();
+            const through = (ids: readonly [number, number]) =>
+              move(ids, meet, () => one.promise).finally(one.resolve);
+            await Promise.all([through([low, high]), through([high, low])]);
           }
         }
       }),
