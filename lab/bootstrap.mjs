@@ -27,6 +27,7 @@ const scripts = {
   dev: ["lab/main.ts", "dev"],
   verify: ["lab/main.ts", "verify"],
   test: ["lab/testing/main.ts", "test"],
+  "test:real": ["lab/testing/real/main.ts"],
   e2e: ["lab/testing/main.ts", "e2e"],
   check: ["lab/testing/main.ts", "check"],
   fix: ["lab/testing/main.ts", "fix"],
@@ -62,8 +63,23 @@ async function main([script, ...args]) {
   if (installs) await install(stale);
   const node = chooseNode();
   process.env.PATH = [bin, process.env.PATH].join(delimiter);
-  if (node === process.execPath && !installs) await runHere(entry, argv);
+  const proxied = spareLoopback();
+  if (node === process.execPath && !installs && !proxied) await runHere(entry, argv);
   else runIn(node, entry, argv);
+}
+
+/**
+ * Everything of the lab talks over loopback, where no proxy leads. True when this process goes
+ * through one all the same, because it read its setting at its start.
+ */
+function spareLoopback() {
+  const { NO_PROXY = "", no_proxy: given = NO_PROXY } = process.env;
+  const hosts = given.split(",").filter(Boolean);
+  const missing = ["localhost", "127.0.0.1", "::1"].filter((host) => !hosts.includes(host));
+  process.env.no_proxy = process.env.NO_PROXY = [...hosts, ...missing].join(",");
+  const { NODE_USE_ENV_PROXY, NODE_OPTIONS = "" } = process.env;
+  const uses = NODE_USE_ENV_PROXY === "1" || NODE_OPTIONS.includes("--use-env-proxy");
+  return uses && missing.length > 0 && !hosts.includes("*");
 }
 
 /**

@@ -39,7 +39,9 @@ export async function removeLabDir(dir: string): Promise<void> {
 /** What a lab of a test gets instead of what the user set: its own folder, any port, no terminal. */
 export function labEnvironment(dir: string, more: NodeJS.ProcessEnv = {}): NodeJS.ProcessEnv {
   const own = Object.entries(process.env).filter(([name]) => !name.startsWith("LAB_"));
-  return { ...Object.fromEntries(own), LAB_DIR: dir, LAB_PORT: "0", CI: "1", ...more };
+  const { LAB_DOWNLOADS = "off" } = process.env;
+  const set = { LAB_DIR: dir, LAB_PORT: "0", LAB_DOWNLOADS, CI: "1" };
+  return { ...Object.fromEntries(own), ...set, ...more };
 }
 
 /** Runs `npm run lab -- <args>` without npm, to its end. */
@@ -59,10 +61,14 @@ export function cli(
   });
 }
 
-/** Starts a lab in the background and waits until it is ready. `flags` are more of `up`'s. */
-export async function startLab(dir?: string, flags: readonly string[] = []): Promise<LabUnderTest> {
+/** Starts a lab in the background and waits until it is ready. `flags` are more of `up`'s, `more` of its environment. */
+export async function startLab(
+  dir?: string,
+  flags: readonly string[] = [],
+  more: NodeJS.ProcessEnv = {},
+): Promise<LabUnderTest> {
   const own = dir ?? (await newLabDir());
-  const started = await cli(own, ["up", "--detach", "--no-open", ...flags]);
+  const started = await cli(own, ["up", "--detach", "--no-open", ...flags], more);
   if (started.code !== 0) throw new Error(`the lab did not start:\n${started.out}${started.err}`);
   const running = await runningIn(own);
   return {
@@ -70,7 +76,7 @@ export async function startLab(dir?: string, flags: readonly string[] = []): Pro
     origin: running.origin ?? "",
     pid: running.pid,
     printed: started.out + started.err,
-    cli: (...args) => cli(own, args),
+    cli: (...args) => cli(own, args, more),
     stop: async () => {
       const processes = processesOf(own, running);
       const stopped = await cli(own, ["down"]);
