@@ -29,6 +29,8 @@ export interface AttachmentOptions {
   readonly hub: EventHub;
   readonly dir: string;
   readonly ticketKey: string;
+  /** For links to an organisation at Sentry. */
+  readonly sentryOrgUrl: string | undefined;
   readonly about: Pick<StatusBody, "version" | "origin" | "startedAt">;
   readonly account: AccountBody;
   readonly onNotice: (text: string) => void;
@@ -44,6 +46,7 @@ export function attachSystem(options: AttachmentOptions): Attachment {
   const runs = openRuns({
     ...{ catalogue, unfit, system, source, records },
     ticketKey: options.ticketKey,
+    sentryOrgUrl: options.sentryOrgUrl,
     onChange: (run) => hub.publish({ type: "run", run }),
   });
   source.follow((message) => {

@@ -291,6 +291,7 @@ export async function openFrontDoor(options: FrontDoorOptions): Promise<FrontDoo
       ...{ system, catalogue, unfit, hub },
       dir: options.dir,
       ticketKey: options.secrets.ticketKey,
+      sentryOrgUrl: options.env.SENTRY_ORG_URL,
       about: { version: labVersion(), origin, startedAt },
       account: { username: userName, password: options.secrets.userPassword },
       onNotice: options.onNotice ?? ((text) => process.stderr.write(`${text}\n`)),

@@ -1,5 +1,5 @@
 import { metric } from "#scenarios/names.ts";
-import { type DashboardUid, type DataSource, dataSource } from "./uids.ts";
+import { type DashboardUid, type DataSource, dashboardTitle, dataSource } from "./uids.ts";
 
 /** Units by Grafana's ids (https://grafana.com/docs/grafana/latest/panels-visualizations/configure-standard-options/#unit). */
 export const units = [
@@ -66,7 +66,6 @@ export interface Row {
 
 export interface Dashboard {
   readonly uid: DashboardUid;
-  readonly title: string;
   readonly description: string;
   readonly variables: readonly Variable[];
   readonly rows: readonly Row[];
@@ -85,7 +84,7 @@ const rowIds = 1000;
 export function dashboardJson(dashboard: Dashboard): object {
   return {
     uid: dashboard.uid,
-    title: dashboard.title,
+    title: dashboardTitle[dashboard.uid],
     description: dashboard.description,
     tags: ["lab"],
     schemaVersion: 41,

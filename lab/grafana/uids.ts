@@ -16,3 +16,12 @@ export const dashboardUid = {
   frontend: "lab-frontend",
 } as const;
 export type DashboardUid = (typeof dashboardUid)[keyof typeof dashboardUid];
+
+export const dashboardTitle: Readonly<Record<DashboardUid, string>> = {
+  "lab-overview": "Lab overview",
+  "lab-postgres": "PostgreSQL",
+  "lab-valkey": "Valkey",
+  "lab-object-storage": "Object storage",
+  "lab-pipeline": "Pipeline",
+  "lab-frontend": "Frontend",
+};

@@ -5,7 +5,7 @@ import type { Evidence } from "../judge/evidence.ts";
 import type { StoreSource } from "../sources/store.ts";
 import type { TraceGrowth } from "../store/contract.ts";
 import { closeJudgement, evidenceOf, type Judgement, judgeRun, mayImprove } from "./judgement.ts";
-import { linksOf } from "./links.ts";
+import { linksOf, type Places } from "./links.ts";
 import type { MetricWatch } from "./metric-watch.ts";
 import { leftBehind } from "./snapshot.ts";
 import {
@@ -50,6 +50,8 @@ export interface LiveRunOptions {
   readonly recovered: () => boolean;
   /** What is not as it was before the run, in words; asked once it recovered, again while there is something. */
   readonly compare?: (() => Promise<readonly string[]>) | undefined;
+  /** What else there is to look at the run with. */
+  readonly places?: (() => Places) | undefined;
   /** Called once, when the driver says it ended. */
   readonly onDriven?: (() => void) | undefined;
   readonly onChange: (record: RunRecord) => void;
@@ -125,10 +127,12 @@ export function openLiveRun(options: LiveRunOptions): LiveRun {
     if (!isDeepStrictEqual(before, record)) onChange(record);
   }
 
+  const links = (run: RunRecord): RunRecord["links"] => linksOf(run, options.places?.());
+
   /** The driver's trace comes first whenever it is told. */
   function withTraces(traceIds: readonly string[]): Pick<RunRecord, "traceIds" | "links"> {
     const distinct = [...new Set(traceIds)];
-    return { traceIds: distinct, links: linksOf(distinct) };
+    return { traceIds: distinct, links: links({ ...record, traceIds: distinct }) };
   }
 
   function observe(observation: Observation): void {
@@ -291,7 +295,8 @@ export function openLiveRun(options: LiveRunOptions): LiveRun {
     metrics?.close();
     end = setTimeout(gone, tailMs).unref();
     onEnd();
-    change({ ...judgement, state, endedAt: record.endedAt ?? Date.now() });
+    const endedAt = record.endedAt ?? Date.now();
+    change({ ...judgement, state, endedAt, links: links({ ...record, endedAt }) });
   }
 
   function close(): void {

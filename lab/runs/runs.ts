@@ -52,6 +52,8 @@ export interface RunsOptions {
   readonly onChange: (record: RunRecord) => void;
   /** Scenarios that cannot be judged as they are written. */
   readonly unfit?: Unfit;
+  /** `SENTRY_ORG_URL`: for links to the organisation that `SENTRY_DSN` belongs to. */
+  readonly sentryOrgUrl?: string | undefined;
   readonly patience?: Patience;
 }
 
@@ -140,6 +142,11 @@ export function openRuns(options: RunsOptions): Runs {
       ...{ source, metrics, onChange },
       recovered: () => !ended.active() && awaited.every(isReady),
       compare: async () => differences(before, await snapshot(), disturbed),
+      places: () => ({
+        grafana: isReady("grafana") ? system.url("grafana") : undefined,
+        tempo: isReady("tempo") ? system.url("tempo") : undefined,
+        sentryOrg: options.sentryOrgUrl,
+      }),
       onDriven: ended.driverEnded,
       onEnd: () => {
         void ended.disarm();

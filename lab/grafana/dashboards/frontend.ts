@@ -20,7 +20,6 @@ const buckets = (name: Vital): string => `${metric.webVital[name]}_bucket`;
 /** What people's browsers measured. */
 export const frontend: Dashboard = {
   uid: dashboardUid.frontend,
-  title: "Frontend",
   description: "Core Web Vitals as pages measured them, and what went wrong in browsers.",
   variables: [],
   rows: [

@@ -31,7 +31,6 @@ const orZero = (expr: string): string => firstOf(expr, `0 * (${byApi(...requests
 /** MinIO, or the stand-in for it. */
 export const objectStorage: Dashboard = {
   uid: dashboardUid.objectStorage,
-  title: "Object storage",
   description: "The product images' storage: MinIO's own metrics, or those of the lab's stand-in.",
   variables: [],
   rows: [

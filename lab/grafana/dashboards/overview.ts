@@ -10,7 +10,6 @@ const buckets = `${metric.httpServerDuration}_bucket{http_route=~"$route"}`;
 /** Rate, errors and duration of the app, with what explains them beside. */
 export const overview: Dashboard = {
   uid: dashboardUid.overview,
-  title: "Lab overview",
   description: "How the app does: requests, errors, durations. Every run of a scenario is marked.",
   variables: [
     {

@@ -8,7 +8,6 @@ const service = 'service_name=~"$service"';
 /** The way of the telemetry itself: app, Collector, Tempo, store, Prometheus. */
 export const pipeline: Dashboard = {
   uid: dashboardUid.pipeline,
-  title: "Pipeline",
   description:
     "Where telemetry is, waits and gets lost on its way from the app to those who keep it.",
   variables: [

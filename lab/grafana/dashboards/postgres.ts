@@ -28,7 +28,6 @@ const operations = `${metric.dbOperationDuration}_bucket{db_system_name="postgre
 /** PostgreSQL, as it says itself and as the app sees it. */
 export const postgres: Dashboard = {
   uid: dashboardUid.postgres,
-  title: "PostgreSQL",
   description:
     "The database as it says itself (the Collector's postgresql receiver, or the lab's stand-in for it) and as the app sees it.",
   variables: [

@@ -9,7 +9,6 @@ const misses = growth("redis_keyspace_misses_total");
 /** Valkey by its exporter, and the app's cache on top of it. */
 export const valkey: Dashboard = {
   uid: dashboardUid.valkey,
-  title: "Valkey",
   description: "Sessions and cache: Valkey as it says itself, and as the app uses it.",
   variables: [
     {
