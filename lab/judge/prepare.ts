@@ -1,4 +1,4 @@
-import type { LogRecord, OtlpTrace, SentryItem } from "#lab/api.ts";
+import type { LogRecord, OtlpSpan, OtlpTrace, SentryItem } from "#lab/api.ts";
 import { attribute } from "#scenarios/names.ts";
 import { attributeOf } from "./attribute-value.ts";
 import type { Evidence } from "./evidence.ts";
@@ -48,7 +48,7 @@ function uniqueSpans(traces: readonly OtlpTrace[]): ById<FoundSpan> {
       for (const { spans } of scopeSpans) {
         for (const span of spans) {
           const siblings = inTrace(found, span.traceId);
-          const one = { span, resource: resource?.attributes };
+          const one = { span: whole(span), resource: resource?.attributes };
           const other = siblings.get(span.spanId);
           siblings.set(span.spanId, other ? preferred(other, one) : one);
         }
@@ -57,6 +57,12 @@ function uniqueSpans(traces: readonly OtlpTrace[]): ById<FoundSpan> {
   }
   return found;
 }
+
+/** What is empty or zero is not on the wire of protobuf, so it is not in what was read back. */
+const whole = (span: OtlpSpan): OtlpSpan =>
+  "name" in span && "startTimeUnixNano" in span && "endTimeUnixNano" in span
+    ? span
+    : Object.assign({ name: "", startTimeUnixNano: "0", endTimeUnixNano: "0" }, span);
 
 /** Of two versions of one span, the same one whatever order they came in: the later end wins. */
 function preferred(a: FoundSpan, b: FoundSpan): FoundSpan {
