@@ -1,3 +1,4 @@
+import { readFile } from "node:fs/promises";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { header } from "#scenarios/names.ts";
 import { eventsOf, logsOf, named, traceOf } from "./testing/evidence.ts";
@@ -29,6 +30,24 @@ const mechanism = (payload: Readonly<Record<string, unknown>>) =>
       }[];
     }
   ).values.at(-1);
+
+test("its metrics are those that the dashboards were made with", async () => {
+  const recording = await readFile(new URL("../lab/grafana/testdata/server.txt", import.meta.url));
+  // What Prometheus adds to every scrape.
+  const recorded = [...recording.toString().matchAll(/^((?!scrape_|up\{)\w+)\{/gm)].map(
+    ([, name = ""]) => name,
+  );
+  const text = await (await fetch(server.metricsUrl)).text();
+  const families = new Set([...text.matchAll(/^# TYPE (\w+) /gm)].map(([, name = ""]) => name));
+  const familyOf = (name: string): string =>
+    families.has(name) ? name : name.replace(/_(?:total|bucket|count|sum)$/, "");
+  const samples = [...text.matchAll(/^(\w+)[{ ]/gm)].map(([, name = ""]) => familyOf(name));
+  const hint = "Look after the panels of grafana/, then record anew: lab/grafana/record.ts";
+  expect([...families], hint).toEqual(expect.arrayContaining(recorded.map(familyOf)));
+  expect(new Set(recorded.map(familyOf)), hint).toEqual(
+    new Set([...recorded.map(familyOf), ...samples]),
+  );
+});
 
 describe("a request", () => {
   test("is one tree from the caller's span down to the database", async () => {
