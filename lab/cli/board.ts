@@ -3,7 +3,7 @@ import type { ServiceState, ServiceStatus } from "#lab/api.ts";
 /** One line of the board: a service, or another thing that has to get ready, such as the page. */
 export type BoardRow = { readonly id: string } & Pick<
   ServiceStatus,
-  "state" | "kind" | "version" | "port" | "startMs" | "restarts" | "progress" | "note"
+  "state" | "kind" | "version" | "port" | "startMs" | "restarts" | "progress" | "note" | "container"
 >;
 
 /** Where a start is shown: one line per row, and notes between them. */
@@ -34,17 +34,34 @@ export function rowText(row: BoardRow): string {
   return `${head}  ${details(row)}`.trimEnd();
 }
 
-function details({ state, progress, kind, version, port, restarts, note }: BoardRow): string {
+function details(row: BoardRow): string {
+  const { state, progress, kind, version, port, restarts, note } = row;
   if (progress !== null) return `${progress.step} ${Math.round(progress.done * 100)} %`;
   return [
     version === null ? (kind === "absent" ? "absent" : "") : `${kind} ${version}`,
     port === null ? "" : `port ${port}`,
+    ...containerWords(row.container),
     restarts === 0 ? "" : `${restarts} restarts`,
     // Why it is a stand-in is told by doctor and by the page.
     kind === "stand-in" && (state === "starting" || state === "ready") ? "" : (note ?? ""),
   ]
     .filter((word) => word !== "")
     .join(", ");
+}
+
+/** Image, the digest's first digits, health and memory, as far as they are known. */
+function containerWords(container: BoardRow["container"]): readonly string[] {
+  if (container === undefined) return [];
+  const { image, digest, health, memoryBytes, memoryLimitBytes } = container;
+  const inMebibytes = (bytes: number) => Math.round(bytes / 2 ** 20);
+  return [
+    image.replace(/@.*$/, ""),
+    digest?.replace(/^(sha256:.{12}).*$/, "$1") ?? "",
+    health ?? "",
+    memoryBytes === null
+      ? ""
+      : `${inMebibytes(memoryBytes)}${memoryLimitBytes === null ? "" : ` of ${inMebibytes(memoryLimitBytes)}`} MiB`,
+  ];
 }
 
 /** Plain lines for logs and CI: one for each new state or step, none for the share of a step. */

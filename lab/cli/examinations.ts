@@ -40,6 +40,7 @@ export const examinations: readonly Examination[] = [
   pagePort,
   ...embeddedServices.map(program),
   userNamespace,
+  async (context) => (await import("./compose-examinations.ts")).containers(context),
   browser,
 ];
 

@@ -35,12 +35,15 @@ type Inspection = v.InferOutput<typeof inspectionSchema>;
 /**
  * A container that was just started, as the supervisor sees a running service: what it writes, its
  * end, signals, standing still, health and memory.
+ * @param isNew whether its health is waited for: what was healthy before is asked by the lab's probe
+ *   alone, which need not wait for the next turn of the check.
  */
 export async function watchContainer(
   id: string,
   image: { readonly name: string; readonly digest: string | null },
   engine: Engine,
   events: EngineEvents,
+  isNew: boolean,
 ): Promise<Running> {
   const path = `/containers/${id}`;
   const over = new AbortController();
@@ -82,7 +85,8 @@ export async function watchContainer(
   });
   over.signal.addEventListener("abort", () => events.off(id), { once: true });
   watchMemory(path, engine, over.signal, (memoryBytes) => {
-    if (Math.abs(memoryBytes - (facts.memoryBytes ?? 0)) >= memoryStep) change({ memoryBytes });
+    if (Math.abs(memoryBytes - (facts.memoryBytes ?? -memoryStep)) >= memoryStep)
+      change({ memoryBytes });
   });
 
   return {
@@ -112,7 +116,7 @@ export async function watchContainer(
         onSight(`its health check is ${health}${said ? `: ${said}` : ""}`);
         return false;
       };
-      while (!signal.aborted && !over.signal.aborted) {
+      while (isNew && !signal.aborted && !over.signal.aborted) {
         if (await look()) return;
         await events.next(id, AbortSignal.any([signal, over.signal]));
       }

@@ -73,18 +73,20 @@ export async function openStack(options: {
     const seen = await engine.ask<unknown>("GET", `/images/${encodeURI(image)}/json`);
     return seen === undefined ? undefined : v.parse(imageSchema, seen);
   };
-  const begin = async (id: ContainerId): Promise<string> => {
+  const begin = async (
+    id: ContainerId,
+  ): Promise<{ readonly container: string; readonly isNew: boolean }> => {
     const asked = JSON.stringify(variables.get(id));
     const [there] = await containersOf(id);
     if (there !== undefined && madeWith.get(id) === asked) {
       await engine.ask("POST", `/containers/${there}/start`);
-      return there;
+      return { container: there, isNew: false };
     }
     await up(id);
     madeWith.set(id, asked);
     const [made] = await containersOf(id);
     if (made === undefined) throw new Error(`Compose made no container for ${id}`);
-    return made;
+    return { container: made, isNew: true };
   };
 
   return {
@@ -128,10 +130,10 @@ export async function openStack(options: {
         begin: async () => {
           const digest =
             (await inspectImage(program.path))?.RepoDigests?.[0]?.split("@")[1] ?? null;
-          const container = await begin(id).catch((error: unknown) => {
+          const { container, isNew } = await begin(id).catch((error: unknown) => {
             throw portTaken(error) ?? error;
           });
-          return watchContainer(container, { name: program.path, digest }, engine, events);
+          return watchContainer(container, { name: program.path, digest }, engine, events, isNew);
         },
       };
     },
