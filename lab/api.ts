@@ -445,6 +445,8 @@ export interface LogRecord {
   readonly traceId: string | null;
   readonly spanId: string | null;
   readonly attributes: Readonly<Record<string, unknown>>;
+  /** Its time lies more than a day from its arrival: the sender's clock is wrong. */
+  readonly farOff?: true;
 }
 export interface LogsBody {
   readonly logs: readonly LogRecord[];

@@ -1,5 +1,6 @@
 import { type Adding, serviceOf } from "./adding.ts";
 import { rowMask } from "./chunked-table.ts";
+import { isFarOff } from "./clock.ts";
 import { addGroups } from "./group-table.ts";
 import type { LogStage } from "./log-scan.ts";
 import type { RecordPlace } from "./segment-format.ts";
@@ -34,6 +35,11 @@ export function logAdder({
       columns.time[at * 2] = s.time[i * 2] as number;
       columns.time[at * 2 + 1] = s.time[i * 2 + 1] as number;
       columns.severity[at] = s.severity[i] as number;
+      const time = (s.time[i * 2 + 1] as number) * 0x1_0000_0000 + (s.time[i * 2] as number);
+      // A record may name no time at all.
+      const farOff = time !== 0 && isFarOff(time, place.receivedAt * 1e6);
+      columns.farOff[at] = farOff ? 1 : 0;
+      if (farOff) counts.farOffLogs++;
       columns.run[at] = run;
       columns.group[at] = group;
       columns.service[at] = logGroups.columnsOf(group).service[group & rowMask] as number;

@@ -1,13 +1,11 @@
 import { type Adding, serviceOf } from "./adding.ts";
 import { rowMask } from "./chunked-table.ts";
+import { isFarOff } from "./clock.ts";
 import { addGroups } from "./group-table.ts";
 import type { Growth } from "./growth.ts";
 import type { RecordPlace } from "./segment-format.ts";
 import { type SpanStage, spanMark } from "./span-stage.ts";
 import type { SpanTable } from "./span-table.ts";
-
-/** Clocks that differ by more are wrong. */
-const dayNs = 86_400e9;
 
 /** Makes the function that takes over what a scan found in `bytes`, which lie at `place` now. */
 export function spanAdder({
@@ -65,7 +63,7 @@ export function spanAdder({
       columns.start[at] = start;
       columns.duration[at] = Math.max(0, duration);
       let marks = s.marks[i] as number;
-      if (!(Math.abs(start - arrived) <= dayNs && Math.abs(start + duration - arrived) <= dayNs)) {
+      if (isFarOff(start, arrived) || isFarOff(start + duration, arrived)) {
         marks |= spanMark.farOff;
         counts.farOff++;
       }

@@ -12,7 +12,7 @@ export interface Adding
   > {
   readonly memberships: RunMemberships;
   readonly growth: TraceGrowth;
-  readonly counts: { spans: number; logs: number; farOff: number };
+  readonly counts: { spans: number; logs: number; farOff: number; farOffLogs: number };
 }
 
 /** Number of the service that a group names. */

@@ -5,6 +5,7 @@
  * kill -9. Prints one line per figure.
  */
 import { parseArgs } from "node:util";
+import { measureFeed } from "./bench/feed.ts";
 import { compareIngest } from "./bench/ingest.ts";
 import { killRounds } from "./bench/kills.ts";
 import { measureLarge } from "./bench/large.ts";
@@ -26,6 +27,7 @@ const kills = Number(options.kills);
 if (options.tempo === undefined) {
   await measureLarge(spans);
   await compareIngest(spans);
+  await measureFeed();
   if (kills > 0) await killRounds(kills);
 } else {
   const { hostname } = new URL(options.tempo);

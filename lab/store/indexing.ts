@@ -45,6 +45,7 @@ export interface Tables {
     readonly logs: number;
     /** Spans marked `farOff`. */
     readonly farOff: number;
+    readonly farOffLogs: number;
   };
 }
 
@@ -86,7 +87,7 @@ export function openIndex(startedAt: number): Indexing {
   const names = internedText(maxKeptNames);
   const services = internedText(maxKeptNames);
   const items: StoredItem[] = [];
-  const counts = { spans: 0, logs: 0, farOff: 0 };
+  const counts = { spans: 0, logs: 0, farOff: 0, farOffLogs: 0 };
   let starts: SegmentStart[] = [];
 
   const nanoseconds = BigInt(startedAt) * 1_000_000n;
@@ -153,7 +154,9 @@ export function openIndex(startedAt: number): Indexing {
       counts.spans--;
     }
     for (let row = logs.first(); row < oldest.log; row++) {
-      const trace = logs.columnsOf(row).trace[row & rowMask] as number;
+      const { trace: traceOf, farOff } = logs.columnsOf(row);
+      const trace = traceOf[row & rowMask] as number;
+      counts.farOffLogs -= farOff[row & rowMask] as number;
       if (trace !== 0) entry().logs[trace] = (entry().logs[trace] as number) - 1;
       counts.logs--;
     }

@@ -102,6 +102,7 @@ function readLog(
     traceId: trace === 0 ? null : index.traces.hex(trace),
     spanId: (high | low) === 0 ? null : hex8(high) + hex8(low),
     attributes: plainAttributes(json.attributes),
+    ...(columns.farOff[at] === 1 ? { farOff: true as const } : {}),
   };
 }
 

@@ -11,6 +11,8 @@ export interface LogColumns {
   readonly time: Uint32Array;
   /** OTLP severity number. */
   readonly severity: Uint8Array;
+  /** 1 when its time lies more than a day from its arrival. */
+  readonly farOff: Uint8Array;
   readonly service: Uint32Array;
   /** Run that the record itself names; 0 for none. */
   readonly run: Uint32Array;
@@ -27,6 +29,7 @@ export function logTable(): LogTable {
     spanId: new Uint32Array(size * 2),
     time: new Uint32Array(size * 2),
     severity: new Uint8Array(size),
+    farOff: new Uint8Array(size),
     service: new Uint32Array(size),
     run: new Uint32Array(size),
     group: new Uint32Array(size),

@@ -1,6 +1,7 @@
 import { expect, test } from "vitest";
 import type { LogsBody, OtlpTrace } from "#lab/api.ts";
 import type { StatsBody } from "./contract.ts";
+import { findLogs } from "./log-read.ts";
 import { longestValue } from "./long-values.ts";
 import { decodeMessage } from "./otlp-decode.ts";
 import { encodeMessage } from "./otlp-encode.ts";
@@ -87,6 +88,38 @@ test("labels of metrics are cut, too", async () => {
   expect(await store.get("/lab/metrics?name=m")).toMatchObject({
     points: [{ labels: { label: expect.stringMatching(cutText) } }],
   });
+});
+
+test("log records a day off their arrival are marked and counted, also after a restart; one without a time is not", async () => {
+  const store = await openTestStore();
+  const now = BigInt(Date.now()) * 1_000_000n;
+  const hour = 3600n * 1_000_000_000n;
+  const at = (name: string, time: bigint) => ({
+    body: { stringValue: name },
+    timeUnixNano: String(time),
+  });
+  const none = { body: { stringValue: "none" } };
+  await store.post(
+    "/v1/logs",
+    logsProtobuf([
+      at("now", now),
+      at("late", now - 25n * hour),
+      at("early", now + 25n * hour),
+      none,
+    ]),
+  );
+  const { logs } = await store.get<LogsBody>("/lab/logs");
+  expect(logs.filter(({ farOff }) => farOff).map(({ body }) => body)).toEqual(["late", "early"]);
+  const offs = "log record more than a day off its arrival";
+  expect(store.store.stats().noted).toMatchObject({ [offs]: 2 });
+  store.store.checkpoint();
+  const { dir } = store.store.index.log;
+  const again = openStore({ dir });
+  expect(again.stats().noted).toMatchObject({ [offs]: 2 });
+  expect(findLogs(again.index, { limit: 9 }).map(({ farOff = false }) => farOff)).toEqual(
+    logs.map(({ farOff = false }) => farOff),
+  );
+  again.close();
 });
 
 test("spans a day off their arrival are kept, marked and counted, also after a restart", async () => {

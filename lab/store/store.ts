@@ -253,6 +253,7 @@ export function openStore(options: StoreOptions): Store {
       noted: {
         [`attribute value cut at ${longestValue} bytes`]: valuesCut,
         "span more than a day off its arrival": index.counts.farOff,
+        "log record more than a day off its arrival": index.counts.farOffLogs,
       },
       dropped: Object.fromEntries(dropped),
       trouble,

@@ -9,6 +9,7 @@ import type {
   FieldExpression,
   FieldReference,
   Pipeline,
+  Scalar,
   Spanset,
   Stage,
 } from "./traceql/syntax.ts";
@@ -86,8 +87,22 @@ function ofStage(stage: Stage): readonly FieldReference[] {
     case "select":
       return stage.fields;
     case "scalarFilter":
+      return [...ofScalar(stage.left), ...ofScalar(stage.right)];
     case "coalesce":
       return [];
+  }
+}
+
+function ofScalar(scalar: Scalar): readonly FieldReference[] {
+  switch (scalar.node) {
+    case "static":
+      return [];
+    case "aggregate":
+      return scalar.of === undefined ? [] : ofExpression(scalar.of);
+    case "arithmetic":
+      return [...ofScalar(scalar.left), ...ofScalar(scalar.right)];
+    case "piped":
+      return [...fieldsOf(scalar.pipeline), ...ofScalar(scalar.value)];
   }
 }
 

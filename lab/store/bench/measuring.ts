@@ -15,12 +15,18 @@ export const cpuSeconds = (): number => {
 
 export function p50(times: number, run: (n: number) => void): string {
   const ms: number[] = [];
+  const cpu = cpuSeconds();
   for (let n = 0; n < times; n++) {
     const before = performance.now();
     run(n);
     ms.push(performance.now() - before);
   }
-  ms.sort((a, b) => a - b);
+  const cpuMs = ((cpuSeconds() - cpu) / times) * 1000;
+  return `${quantiles(ms)}, ${cpuMs.toFixed(2)} ms of CPU on average`;
+}
+
+export function quantiles(times: readonly number[]): string {
+  const ms = times.toSorted((a, b) => a - b);
   const at = (share: number): string => (ms[Math.floor(ms.length * share)] ?? 0).toFixed(2);
   return `p50 ${at(0.5)} ms, p99 ${at(0.99)} ms`;
 }

@@ -75,7 +75,7 @@ export function tempoSearchRoutes(store: Store): readonly Route[] {
             hint: `Use one of ${[...askedScopes].filter(Boolean).join(", ")}.`,
           });
         const isWanted = (name: string): boolean =>
-          wanted === "" || wanted === name || (wanted === "none" && name !== "intrinsic");
+          wanted === "" || wanted === "none" || wanted === name;
         sendJson(response, { scopes: tagNames(index).filter(({ name }) => isWanted(name)) });
       },
     },

@@ -13,12 +13,17 @@ export function textOfExpression(expression: FieldExpression): string {
     case "intrinsic":
       return expression.name;
     case "unary":
-      return `${expression.operator}${textOfExpression(expression.operand)}`;
+      return `${expression.operator}${textOfOperand(expression.operand)}`;
     case "binary": {
       const { operator, left, right } = expression;
-      return `(${textOfExpression(left)}) ${operator} (${textOfExpression(right)})`;
+      return `${textOfOperand(left)} ${operator} ${textOfOperand(right)}`;
     }
   }
+}
+
+function textOfOperand(operand: FieldExpression): string {
+  const text = textOfExpression(operand);
+  return operand.node === "binary" || operand.node === "unary" ? `(${text})` : text;
 }
 
 function textOfStatic(value: Static): string {
