@@ -33,6 +33,7 @@ console.log(
 );
 if (asked[0] === store) await import("../store/bench.ts");
 else for (const benchmark of benchmarks) await print(benchmark);
+console.log(`\nload ${loadavg()[0]?.toFixed(1)} at the end`);
 
 async function print(benchmark: Benchmark): Promise<void> {
   if (asked.length > 0 && !asked.includes(benchmark.id)) return;
