@@ -68,12 +68,12 @@ export async function prepareCompose(options: {
   };
 }
 
-const isContainer = (
+export const isContainer = (
   service: ServiceDescriptor,
 ): service is ServiceDescriptor & { readonly id: ContainerId } => service.id in containerRecipes;
 
 /** The same service with an image for its program and a container for its process. */
-function inContainer(
+export function inContainer(
   service: ServiceDescriptor & { readonly id: ContainerId },
   stack: Stack,
 ): ServiceDescriptor {
