@@ -4,7 +4,7 @@ import { rowText } from "./board.ts";
 import { type Context, type ExitCode, printJson } from "./context.ts";
 import { ask, requireLab } from "./running-lab.ts";
 
-/** 0 when every service is ready, 1 when one is not, or when no lab runs. */
+/** 0 when every service that this machine can have is ready, 1 when one is not, or when no lab runs. */
 export async function status(json: boolean, context: Context): Promise<ExitCode> {
   if (json && (await readRunning(context.dir)) === undefined) {
     printJson(context, { running: false });
@@ -21,5 +21,5 @@ export async function status(json: boolean, context: Context): Promise<ExitCode>
     if (lab.token !== undefined)
       context.out("Started with --token. A link for another browser: npm run lab -- open");
   }
-  return body.services.every(({ state }) => state === "ready") ? 0 : 1;
+  return body.services.every(({ state, kind }) => state === "ready" || kind === "absent") ? 0 : 1;
 }

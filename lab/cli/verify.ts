@@ -112,7 +112,7 @@ async function verifyAll(
     };
   });
   const matrix = selfTest(recorded);
-  const trials = planTrials(recorded, matrix);
+  const trials = planTrials(recorded);
   const outcomes = await carryOut(
     trials.map((trial) => ({ ...trial, mode: "fault" as const })),
     async (trial) => {

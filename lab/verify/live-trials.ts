@@ -1,5 +1,6 @@
 import type { MutantOutcome, SelfTestMatrix } from "#lab/api.ts";
 import type { Evidence } from "#lab/judge/evidence.ts";
+import { judge } from "#lab/judge/judge.ts";
 import type { Scenario } from "#scenarios/define.ts";
 import { type LiveMutant, liveMutants } from "#scenarios/live-mutants.ts";
 import { traceService } from "#scenarios/names.ts";
@@ -28,39 +29,33 @@ function callsItself(evidence: Evidence): boolean {
   return ofApp.some(({ span }) => span.kind === kind.server && sent.has(span.parentSpanId ?? ""));
 }
 
-const leaves = (id: string) => (evidence: Evidence) =>
-  mutants.some((mutant) => mutant.id === id && mutant.apply(evidence) !== undefined);
+/** Whether a check of the fault notices the same defect in recorded evidence. */
+const noticed =
+  (id: string) =>
+  (fault: Evidence, { expect }: Scenario): boolean => {
+    const broken = mutants.find((mutant) => mutant.id === id)?.apply(fault);
+    return broken !== undefined && judge(expect, broken).some(({ verdict }) => verdict === "fail");
+  };
 
-/** Where there is something to break; the recorded form of the same defect tells where it is noticed. */
-const fits: Readonly<
-  Record<LiveMutant, { readonly on: (evidence: Evidence) => boolean; readonly recorded?: string }>
-> = {
-  "drop-traceparent": { on: callsItself },
-  "drop-database-status": {
-    on: leaves("drop-database-status"),
-    recorded: "drop-database-status",
-  },
-  "silence-sentry": { on: leaves("silent-sentry"), recorded: "silent-sentry" },
+/** Where there is something to break, and somebody to notice. */
+const fits: Readonly<Record<LiveMutant, (fault: Evidence, scenario: Scenario) => boolean>> = {
+  "drop-traceparent": callsItself,
+  "drop-database-status": noticed("drop-database-status"),
+  "silence-sentry": noticed("silent-sentry"),
 };
 
-/** Which runs try the mutants of the running app, given what became of their recorded forms. */
-export const planTrials = (
-  recorded: readonly Recorded[],
-  matrix: Pick<SelfTestMatrix, "mutants">,
-): readonly Trial[] =>
-  (Object.keys(liveMutants) as LiveMutant[]).flatMap((mutant) => {
-    const { on, recorded: form } = fits[mutant];
-    const cells = matrix.mutants.find(({ id }) => id === form)?.cells;
-    return recorded
+/** Which runs try the mutants of the running app. */
+export const planTrials = (recorded: readonly Recorded[]): readonly Trial[] =>
+  (Object.keys(liveMutants) as LiveMutant[]).flatMap((mutant) =>
+    recorded
       .filter(({ scenario, passed }) => {
         const fault = passed.find(({ mode }) => mode === "fault");
         // In the browser the page's own SDKs report as well, and they are not what is broken.
-        if (scenario.stage || fault === undefined || !on(fault)) return false;
-        return cells === undefined || cells[scenario.id] === "caught";
+        return !scenario.stage && fault !== undefined && fits[mutant](fault, scenario);
       })
       .slice(0, trialsEach)
-      .map(({ scenario }) => ({ mutant, scenario }));
-  });
+      .map(({ scenario }) => ({ mutant, scenario })),
+  );
 
 /** The matrix with what became of the trials. */
 export const withTrials = (
