@@ -28,6 +28,8 @@ const received = [
 /** MinIO's counters of failures appear with the first of them: until then it is none for each API that was asked. */
 const orZero = (expr: string): string => firstOf(expr, `0 * (${byApi(...requests)})`);
 
+const noTraffic = `0 * (${perSecond(...requests)})`;
+
 /** MinIO, or the stand-in for it. */
 export const objectStorage: Dashboard = {
   uid: dashboardUid.objectStorage,
@@ -103,8 +105,8 @@ export const objectStorage: Dashboard = {
             unit: "Bps",
             description: "Bytes of bodies received and sent.",
           },
-          promql(perSecond(...received), "received"),
-          promql(perSecond(...sent), "sent"),
+          promql(firstOf(perSecond(...received), noTraffic), "received"),
+          promql(firstOf(perSecond(...sent), noTraffic), "sent"),
         ),
         curves(
           {

@@ -1,0 +1,74 @@
+import { routes, type StatusBody } from "#lab/api.ts";
+import { browserArguments, findBrowser } from "#lab/testing/browser.ts";
+import { type Judgement, judgeQuery, knownMetrics } from "./alive.ts";
+import { dashboardFiles } from "./dashboard-files.ts";
+import { type DashboardQuery, queriesOf } from "./queries.ts";
+
+/** A query of a dashboard, and what came of it. */
+export interface JudgedQuery {
+  readonly query: DashboardQuery;
+  readonly judgement: Judgement;
+}
+
+/** Two scrapes, and what the Collector takes to hand on what it counted. */
+const scrapedWithinMs = 6_000;
+
+/**
+ * Puts every query of the dashboards to the real programs of a running lab.
+ * @param origin of the lab, e.g. `http://localhost:4700`.
+ * @param seconds how far back the panels look: as long as its scenarios have been run for.
+ * @throws Error when the lab has no real Prometheus.
+ */
+export async function judgeDashboards(
+  origin: string,
+  seconds: number,
+): Promise<readonly JudgedQuery[]> {
+  const status = (await (await fetch(origin + routes.status)).json()) as StatusBody;
+  const urlOf = (id: string): string | undefined =>
+    status.services.find((row) => row.id === id && row.state === "ready" && row.kind === "real")
+      ?.url ?? undefined;
+  const prometheus = urlOf("prometheus");
+  if (prometheus === undefined) throw new Error("this lab has no real Prometheus");
+  await visitPage(origin);
+  const known = await knownMetrics(prometheus);
+  const backends = { prometheus, tempo: urlOf("tempo"), loki: urlOf("loki") };
+  const judged: JudgedQuery[] = [];
+  for (const query of dashboardFiles().flatMap(queriesOf)) {
+    const window = { now: Date.now(), seconds };
+    judged.push({ query, judgement: await judgeQuery(query, backends, known, window) });
+  }
+  return judged;
+}
+
+/** A page tells its last vitals when it is left: drivers of scenarios just close theirs. */
+async function visitPage(origin: string): Promise<void> {
+  const executablePath = await findBrowser(process.env);
+  if (executablePath === undefined) return;
+  const { chromium } = await import("playwright");
+  const browser = await chromium.launch({ executablePath, args: [...browserArguments] });
+  try {
+    const page = await browser.newPage();
+    await page.goto(origin, { waitUntil: "load" });
+    await page.locator("main").first().waitFor();
+    const told = page.waitForRequest((request) => /"CLS"/.test(request.postData() ?? ""));
+    await Promise.all([told, page.goto("about:blank")]).catch(() => undefined);
+    await page.waitForTimeout(scrapedWithinMs);
+  } finally {
+    await browser.close();
+  }
+}
+
+/** One paragraph per query that shows nothing, and the sum. */
+export function livingPanelsReport(judged: readonly JudgedQuery[]): readonly string[] {
+  const counts = { alive: 0, dead: 0, "not judged": 0 };
+  const lines = judged.flatMap(({ query: { dashboard, place, expr }, judgement }) => {
+    counts[judgement.state] += 1;
+    if (judgement.state === "alive") return [];
+    return [`${judgement.state}: ${dashboard}, ${place}: ${judgement.why}`, `    ${expr}`];
+  });
+  const { alive, dead } = counts;
+  return [
+    ...lines,
+    `panels: ${alive} queries alive, ${dead} dead, ${counts["not judged"]} not judged`,
+  ];
+}
