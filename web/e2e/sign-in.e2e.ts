@@ -1,4 +1,5 @@
 import { expect, type Page, test } from "playwright/test";
+import { routes, type SentryBody } from "../../lab/api.ts";
 import { recordOf, spansOf } from "./evidence.ts";
 import { accountMenu } from "./pages/account-menu.ts";
 import { runPage } from "./pages/run-page.ts";
@@ -49,6 +50,37 @@ test("signs in, runs a scenario as somebody, and signs out on both sides", async
   expect(refused).toEqual([]);
 });
 
+test("an error report says whose it is by an opaque id, and nothing else of the person", async ({
+  page,
+  request,
+}) => {
+  const account = accountMenu(page);
+  const run = runPage(page);
+  const usersOfFailingRun = async () => {
+    await page.goto("/scenarios");
+    await scenariosPage(page).card("db.connection-reset").run.click();
+    await run.finished();
+    const answer = await request.get(`${routes.sentry}?run=${run.runId()}`);
+    const { items } = (await answer.json()) as SentryBody;
+    return items
+      .filter(({ kind }) => kind === "event")
+      .map(({ payload }) => (payload as { readonly user?: object }).user);
+  };
+
+  // First as nobody: who was there before must not be on anybody else's report.
+  expect(await usersOfFailingRun()).toEqual([undefined]);
+  await page.goto("/");
+  await account.passSignIn();
+  await expect(account.toggle).toHaveAccessibleName("Account: Ada Lovelace");
+  await account.toggle.click();
+  const id = await account.menu.locator("dd code").textContent();
+  expect(await usersOfFailingRun()).toEqual([{ id }]);
+  await account.toggle.click();
+  await account.signOut.click();
+  await expect(account.toggle).toHaveAccessibleName("Account: not signed in");
+  expect(await usersOfFailingRun()).toEqual([undefined]);
+});
+
 test("a session that is ended elsewhere is over here too", async ({ page, playwright }) => {
   const account = accountMenu(page);
   await page.goto("/runs");
@@ -75,6 +107,7 @@ test("a wrong password is told, and another may follow", async ({ page }) => {
   await page.goto("/");
   await account.toggle.click();
   await account.signIn.click();
+  await account.provider.username.fill("ada");
   await account.provider.password.fill("not the password");
   await account.provider.submit.click();
   await expect(account.provider.problem).toHaveText("Invalid username or password.");

@@ -25,7 +25,8 @@ export function accountMenu(page: Page): AccountMenu {
     username: page.locator("#username"),
     password: page.locator("#password"),
     submit: page.locator("#kc-login"),
-    problem: page.locator("#input-error"),
+    // The stand-in's is below the title, Keycloak's is beside a field.
+    problem: page.locator("#input-error, #input-error-username"),
   };
   return {
     toggle,
