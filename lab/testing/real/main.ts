@@ -6,6 +6,7 @@
 import { spawn } from "node:child_process";
 import { join } from "node:path";
 import { onStopRequest } from "#lab/cli/interrupts.ts";
+import { judgeDashboards, livingPanelsReport } from "#lab/grafana/living-panels.ts";
 import { repositoryDir } from "#lab/state/lab-dir.ts";
 import { labEnvironment, startLab } from "../lab-under-test.ts";
 import { runTool, stopTools } from "../runner.ts";
@@ -34,6 +35,7 @@ const tests = await runTool(
   { output: "shown", env: { LAB_REAL: wanted.LAB_REAL } },
 );
 
+const startedAt = Date.now();
 const lab = await startLab(undefined, [], wanted);
 let verified = 255;
 let fits = true;
@@ -45,6 +47,10 @@ try {
     say(`${holds ? "✓" : "✗"} ${claim}: ${compared - differences.length} of ${compared}`);
     for (const difference of differences.slice(0, shownDifferences)) say(`    ${difference}`);
   }
+  const panels = await judgeDashboards(lab.origin, (Date.now() - startedAt) / 1000);
+  for (const line of livingPanelsReport(panels)) say(line);
+  // Panels live on what scenarios cause: a few of them leave others without.
+  fits &&= scenarios.length > 0 || panels.every(({ judgement }) => judgement.state !== "dead");
 } finally {
   await lab.stop();
 }
