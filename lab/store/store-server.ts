@@ -73,7 +73,7 @@ export async function openStoreServer(options: StoreServerOptions): Promise<Stor
     containerHost: options.containerHost,
     onError,
     routes: [
-      ...otlpRoutes(receiver, readBody),
+      ...otlpRoutes(receiver, readBody, store),
       ...sentryRoutes(receiver, readBody),
       ...labRoutes(store, feed, () => forwarder?.stats() ?? null),
       ...pinRoutes(store),

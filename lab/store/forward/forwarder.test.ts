@@ -58,6 +58,22 @@ const forwardingOf = async (store: Awaited<ReturnType<typeof openTestStore>>) =>
   return forwarding;
 };
 
+test("spans that a Collector has sent on itself are kept, and not sent again", async () => {
+  const sentry = await openSentryDouble();
+  const store = await openTestStore({ sentryDsn: sentry.dsn });
+  const traceId = newTraceId();
+  const answer = await fetch(`${store.url}/v1/traces`, {
+    method: "POST",
+    headers: { "content-type": "application/x-protobuf", "x-lab-sent-on": "sentry" },
+    body: tracesProtobuf([span({ traceId })]),
+  });
+  expect(answer.status).toBe(200);
+  expect((await store.post("/v1/traces", tracesProtobuf([span()]))).status).toBe(200);
+  await vi.waitUntil(async () => (await forwardingOf(store)).sent === 1, { interval: 5 });
+  expect(sentry.received).toHaveLength(1);
+  expect((await fetch(`${store.url}/lab/traces/${traceId}`)).status).toBe(200);
+});
+
 test("what the store refuses is not sent on", async () => {
   const sentry = await openSentryDouble();
   const store = await openTestStore({ sentryDsn: sentry.dsn });
