@@ -20,7 +20,6 @@ const inspectionSchema = v.object({
     Running: v.boolean(),
     OOMKilled: v.boolean(),
     ExitCode: v.number(),
-    StartedAt: v.string(),
     Health: v.optional(
       v.object({
         Status: v.string(),
@@ -35,15 +34,16 @@ type Inspection = v.InferOutput<typeof inspectionSchema>;
 /**
  * A container that was just started, as the supervisor sees a running service: what it writes, its
  * end, signals, standing still, health and memory.
- * @param isNew whether its health is waited for: what was healthy before is asked by the lab's probe
- *   alone, which need not wait for the next turn of the check.
+ * @param endedBefore when it ended last; undefined for one that was just made. Only of a new one the
+ *   health is waited for: one that was healthy before is asked by the lab's probe alone, which need
+ *   not wait for the next turn of the check.
  */
 export async function watchContainer(
   id: string,
   image: { readonly name: string; readonly digest: string | null },
   engine: Engine,
   events: EngineEvents,
-  isNew: boolean,
+  endedBefore: string | undefined,
 ): Promise<Running> {
   const path = `/containers/${id}`;
   const over = new AbortController();
@@ -68,7 +68,7 @@ export async function watchContainer(
   };
 
   const output = new PassThrough();
-  const closed = followLog(path, first?.State.StartedAt, engine, output, over.signal);
+  const closed = followLog(path, endedBefore, engine, output, over.signal);
   const exited = awaitEnd(path, engine, inspect, output).finally(() => over.abort());
 
   const post = (action: string): Promise<unknown> =>
@@ -116,7 +116,7 @@ export async function watchContainer(
         onSight(`its health check is ${health}${said ? `: ${said}` : ""}`);
         return false;
       };
-      while (isNew && !signal.aborted && !over.signal.aborted) {
+      while (endedBefore === undefined && !signal.aborted && !over.signal.aborted) {
         if (await look()) return;
         await events.next(id, AbortSignal.any([signal, over.signal]));
       }
@@ -139,13 +139,14 @@ function healthOf(seen: Inspection | undefined): Facts["health"] {
 /** Resolves when no more of its log will come. */
 async function followLog(
   path: string,
-  startedAt: string | undefined,
+  endedBefore: string | undefined,
   engine: Engine,
   output: PassThrough,
   over: AbortSignal,
 ): Promise<void> {
-  // A container keeps the log of its earlier runs.
-  const since = startedAt === undefined ? "0" : seconds(startedAt);
+  // A container keeps the log of its earlier runs. Its first lines may be older than its start, which
+  // the engine notes only once it runs.
+  const since = endedBefore === undefined ? "0" : seconds(endedBefore);
   const query = `follow=1&stdout=1&stderr=1&since=${since}`;
   try {
     const stream = await engine.stream(`${path}/logs?${query}`, new AbortController().signal);

@@ -184,7 +184,7 @@ describe.skipIf(unable !== undefined)("on an engine", () => {
     expect(await takeDown(dir, env)).toBe(1);
     expect(await takeDown(dir, env)).toBe(0);
     const left = await findLeftovers(dir, env);
-    expect(left.volumes.length).toBe(1);
+    expect(left.volumes.length).toBeGreaterThan(0);
     await left.remove({ volumes: true });
     expect((await findLeftovers(dir, env)).volumes).toEqual([]);
   });

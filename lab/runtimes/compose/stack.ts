@@ -33,6 +33,7 @@ export interface Stack {
 }
 
 const imageSchema = v.object({ RepoDigests: v.nullish(v.array(v.string())) });
+const endSchema = v.object({ State: v.object({ FinishedAt: v.string() }) });
 const listSchema = v.array(v.object({ Id: v.string() }));
 
 /**
@@ -75,18 +76,20 @@ export async function openStack(options: {
   };
   const begin = async (
     id: ContainerId,
-  ): Promise<{ readonly container: string; readonly isNew: boolean }> => {
+  ): Promise<{ readonly container: string; readonly endedBefore?: string }> => {
     const asked = JSON.stringify(variables.get(id));
     const [there] = await containersOf(id);
     if (there !== undefined && madeWith.get(id) === asked) {
+      const seen = await engine.ask<unknown>("GET", `/containers/${there}/json`);
+      const endedBefore = v.parse(endSchema, seen).State.FinishedAt;
       await engine.ask("POST", `/containers/${there}/start`);
-      return { container: there, isNew: false };
+      return { container: there, endedBefore };
     }
     await up(id);
     madeWith.set(id, asked);
     const [made] = await containersOf(id);
     if (made === undefined) throw new Error(`Compose made no container for ${id}`);
-    return { container: made, isNew: true };
+    return { container: made };
   };
 
   return {
@@ -130,10 +133,16 @@ export async function openStack(options: {
         begin: async () => {
           const digest =
             (await inspectImage(program.path))?.RepoDigests?.[0]?.split("@")[1] ?? null;
-          const { container, isNew } = await begin(id).catch((error: unknown) => {
+          const { container, endedBefore } = await begin(id).catch((error: unknown) => {
             throw portTaken(error) ?? error;
           });
-          return watchContainer(container, { name: program.path, digest }, engine, events, isNew);
+          return watchContainer(
+            container,
+            { name: program.path, digest },
+            engine,
+            events,
+            endedBefore,
+          );
         },
       };
     },
