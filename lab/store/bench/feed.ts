@@ -53,13 +53,14 @@ async function waitingReader(url: string): Promise<() => Promise<number>> {
   const [response] = (await once(request, "response")) as [IncomingMessage];
   const greeted = Promise.withResolvers<void>();
   const news = Promise.withResolvers<number>();
-  createInterface({ input: response }).on("line", (line) => {
+  const lines = createInterface({ input: response });
+  lines.on("line", (line) => {
     const at = performance.now();
     const { type } = JSON.parse(line) as { readonly type: string };
     if (type === "hello") greeted.resolve();
     if (type === "grew") news.resolve(at);
   });
-  response.on("error", () => undefined);
+  for (const each of [response, lines]) each.on("error", () => undefined);
   await greeted.promise;
   return async () => {
     const at = await news.promise;

@@ -50,8 +50,9 @@ export async function compareIngest(totalSpans: number): Promise<void> {
       `${Math.round(spans / cpu).toLocaleString("en")} spans per CPU-second, ${((cpu / spans) * 1e6).toFixed(2)} µs each`,
     );
   const ratio = (other: Contestant): string => `${(other.cpu / ours.cpu).toFixed(1)}x`;
-  report("ingest, against SQLite with attribute search (must 10, aim 20)", ratio(searchable));
-  report("ingest, against SQLite without", ratio(plain));
+  // The stricter reading is the one that counts: only the store keeps attributes searchable.
+  report("ingest, against SQLite by trace, service, time (must 10, aim 20)", ratio(plain));
+  report("ingest, against SQLite that can search attributes, too", ratio(searchable));
   for (const { sink } of contestants) sink.close();
   rmSync(dir, { recursive: true });
 }
