@@ -6,7 +6,7 @@ import { dashboardUid } from "../uids.ts";
 const byApi = (real: string, standIn: string): string =>
   firstOf(
     `sum by (api) (${renamed(rate(`${real}{type="s3"}`), "api", "name")})`,
-    `sum by (api) (${rate(standIn)})`,
+    `sum by (api) (${renamed(rate(standIn), "api", "name")})`,
   );
 const grown = (real: string, standIn: string): string =>
   firstOf(...[`${real}{type="s3"}`, standIn].map((series) => `sum(${growth(series)})`));
