@@ -41,8 +41,8 @@ export interface VerifyRequest {
 /**
  * Runs scenarios in all their modes and judges them, in an order that is another every time. Uses
  * the running lab of this clone, else starts one for as long as it takes. Exit code: 0 all passed;
- * 1 a check failed, a control run could not be told from the fault, a mutant survived, or a check
- * cannot fail; 2 something could not be judged; 3 unknown scenario.
+ * 1 a check failed, a control run could not be told from the fault, a mutant survived the whole
+ * catalogue, or a check cannot fail; 2 something could not be judged; 3 unknown scenario.
  * @throws LabError when no lab can be had, `interrupted`, or `report-unwritable`.
  */
 export async function verify(request: VerifyRequest, context: Context): Promise<ExitCode> {
@@ -131,11 +131,12 @@ const keyOf = ({ scenario, mode }: Job): string => `${scenario.id} ${mode}`;
 async function tell(
   { results, matrix, durationMs, seed }: Report & { durationMs: number; seed: number },
   catalogue: Catalogue,
-  { junit, json, strict }: VerifyRequest,
+  { junit, json, strict, scenarios }: VerifyRequest,
   context: Context,
 ): Promise<ExitCode> {
   const verdict = verdictOf(results);
-  const alive = matrix === null ? [] : survivors(matrix);
+  // A mutant has to be noticed by the catalogue; a few scenarios of it owe nobody that.
+  const alive = matrix === null || scenarios.length > 0 ? [] : survivors(matrix);
   const vacuous = matrix === null ? [] : vacuousChecks(matrix);
   const exitCode = alive.length + vacuous.length > 0 ? 1 : exitCodeOf(results, strict);
   const line = json ? context.say : context.out;
