@@ -65,7 +65,8 @@ export function decodeColumns(id: string, bytes: ArrayBuffer): Trace {
     durationMs = Math.max(durationMs, endMs);
     spans.push({
       id: spanIds[place] as string,
-      parentId: parents[place] === absentParent ? absentId : (spanIds[parents[place] as number] ?? null),
+      parentId:
+        parents[place] === absentParent ? absentId : (spanIds[parents[place] as number] ?? null),
       name: names[nameIds[place] as number] ?? "",
       service,
       hue: source?.dataStore ?? service,
