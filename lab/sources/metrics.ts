@@ -47,14 +47,18 @@ async function fetchText(
       hint: "Look at the row and log of the service: its metrics port answers as long as it runs.",
     });
   try {
-    const response = await fetch(url, {
-      headers: {
-        ...headers,
-        accept: "application/openmetrics-text;version=1.0.0,text/plain;version=0.0.4;q=0.5",
-      },
-      signal: AbortSignal.timeout(timeoutMs),
-      redirect: "error",
-    });
+    const signal = AbortSignal.timeout(timeoutMs);
+    const ask = () =>
+      fetch(url, {
+        headers: {
+          ...headers,
+          accept: "application/openmetrics-text;version=1.0.0,text/plain;version=0.0.4;q=0.5",
+        },
+        signal,
+        redirect: "error",
+      });
+    // A connection kept from before a restart is found dead only by using it: the second try opens one.
+    const response = await ask().catch(ask);
     if (response.status !== 200) {
       await response.body?.cancel();
       throw unreachable(`it answered ${response.status}`);

@@ -16,7 +16,7 @@ test("a run whose root span is lost fails, and the check leads to the span that 
   await scenarios.card("db.n-plus-one").run.click();
   await run.finished();
 
-  await expect(run.sentence).toContainText("Failed: 1 of 8 checks");
+  await expect(run.sentence).toContainText(/Failed: 1 of \d+ checks/);
   const { verdict, checks } = await recordOf(request, run.runId());
   expect(verdict).toBe("fail");
   expect(checks.filter(({ state }) => state === "fail").map(({ signal }) => signal)).toEqual([
@@ -52,6 +52,6 @@ test("a run of the fix passes what is expected of the fix alone", async ({ page,
   await card.getByText("fix", { exact: true }).click();
   await scenarios.card("db.n-plus-one").run.click();
   await run.finished();
-  await expect(run.sentence).toContainText("Passed: 5 of 5 checks.");
+  await expect(run.sentence).toContainText(/Passed: (\d+) of \1 checks\./);
   expect((await recordOf(request, run.runId())).mode).toBe("fix");
 });
