@@ -47,6 +47,17 @@ test("asks for OpenMetrics and reads what prom-client exposes, exemplar included
   expect(familyOf(found, "requests_total")).toEqual({ name: "requests", type: "counter" });
 });
 
+test("a connection that turns out dead is no missing answer: the next one is asked", async () => {
+  let asked = 0;
+  const url = await serving((_, response) => {
+    asked += 1;
+    if (asked === 1) response.destroy();
+    else response.end("a 1\n");
+  });
+  expect(totalOf(await readMetrics(url), "a")).toBe(1);
+  expect(asked).toBe(2);
+});
+
 test.each<[string, RequestListener]>([
   ["metrics-unreachable", (_, response) => response.writeHead(503).end("later")],
   ["metrics-unreachable", (_, response) => response.destroy()],
