@@ -178,7 +178,7 @@ test("all that is wrong with a request is told at once", async () => {
 
 test("a lease that is held is 409 with its holder, too many runs 429 with a time", async () => {
   await using lab = await openDoorUnderTest({
-    scenarios: [scenario(), scenario({ id: "db.alone", leases: ["server"] })],
+    scenarios: [scenario(), scenario({ id: "db.alone", leases: ["metrics"] })],
   });
   const create = (id: string) => lab.ask("/lab/api/runs", post({ scenario: id }));
   const { runId } = (await create("db.alone")).json as CreatedRun;

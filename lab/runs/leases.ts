@@ -57,7 +57,9 @@ const leasable: Readonly<Record<Need, Lease | undefined>> = {
 /** Every scenario's telemetry goes through the collector; what the app serves needs it and its database. */
 export function claimOf(scenario: Scenario, faults: readonly Fault[]): Claim {
   const own = scenario.leases ?? [];
-  const broken = [...new Set(faults.map(brokenLease))];
+  // Whoever wants the app's process for itself ends or blocks it: a neighbour would go down with it.
+  const disturbed = own.filter((lease) => lease === "server");
+  const broken = [...new Set([...disturbed, ...faults.map(brokenLease)])];
   const implied: readonly Lease[] =
     scenario.serve === undefined ? ["collector"] : ["collector", "server", "postgres"];
   const needed = (scenario.needs ?? []).flatMap((need) => leasable[need] ?? []);

@@ -173,7 +173,7 @@ test("a run that nobody ends expires at its deadline", async () => {
 
 test("a lease is held by one run at a time, and the other is told by whom", async () => {
   await using lab = await open([
-    scenario({ leases: ["server", "metrics"] }),
+    scenario({ leases: ["metrics"] }),
     scenario({ id: "db.shared", leases: ["metrics"] }),
     scenario({ id: "db.free" }),
   ]);
@@ -184,6 +184,13 @@ test("a lease is held by one run at a time, and the other is told by whom", asyn
   lab.runs.observe(runId, ended);
   await lab.until(({ state }) => state === "settled");
   await lab.runs.create({ scenario: "db.shared" });
+});
+
+test("nobody starts beside a run that has the app's process for itself", async () => {
+  await using lab = await open([scenario({ leases: ["server"] }), scenario({ id: "db.free" })]);
+  const { runId } = await lab.runs.create({ scenario: "db.test" });
+  const error = await thrown(() => lab.runs.create({ scenario: "db.free" }));
+  expect(error).toMatchObject({ code: "lease-held", message: expect.stringContaining(runId) });
 });
 
 test("restarts count while the run lasts, and it waits until what it broke is back", async () => {
