@@ -1,3 +1,4 @@
+import { availableParallelism } from "node:os";
 import { svelte } from "@sveltejs/vite-plugin-svelte";
 import { defineConfig } from "vitest/config";
 
@@ -14,6 +15,8 @@ export default defineConfig(({ mode }) => ({
   test: {
     include: ["{lab,server,scenarios,web}/**/*.test.ts"],
     testTimeout: 20_000,
+    // Most tests wait for processes: one worker, which is what two cores get, leaves both idle.
+    maxWorkers: Math.max(2, availableParallelism() - 1),
     // Labs of tests use what was fetched before and fetch nothing.
     env: { LAB_DOWNLOADS: process.env.LAB_DOWNLOADS ?? "off" },
   },

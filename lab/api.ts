@@ -235,6 +235,8 @@ export const createRunSchema = v.strictObject({
   seed: v.optional(v.pipe(v.number(), v.integer(), v.minValue(0), v.maxValue(0xffffffff))),
   /** It is about the checks, not about the scenario: its verdict does not count as the scenario's. */
   selfTest: v.optional(v.boolean()),
+  /** How long it may wait for what another run holds, in ms, before it is refused for it. */
+  waitMs: v.optional(v.pipe(v.number(), v.integer(), v.minValue(0), v.maxValue(60_000)), 0),
 });
 export type CreateRun = v.InferInput<typeof createRunSchema>;
 

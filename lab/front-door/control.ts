@@ -144,7 +144,9 @@ async function dispatch(
       return answerJson(response, 200, scenariosOf(parts));
     case "runs": {
       if (request.method === "POST") {
-        const created = await runs.create(await readJson(request, createRunSchema));
+        const gone = new AbortController();
+        response.once("close", () => gone.abort());
+        const created = await runs.create(await readJson(request, createRunSchema), gone.signal);
         return answerJson(response, 201, created);
       }
       const by = parse(runsQuery, asObject(query));

@@ -1,3 +1,4 @@
+import { EventEmitter, once } from "node:events";
 import type { Fault, Lease, Need, Scenario } from "#scenarios/define.ts";
 import { brokenLease } from "../faults/armed-faults.ts";
 
@@ -19,10 +20,15 @@ export interface Leases {
     wanted: Claim,
   ) => { readonly lease: Lease; readonly heldBy: string; readonly broken: boolean } | undefined;
   readonly release: (runId: string) => void;
+  /** Resolves when the next run lets go of what it held: true, or false when `signal` ends first. */
+  readonly released: (signal: AbortSignal) => Promise<boolean>;
 }
 
 export function openLeases(): Leases {
   const holders = new Map<string, Claim>();
+  const releases = new EventEmitter();
+  // Every run that waits listens.
+  releases.setMaxListeners(0);
   return {
     take: (runId, wanted) => {
       for (const [heldBy, held] of holders) {
@@ -32,7 +38,14 @@ export function openLeases(): Leases {
       holders.set(runId, wanted);
       return undefined;
     },
-    release: (runId) => void holders.delete(runId),
+    release: (runId) => {
+      if (holders.delete(runId)) releases.emit("release");
+    },
+    released: (signal) =>
+      once(releases, "release", { signal }).then(
+        () => true,
+        () => false,
+      ),
   };
 }
 

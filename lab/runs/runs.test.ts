@@ -186,6 +186,30 @@ test("a lease is held by one run at a time, and the other is told by whom", asyn
   await lab.runs.create({ scenario: "db.shared" });
 });
 
+test("a run that may wait starts as soon as the other lets go", async () => {
+  await using lab = await open([scenario(), scenario({ id: "db.alone", leases: ["server"] })]);
+  const { runId } = await lab.runs.create({ scenario: "db.test" });
+  const waiting = lab.runs.create({ scenario: "db.alone", waitMs: 10_000 });
+  lab.runs.observe(runId, ended);
+  const next = await waiting;
+  expect(lab.runs.get(runId)?.state).toBe("settled");
+  expect(lab.runs.get(next.runId)?.state).toBe("driving");
+});
+
+test("a run that waited in vain is refused like any other, and one nobody waits for never starts", async () => {
+  await using lab = await open([scenario({ leases: ["server"] })]);
+  const { runId } = await lab.runs.create({ scenario: "db.test" });
+  const late = await thrown(() => lab.runs.create({ scenario: "db.test", waitMs: 20 }));
+  expect(late).toMatchObject({ code: "lease-held", message: expect.stringContaining(runId) });
+  const gone = new AbortController();
+  const left = thrown(() => lab.runs.create({ scenario: "db.test", waitMs: 10_000 }, gone.signal));
+  gone.abort();
+  expect(await left).toMatchObject({ code: "lease-held" });
+  lab.runs.observe(runId, ended);
+  await lab.until(({ state }) => state === "settled");
+  expect(lab.runs.list({ limit: 10 })).toHaveLength(1);
+});
+
 test("nobody starts beside a run that has the app's process for itself", async () => {
   await using lab = await open([scenario({ leases: ["server"] }), scenario({ id: "db.free" })]);
   const { runId } = await lab.runs.create({ scenario: "db.test" });

@@ -27,10 +27,11 @@ import { differences, takeSnapshot } from "./snapshot.ts";
 export interface Runs {
   /**
    * Mints a run, takes its leases, looks at the lab and its metrics as they are before it, breaks
-   * what the scenario asks for, and signs its ticket.
+   * what the scenario asks for, and signs its ticket. Waits up to `waitMs` for leases that other
+   * runs hold, as long as `gone` says that somebody waits for the answer.
    * @throws LabError of `admit`, `lease-held`, or `too-many-runs`.
    */
-  readonly create: (request: CreateRun) => Promise<CreatedRun>;
+  readonly create: (request: CreateRun, gone?: AbortSignal) => Promise<CreatedRun>;
   /** @throws LabError `unknown-run`, or `run-closed` for one that takes no more observations. */
   readonly observe: (runId: string, observation: Observation) => RunRecord;
   readonly get: (runId: string) => RunRecord | undefined;
@@ -89,7 +90,26 @@ export function openRuns(options: RunsOptions): Runs {
 
   const snapshot = () => takeSnapshot(system, () => readAppMetrics(system));
 
-  async function create(request: CreateRun): Promise<CreatedRun> {
+  async function create(request: CreateRun, gone?: AbortSignal): Promise<CreatedRun> {
+    if (!request.waitMs) return begin(request);
+    const patience = AbortSignal.timeout(request.waitMs);
+    for (;;) {
+      const attempt = new AbortController();
+      const given = [patience, attempt.signal, ...(gone === undefined ? [] : [gone])];
+      // Before the attempt, or a release between the refusal and the waiting would be missed.
+      const released = leases.released(AbortSignal.any(given));
+      try {
+        return await begin(request);
+      } catch (error) {
+        const held = error instanceof LabError && error.code === "lease-held";
+        if (!held || !(await released)) throw error;
+      } finally {
+        attempt.abort();
+      }
+    }
+  }
+
+  async function begin(request: CreateRun): Promise<CreatedRun> {
     const { scenario, mode, params } = admit(request, catalogue, system.services(), options.unfit);
     const driving = live
       .values()

@@ -1,4 +1,6 @@
 import { expect, test } from "playwright/test";
+import { type CreatedRun, routes } from "../../lab/api.ts";
+import { header } from "../../scenarios/names.ts";
 import { recordOf, spansOf } from "./evidence.ts";
 import { runPage } from "./pages/run-page.ts";
 import { scenariosPage } from "./pages/scenarios-page.ts";
@@ -36,6 +38,28 @@ test("a crash of the app leaves its evidence, the dashboard alive and the app ru
   await run.finished();
   await expect(run.waterfall.row("SELECT customers")).toBeVisible();
   expect(errors).toEqual([]);
+});
+
+test("a click on what would take another run down waits until that one has ended", async ({
+  page,
+  request,
+}) => {
+  const scenarios = scenariosPage(page);
+  const run = runPage(page);
+  await scenarios.open();
+  const other = await request.post(routes.runs, {
+    headers: { [header.csrf]: "1" },
+    data: { scenario: "run.handled-error" },
+  });
+  const { runId } = (await other.json()) as CreatedRun;
+  await scenarios.card("run.uncaught-crash").run.click();
+  await expect(scenarios.card("run.uncaught-crash").card).toContainText("Waits for another run");
+  await request.post(routes.observations(runId), {
+    headers: { [header.csrf]: "1" },
+    data: { ended: true },
+  });
+  await run.finished();
+  expect(run.runId()).not.toBe(runId);
 });
 
 test("the page stays usable while the app restarts", async ({ page }) => {

@@ -33,7 +33,7 @@ export function runPage(page: Page): RunPage {
     finished: () =>
       expect(page.getByRole("heading", { level: 1 })).toHaveText(
         /^\s*(Pass|Fail|Inconclusive|Not applicable)/,
-        { timeout: 15_000 },
+        { timeout: 45_000 },
       ),
     runId: () => new URL(page.url()).pathname.split("/").at(-1) ?? "",
     runAgain: page.getByRole("button", { name: "Run again" }),

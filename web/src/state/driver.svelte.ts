@@ -26,6 +26,9 @@ export interface Order {
   readonly params: ParamValues;
 }
 
+/** Longer than runs take to settle, those that restart a service included. */
+const waitForOthersMs = 20_000;
+
 /** Drives scenarios from this page: takes the ticket, opens the root span, sends the request. */
 export class Driver {
   /** Stages on show, by run id. */
@@ -46,6 +49,7 @@ export class Driver {
         scenario: order.scenario.id,
         mode: order.mode,
         params: order.params,
+        waitMs: waitForOthersMs,
       } satisfies CreateRun);
       void this.#drive(run, order);
       return run.runId;
