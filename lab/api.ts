@@ -16,6 +16,8 @@ export const routes = {
   run: (runId: string) => `/lab/api/runs/${runId}`,
   evidence: (runId: string) => `/lab/api/runs/${runId}/evidence`,
   insights: (runId: string) => `/lab/api/runs/${runId}/insights`,
+  /** `RunMetricsBody`. */
+  runMetrics: (runId: string) => `/lab/api/runs/${runId}/metrics`,
   observations: (runId: string) => `/lab/api/runs/${runId}/observations`,
   trace: (traceId: string) => `/lab/api/traces/${traceId}`,
   /** Up to 100 spans of a trace, ids joined by commas, as `OtlpTrace`. */
@@ -23,6 +25,12 @@ export const routes = {
   /** POST keeps the run's telemetry from eviction, DELETE no longer. */
   pin: (runId: string) => `/lab/api/runs/${runId}/pin`,
   red: "/lab/api/red",
+  /** `SearchBody`; query `q` (TraceQL), `limit` (1 to 1000, default 20), `start` and `end` in seconds since the epoch. */
+  search: "/lab/api/search",
+  /** `TagsBody`: what TraceQL can ask for. */
+  tags: "/lab/api/tags",
+  /** `TagValuesBody`, of a name with its scope, e.g. `span.http.route`. */
+  tagValues: (name: string) => `/lab/api/tags/${encodeURIComponent(name)}`,
   /** `StoreBody`. */
   store: "/lab/api/store",
   logs: "/lab/api/logs",
@@ -194,11 +202,35 @@ export interface InsightsBody {
   readonly insights: readonly Insight[];
 }
 
-/** One light of the signal strip. */
+/** What one metric of the app, or of a service beside it, did while a run lasted. */
+export interface MetricSeries {
+  readonly service: string;
+  readonly name: string;
+  readonly type: "counter" | "gauge" | "histogram" | "summary" | "unknown";
+  readonly labels: Readonly<Record<string, string>>;
+  /** Milliseconds since the epoch, oldest first: from before the run to after its end. */
+  readonly points: readonly { readonly at: number; readonly value: number }[];
+  /** Points at a span of this run. */
+  readonly exemplar: {
+    readonly traceId: string;
+    readonly spanId: string | null;
+    readonly value: number;
+  } | null;
+}
+/** `GET` {@link routes.runMetrics}: the series that changed, those with an exemplar of the run first. */
+export interface RunMetricsBody {
+  /** False where the scenario expects nothing of metrics, which are not read then. */
+  readonly read: boolean;
+  readonly series: readonly MetricSeries[];
+}
+
+/** One light of the signal strip. `metric`: one that changed; `exemplar`: one that names a trace of the run. */
 export const signalIds = [
   "browser-span",
   "server-span",
   "store-span",
+  "metric",
+  "exemplar",
   "log",
   "sentry-event",
 ] as const;
@@ -511,6 +543,34 @@ export interface RedBody {
   /** One row per service, all operations together: `name` is empty and `kind` unspecified. */
   readonly services: readonly RedRow[];
   readonly operations: readonly RedRow[];
+}
+
+/** `GET` {@link routes.search}, newest first, in the words of Tempo's search. */
+export interface SearchBody {
+  readonly traces: readonly {
+    readonly traceID: string;
+    readonly rootServiceName: string;
+    readonly rootTraceName?: string;
+    readonly startTimeUnixNano: string;
+    /** Whole milliseconds; absent below one. */
+    readonly durationMs?: number;
+    readonly spanSet?: {
+      /** Spans the query is true of; `spans` holds the first of them. */
+      readonly matched: number;
+      readonly spans: readonly { readonly spanID: string }[];
+    };
+    readonly serviceStats?: Readonly<
+      Record<string, { readonly spanCount: number; readonly errorCount?: number }>
+    >;
+  }[];
+}
+/** `GET` {@link routes.tags}. */
+export interface TagsBody {
+  readonly scopes: readonly { readonly name: string; readonly tags: readonly string[] }[];
+}
+/** `GET` {@link routes.tagValues}. */
+export interface TagValuesBody {
+  readonly tagValues: readonly { readonly type: string; readonly value?: string }[];
 }
 
 /** `GET` {@link routes.store}: what the store holds and what it could not take as sent. */

@@ -23,6 +23,7 @@ import {
 import { LabError } from "../errors.ts";
 import { explain } from "../explain/explain.ts";
 import type { Evidence } from "../judge/evidence.ts";
+import { metricChanges } from "../runs/metric-changes.ts";
 import { disabledReason, type Unfit } from "../runs/admission.ts";
 import type { Runs } from "../runs/runs.ts";
 import { type ServiceId, serviceIds } from "../services/ids.ts";
@@ -84,6 +85,12 @@ const sentryQuery = v.strictObject({
 const eventsQuery = v.strictObject({
   run: v.optional(runIdSchema),
   trace: v.optional(traceIdSchema),
+});
+const searchQuery = v.strictObject({
+  q: v.optional(v.pipe(v.string(), v.maxLength(4000)), "{}"),
+  limit: count(1000, 20),
+  start: v.optional(v.pipe(v.string(), v.digits(), v.maxLength(15))),
+  end: v.optional(v.pipe(v.string(), v.digits(), v.maxLength(15))),
 });
 const redQuery = v.strictObject({
   seconds: count(31_536_000, 300),
@@ -172,6 +179,11 @@ async function dispatch(
       const insights = explain(JSON.parse(evidence) as Evidence);
       return answerJson(response, 200, { insights } satisfies InsightsBody);
     }
+    case "run-metrics": {
+      const evidence = runs.evidence(route.runId);
+      if (evidence === undefined) throw evidenceGone(route.runId);
+      return answerJson(response, 200, metricChanges(JSON.parse(evidence) as Evidence));
+    }
     case "trace":
       return parts.fromStore(request, response, storeRoutes.trace(route.traceId));
     case "spans":
@@ -180,6 +192,16 @@ async function dispatch(
       return parts.fromStore(request, response, storeRoutes.pin(route.runId), bodyLimits.control);
     case "red":
       return parts.fromStore(request, response, `${storeRoutes.red}?${checked(redQuery, query)}`);
+    case "search":
+      return parts.fromStore(
+        request,
+        response,
+        `${storeRoutes.search}?${checked(searchQuery, query)}`,
+      );
+    case "tags":
+      return parts.fromStore(request, response, storeRoutes.tags);
+    case "tag-values":
+      return parts.fromStore(request, response, storeRoutes.tagValues(route.tag));
     case "store":
       return parts.fromStore(request, response, storeRoutes.stats);
     case "logs":
@@ -272,7 +294,12 @@ function serviceOf(system: System, id: string): ServiceStatus {
 
 /** A query whose values passed the schema, ready to be sent on. */
 function checked(
-  schema: typeof logsQuery | typeof sentryQuery | typeof metricsQuery | typeof redQuery,
+  schema:
+    | typeof logsQuery
+    | typeof sentryQuery
+    | typeof metricsQuery
+    | typeof redQuery
+    | typeof searchQuery,
   query: string,
 ): string {
   const values = Object.entries(parse(schema, asObject(query)));

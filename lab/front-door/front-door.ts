@@ -197,6 +197,10 @@ export async function openFrontDoor(options: FrontDoorOptions): Promise<FrontDoo
       case "spans":
       case "pin":
       case "red":
+      case "search":
+      case "tags":
+      case "tag-values":
+      case "run-metrics":
       case "store":
       case "logs":
       case "sentry":

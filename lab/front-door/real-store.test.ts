@@ -192,6 +192,20 @@ test("a run is pinned and unpinned, and spans, rates and the store's facts are r
     operations: [{ name: "work", count: 1 }],
   });
   expect((await lab.ask("/lab/api/red?seconds=no")).status).toBe(400);
+  const search = (q: string) => lab.ask(`/lab/api/search?q=${encodeURIComponent(q)}`);
+  expect((await search('{ name = "work" }')).json).toMatchObject({
+    traces: [{ traceID: one.traceId, spanSet: { matched: 1, spans: [{ spanID: one.spanId }] } }],
+  });
+  expect(await search("{ name = }")).toMatchObject({
+    status: 400,
+    json: { error: { code: "bad_traceql", message: expect.stringContaining("line 1, column 10") } },
+  });
+  expect((await lab.ask("/lab/api/tags")).json).toMatchObject({
+    scopes: expect.arrayContaining([{ name: "span", tags: [attribute.runId] }]),
+  });
+  expect((await lab.ask(`/lab/api/tags/span.${attribute.runId}`)).json).toEqual({
+    tagValues: [{ type: "string", value: runId }],
+  });
   const details = await lab.ask(`/lab/api/traces/${one.traceId}/spans/${one.spanId}`);
   expect(details.json).toMatchObject({
     resourceSpans: [{ scopeSpans: [{ spans: [{ spanId: one.spanId }] }] }],

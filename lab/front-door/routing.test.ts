@@ -60,6 +60,11 @@ test.each([
 test("the control API's routes carry what their path says", () => {
   expect(routeOf(`/lab/api/runs/${runId}/evidence`)).toEqual({ name: "evidence", runId });
   expect(routeOf(`/lab/api/runs/${runId}/insights`)).toEqual({ name: "insights", runId });
+  expect(routeOf(`/lab/api/runs/${runId}/metrics`)).toEqual({ name: "run-metrics", runId });
+  expect(routeOf("/lab/api/tags/span.http.route")).toEqual({
+    name: "tag-values",
+    tag: "span.http.route",
+  });
   expect(routeOf(`/lab/api/runs/${runId}/observations`)).toEqual({ name: "observations", runId });
   expect(routeOf("/lab/api/services/redis-exporter/stop")).toEqual({
     name: "service-action",

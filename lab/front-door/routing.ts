@@ -12,11 +12,16 @@ export type ControlRoute =
         | "account"
         | "self-test";
     }
-  | { readonly name: "run" | "observations" | "evidence" | "insights"; readonly runId: string }
+  | {
+      readonly name: "run" | "observations" | "evidence" | "insights" | "run-metrics";
+      readonly runId: string;
+    }
   | { readonly name: "trace"; readonly traceId: string }
   | { readonly name: "spans"; readonly traceId: string; readonly spanIds: string }
   | { readonly name: "pin"; readonly runId: string }
-  | { readonly name: "red" | "store" }
+  | { readonly name: "red" | "store" | "search" | "tags" }
+  /** `tag` is still URL-encoded. */
+  | { readonly name: "tag-values"; readonly tag: string }
   | { readonly name: "service-log"; readonly id: string }
   | {
       readonly name: "service-action";
@@ -59,6 +64,8 @@ const fixed = new Map<string, Route>([
   ["/lab/api/sentry", { name: "sentry" }],
   ["/lab/api/metrics", { name: "metrics" }],
   ["/lab/api/red", { name: "red" }],
+  ["/lab/api/search", { name: "search" }],
+  ["/lab/api/tags", { name: "tags" }],
   ["/lab/api/store", { name: "store" }],
   ["/lab/api/events", { name: "events" }],
   ["/lab/api/account", { name: "account" }],
@@ -81,6 +88,11 @@ const patterns: readonly (readonly [RegExp, (match: readonly string[]) => Route]
     /^\/lab\/api\/runs\/([0-9a-z]{26})\/(evidence|insights)$/,
     ([, runId = "", name]) => ({ name: name as "evidence" | "insights", runId }),
   ],
+  [
+    /^\/lab\/api\/runs\/([0-9a-z]{26})\/metrics$/,
+    ([, runId = ""]) => ({ name: "run-metrics", runId }),
+  ],
+  [/^\/lab\/api\/tags\/([\w.%:-]{1,200})$/, ([, tag = ""]) => ({ name: "tag-values", tag })],
   [
     /^\/lab\/api\/traces\/((?!0{32})[0-9a-f]{32})$/,
     ([, traceId = ""]) => ({ name: "trace", traceId }),
@@ -140,6 +152,10 @@ export function classOf(route: Route): RouteClass {
     case "spans":
     case "pin":
     case "red":
+    case "search":
+    case "tags":
+    case "tag-values":
+    case "run-metrics":
     case "store":
     case "logs":
     case "sentry":
@@ -190,6 +206,10 @@ export function methodsOf(route: Route): readonly string[] {
     case "trace":
     case "spans":
     case "red":
+    case "search":
+    case "tags":
+    case "tag-values":
+    case "run-metrics":
     case "store":
     case "logs":
     case "sentry":

@@ -106,6 +106,8 @@ test("a run settles when its driver has ended and its telemetry is there and sti
     "browser-span": expect.any(Number),
     "server-span": expect.any(Number),
     "store-span": null,
+    metric: null,
+    exemplar: null,
     log: expect.any(Number),
     "sentry-event": expect.any(Number),
   });

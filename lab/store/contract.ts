@@ -13,6 +13,12 @@ export const storeRoutes = {
   spans: (traceId: string, spanIds: string) => `/lab/traces/${traceId}/spans/${spanIds}`,
   /** `RedBody`; query `seconds` (300), `service`, `limit` (of the operations). */
   red: "/lab/red",
+  /** Tempo's search: query `q`, `limit`, `start`, `end`. */
+  search: "/api/search",
+  /** Names of attributes by scope, as Tempo lists them. */
+  tags: "/api/v2/search/tags",
+  /** @param tag name with its scope, URL-encoded. */
+  tagValues: (tag: string) => `/api/v2/search/tag/${tag}/values`,
   /** `{ traceIds }` of every trace with a span or log that carries the run id. */
   runTraces: (runId: string) => `/lab/runs/${runId}/traces`,
   /** POST keeps the run's traces, logs and Sentry items from eviction, DELETE no longer; `{ pinnedRuns }`. */

@@ -94,6 +94,8 @@ export const signals: Readonly<
   "browser-span": { title: "Browser span", icon: "browser" },
   "server-span": { title: "Server span", icon: "server" },
   "store-span": { title: "Data-store span", icon: "database" },
+  metric: { title: "Metric", icon: "path" },
+  exemplar: { title: "Exemplar", icon: "link" },
   log: { title: "Log", icon: "log" },
   "sentry-event": { title: "Sentry event", icon: "bug" },
 };
