@@ -23,9 +23,13 @@ export const modes = ["fault", "control", "fix"] as const;
 /** `fault` breaks it, `control` does the same work unbroken, `fix` shows the cure. */
 export type Mode = (typeof modes)[number];
 
-export interface IntegerParam {
-  readonly kind: "integer";
+interface ParamWords {
   readonly label: string;
+  /** What is worth knowing before it is changed: what it does, why its limits are where they are. */
+  readonly help?: string;
+}
+export interface IntegerParam extends ParamWords {
+  readonly kind: "integer";
   readonly default: number;
   readonly min: number;
   readonly max: number;
@@ -33,15 +37,13 @@ export interface IntegerParam {
   /** Unit shown behind the value, e.g. `ms`, `rows`. */
   readonly unit?: string;
 }
-export interface ChoiceParam<V extends string = string> {
+export interface ChoiceParam<V extends string = string> extends ParamWords {
   readonly kind: "choice";
-  readonly label: string;
   readonly default: V;
   readonly options: readonly V[];
 }
-export interface FlagParam {
+export interface FlagParam extends ParamWords {
   readonly kind: "flag";
-  readonly label: string;
   readonly default: boolean;
 }
 export type Param = IntegerParam | ChoiceParam | FlagParam;
@@ -291,7 +293,14 @@ export type Toxic =
   | { readonly kind: "hang" }
   | { readonly kind: "bandwidth"; readonly kilobytesPerSecond: number }
   /** The end of a connection is passed on so much later. */
-  | { readonly kind: "slow-close"; readonly ms: number };
+  | { readonly kind: "slow-close"; readonly ms: number }
+  /** HTTP: every request is answered so by somebody in front of the service, which hears nothing. */
+  | {
+      readonly kind: "answer";
+      readonly status: number;
+      readonly type: string;
+      readonly body: string;
+    };
 /**
  * Something the lab breaks around the app while a run lasts, armed before its ticket is handed out.
  * Ends with the run, after `forMs`, or with the lab, whichever comes first.
@@ -301,6 +310,8 @@ export type Fault =
       readonly kind: "proxy";
       readonly target: ProxyTarget;
       readonly toxic: Toxic;
+      /** So long after the arming; default at once. */
+      readonly afterMs?: number;
       /** Default: as long as the run. */
       readonly forMs?: number;
     }
@@ -309,18 +320,24 @@ export type Fault =
       readonly service: FaultService;
       /** `kill` is SIGKILL and a restart by the supervisor; `pause` stops the process where it stands; `stop` keeps it away. */
       readonly action: "kill" | "pause" | "stop";
+      readonly afterMs?: number;
       readonly forMs?: number;
     };
 interface FaultTime {
+  readonly afterMs?: number;
   readonly forMs?: number;
 }
+const given = ({ afterMs, forMs }: FaultTime): FaultTime => ({
+  ...(afterMs === undefined ? {} : { afterMs }),
+  ...(forMs === undefined ? {} : { forMs }),
+});
 /** Faults on one of the app's connections: `proxy("valkey").latency({ ms: 300 })`. */
 export const proxy = (target: ProxyTarget) => {
-  const fault = (toxic: Toxic, { forMs }: FaultTime): Fault => ({
+  const fault = (toxic: Toxic, time: FaultTime): Fault => ({
     kind: "proxy",
     target,
     toxic,
-    ...(forMs === undefined ? {} : { forMs }),
+    ...given(time),
   });
   return {
     latency: ({ ms, jitterMs = 0, ...time }: { ms: number; jitterMs?: number } & FaultTime) =>
@@ -332,15 +349,22 @@ export const proxy = (target: ProxyTarget) => {
       fault({ kind: "bandwidth", kilobytesPerSecond }, time),
     slowClose: ({ ms, ...time }: { ms: number } & FaultTime) =>
       fault({ kind: "slow-close", ms }, time),
+    answer: ({
+      status,
+      type,
+      body,
+      ...time
+    }: { status: number; type: string; body: string } & FaultTime) =>
+      fault({ kind: "answer", status, type, body }, time),
   } as const;
 };
 const serviceFault =
   (action: "kill" | "pause" | "stop") =>
-  (service: FaultService, { forMs }: FaultTime = {}): Fault => ({
+  (service: FaultService, time: FaultTime = {}): Fault => ({
     kind: "service",
     service,
     action,
-    ...(forMs === undefined ? {} : { forMs }),
+    ...given(time),
   });
 export const kill = serviceFault("kill");
 export const pause = serviceFault("pause");

@@ -17,6 +17,8 @@ export interface RunEvidence {
   readonly answer: { readonly status: number; readonly durationMs: number } | null;
   /** What the stage observed, by name. */
   readonly page: Readonly<Record<string, ParamValue>>;
+  /** Restarts during the run, of the components that had any. */
+  readonly restarts: Readonly<Record<string, number>>;
 }
 
 export interface SeenSpan {

@@ -22,8 +22,8 @@ interface Armed {
 }
 
 /**
- * Breaks what a scenario asks for. Resolves once all of it holds; should one fail, what was broken
- * before it is mended and the call rejects.
+ * Breaks what a scenario asks for. Resolves once all of it holds, but for what waits for its time;
+ * should one fail, what was broken before it is mended and the call rejects.
  * @param onCalm is called whenever the last of them has ended.
  */
 export async function armFaults(
@@ -44,14 +44,36 @@ export async function armFaults(
     await Promise.all([...armed].filter(which).map(end));
   };
 
+  const endIn = (one: Armed): void => {
+    if (one.fault.forMs !== undefined)
+      one.timer = setTimeout(() => void end(one), one.fault.forMs).unref();
+  };
+  const breakLater = (fault: Fault, afterMs: number): void => {
+    let breaking: ReturnType<typeof breakOne> | undefined;
+    // Should it end while it is being broken, it is mended once it is broken.
+    const mend = async () => (await breaking)?.();
+    const one: Armed = { fault, mend, timer: undefined };
+    armed.add(one);
+    one.timer = setTimeout(() => {
+      breaking = breakOne(system, fault);
+      breaking.then(
+        (mends) => (mends === undefined ? end(one) : armed.has(one) && endIn(one)),
+        () => end(one),
+      );
+    }, afterMs).unref();
+  };
+
   try {
     for (const fault of faults) {
+      if (fault.afterMs !== undefined) {
+        breakLater(fault, fault.afterMs);
+        continue;
+      }
       const mend = await breakOne(system, fault);
       if (mend === undefined) continue;
       const one: Armed = { fault, mend, timer: undefined };
       armed.add(one);
-      if (fault.forMs !== undefined)
-        one.timer = setTimeout(() => void end(one), fault.forMs).unref();
+      endIn(one);
     }
   } catch (error) {
     await endAll(() => true);

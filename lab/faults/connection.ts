@@ -2,6 +2,7 @@ import { connect, type Socket } from "node:net";
 import type { Toxic } from "#scenarios/define.ts";
 import { type Effects, effectsOf, noEffects } from "./effects.ts";
 import { openLink } from "./link.ts";
+import { answerInstead } from "./stand-in-answer.ts";
 
 /** One connection of a client, and the one to the service that stands for it. */
 export interface Connection {
@@ -26,6 +27,8 @@ export function openConnection(
   onGone: () => void,
 ): Connection {
   client.setNoDelay(true);
+  const instead = toxics.find((toxic) => toxic.kind === "answer");
+  if (instead !== undefined) return answerInstead(client, instead, onGone);
   if (port === undefined) {
     client.on("error", () => {});
     client.on("close", onGone);

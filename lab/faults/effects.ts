@@ -26,7 +26,7 @@ export const noEffects: Effects = {
 
 /**
  * Adds up the toxics that are armed at once: latencies are summed, the narrowest bandwidth and the
- * slowest close count. `down` and `reset` are about whole connections and change nothing here.
+ * slowest close count. `down`, `reset` and `answer` are about whole connections and change nothing here.
  */
 export const effectsOf = (toxics: readonly Toxic[], direction: Direction): Effects =>
   toxics.reduce((effects, toxic) => add(effects, toxic, direction), noEffects);
@@ -49,6 +49,7 @@ function add(effects: Effects, toxic: Toxic, direction: Direction): Effects {
       return { ...effects, held: true };
     case "down":
     case "reset":
+    case "answer":
       return effects;
   }
 }

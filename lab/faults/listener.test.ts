@@ -175,6 +175,31 @@ test("what a client asked while it hung and then gave up is not done afterwards"
   expect(heard).toBe("");
 });
 
+test("requests are answered instead of the service, which hears nothing of them, and open connections come again", async () => {
+  let heard = 0;
+  const peer = await openPeer((socket) => {
+    socket.on("data", () => {
+      heard += 1;
+      socket.write("HTTP/1.1 200 OK\r\ncontent-length: 4\r\n\r\nreal");
+    });
+    socket.on("end", () => socket.end());
+  });
+  const proxy = await proxyTo(peer);
+  const ask = async (init: RequestInit = {}) => {
+    const answer = await fetch(`http://127.0.0.1:${proxy.port}/a`, init);
+    return [answer.status, answer.headers.get("content-type"), await answer.text()];
+  };
+  expect(await ask()).toEqual([200, null, "real"]);
+  await proxy.setToxics([{ kind: "answer", status: 503, type: "text/html", body: "<p>ö" }]);
+  const posted = { method: "POST", body: "x".repeat(100_000) };
+  expect(await ask()).toEqual([503, "text/html", "<p>ö"]);
+  expect(await ask(posted)).toEqual([503, "text/html", "<p>ö"]);
+  expect(heard).toBe(1);
+  await proxy.setToxics([]);
+  expect(await ask()).toEqual([200, null, "real"]);
+  await expect.poll(proxy.connections).toBeLessThanOrEqual(1);
+});
+
 test("bandwidth lets so many bytes through per second, as a trickle", async () => {
   const size = 40_000;
   const peer = await openPeer((socket) => socket.end("x".repeat(size)));

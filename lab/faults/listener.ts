@@ -84,7 +84,8 @@ export async function openListener(port: number, hosts: readonly string[]): Prom
     setToxics: (now) => {
       toxics = now;
       for (const connection of [...connections]) {
-        if (has(now, "down")) connection.drop();
+        // Whose requests are to be answered by somebody else must come again.
+        if (has(now, "down") || has(now, "answer")) connection.drop();
         else if (has(now, "reset")) connection.reset();
         else connection.setToxics(now);
       }

@@ -25,12 +25,13 @@ export function judgeCheck({ check }: CheckExpectation, prepared: Prepared): Fin
 }
 
 function runEvidence(prepared: Prepared): RunEvidence {
-  const { mode, params, answer, page } = prepared.evidence;
+  const { mode, params, answer, page, restarts } = prepared.evidence;
   return {
     mode,
     params,
     answer,
     page,
+    restarts,
     spans: prepared.spans.map(seenSpan),
     logs: prepared.logs,
     sentry: prepared.sentry,

@@ -44,6 +44,26 @@ test("a fault with a time of its own outlasts the driver, and the run waits for 
   expect((last?.endedAt ?? 0) - (last?.startedAt ?? 0)).toBeLessThan(300);
 });
 
+test("a fault that waits for its time is broken then, and never when the driver has ended before", async () => {
+  const late = scenario({
+    id: "db.late",
+    faults: () => [
+      proxy("postgres").hang({ afterMs: 50, forMs: 100 }),
+      proxy("valkey").down({ afterMs: 60_000 }),
+    ],
+  });
+  await using lab = await openRunsUnderTest([late]);
+  const { runs, double, store, until } = lab;
+  const { runId } = await runs.create({ scenario: "db.late" });
+  expect(double.calls.filter((call) => /^arm/.test(call))).toEqual([]);
+  await expect.poll(() => double.calls).toContain("arm postgres hang");
+  store.add({ traceId, runId, spans: [root] });
+  runs.observe(runId, ended);
+  await until((run) => run.state === "settled");
+  expect(double.calls).toContain("disarm postgres hang");
+  expect(double.calls).not.toContain("arm valkey down");
+});
+
 test("a run whose driver dies ends at its deadline, and what it broke is mended", async () => {
   const short = scenario({
     id: "db.short",
