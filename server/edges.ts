@@ -9,10 +9,12 @@ import { reportHandled } from "./report.ts";
 import { openSignIn, type SignIn } from "./sign-in/sign-in.ts";
 import { openValkey, type Valkey } from "./valkey/client.ts";
 import { restoreLimits } from "./valkey/limits.ts";
-import { openVisitors } from "./visitor/visitor.ts";
+import { openVisitors, type PassingVisitor } from "./visitor/visitor.ts";
 
 /** What the app talks to besides its database, as scenarios and routes use it. */
-export type Edges = Pick<ServeContext<unknown>, "cache" | "objects" | "orderEvents" | "visitor"> & {
+export type Edges = Pick<ServeContext<unknown>, "cache" | "objects" | "orderEvents"> & {
+  /** A new visitor, who has to leave when their work is done. */
+  readonly visitor: () => PassingVisitor;
   /** Who is signed in; the routes and the middleware of that hang on it. */
   readonly signIn: SignIn;
   /** Lets every connection go. Never rejects. */

@@ -2,8 +2,8 @@
 export interface SignInTampering {
   /** The address at the identity provider that the app sent the visitor to. */
   readonly request?: (url: URL) => void;
-  /** The address at the app that the identity provider sends the visitor back to. */
-  readonly callback?: (url: URL) => void;
+  /** The address at the app that the identity provider sends the visitor back to; waited for before it is followed. */
+  readonly callback?: (url: URL) => void | Promise<void>;
   /** Says no where the identity provider asks whether the app may know them (`prompt=consent`). */
   readonly deniesConsent?: boolean;
 }
@@ -24,6 +24,8 @@ export interface Visitor {
    * meanwhile; with `inUse`, as if somebody had.
    */
   readonly letTimePass: (ms: number, how?: { readonly inUse: boolean }) => Promise<void>;
+  /** Takes the visitor's session away on the server, as a sign-out elsewhere or a lost Valkey would. */
+  readonly loseSession: () => Promise<void>;
   /**
    * Copies the session's refresh token, as a thief would. `redeem` uses the copy at the identity
    * provider and resolves with `accepted`, or with the provider's reason for its refusal.

@@ -132,6 +132,12 @@ async function serve(
     });
   }
   const workload = openWorkload(host.openPool);
+  const visitors: ReturnType<Edges["visitor"]>[] = [];
+  const visitor = () => {
+    const guest = host.edges.visitor();
+    visitors.push(guest);
+    return guest;
+  };
   return tracer.startActiveSpan(serveSpanName(scenario.id), async (span) => {
     try {
       return await run({
@@ -146,7 +152,7 @@ async function serve(
         cache: host.edges.cache,
         objects: host.edges.objects,
         orderEvents: host.edges.orderEvents,
-        visitor: host.edges.visitor,
+        visitor,
         workload: workload.offered,
         report: reportHandled,
         signal: signalOf(ctx, scenario.timeoutMs ?? defaultTimeoutMs),
@@ -161,6 +167,7 @@ async function serve(
     } finally {
       span.end();
       workload.close();
+      await Promise.all(visitors.map((guest) => guest.leave()));
     }
   });
 }

@@ -14,14 +14,28 @@ export interface SessionStore {
   readonly age: (id: string, ms: number, inUse: boolean) => Promise<void>;
 }
 
+/**
+ * Why there is no session any more. `not in the store`: it was ended, or lost, before its time; or
+ * nobody had signed in with it.
+ */
+export type LossReason = "idle limit" | "absolute limit" | "not in the store";
+
 export type StoredSession =
   | { readonly kind: "found"; readonly data: SessionData }
-  /** Idle for too long, or ended elsewhere: what Valkey no longer has, it cannot tell. */
-  | { readonly kind: "lost"; readonly reason: "not in the store" | "absolute limit" };
+  | { readonly kind: "lost"; readonly reason: LossReason };
+
+/** What outlives a session in Valkey, to tell why it is gone. Milliseconds since the epoch. */
+interface Ending {
+  /** If nobody uses it. */
+  readonly idleAt: number;
+  readonly absoluteAt: number;
+}
 
 /** A session in use is kept alive at most so often. */
 const touchEveryMs = 15_000;
 const touchedAtMost = 10_000;
+/** How long after its absolute limit it is still known why a session is gone: no cookie lives longer. */
+const endingKeptMs = 10 * 60_000;
 
 /** @param now milliseconds since the epoch. */
 export function sessionStore(
@@ -41,12 +55,42 @@ export function sessionStore(
       touched.delete(oldest);
     }
     await valkey.attempt((client) => client.pexpire(key, remainingMs(data, now())));
+    await noteEnding(key, data);
+  }
+
+  async function noteEnding(key: string, data: SessionData): Promise<void> {
+    if (data.createdAt === undefined) return;
+    const absoluteAt = data.createdAt + sessionLimits.absoluteMs;
+    const ending: Ending = { idleAt: now() + remainingMs(data, now()), absoluteAt };
+    await putEnding(key, ending);
+  }
+
+  const putEnding = (key: string, ending: Ending): Promise<unknown> =>
+    valkey.attempt((client) =>
+      client.set(
+        endingKey(key),
+        JSON.stringify(ending),
+        "PX",
+        Math.max(1, Math.ceil(ending.absoluteAt + endingKeptMs - now())),
+      ),
+    );
+
+  async function endingOf(key: string): Promise<Ending | undefined> {
+    const text = await valkey.attempt((client) => client.get(endingKey(key)));
+    return text === null ? undefined : (JSON.parse(text) as Ending);
+  }
+
+  async function whyLost(id: string): Promise<LossReason> {
+    const ending = await endingOf(keyOf(id));
+    if (ending === undefined) return "not in the store";
+    if (ending.absoluteAt <= now()) return "absolute limit";
+    return ending.idleAt <= now() ? "idle limit" : "not in the store";
   }
 
   const remove = async (id: string): Promise<void> => {
     const key = keyOf(id);
     forget(key);
-    await valkey.attempt((client) => client.del(key));
+    await valkey.attempt((client) => client.del(key, endingKey(key)));
   };
 
   const put = async (id: string, data: SessionData, onlyExisting: boolean): Promise<void> => {
@@ -57,16 +101,18 @@ export function sessionStore(
         ? client.set(key, text, "PX", lifeMs, "XX")
         : client.set(key, text, "PX", lifeMs),
     );
+    if (!onlyExisting) await noteEnding(key, data);
   };
 
   return {
     async read(id) {
       const key = keyOf(id);
       const text = await valkey.attempt((client) => client.get(key));
-      if (text === null) return { kind: "lost", reason: "not in the store" };
+      if (text === null) return { kind: "lost", reason: await whyLost(id) };
       const data = JSON.parse(text) as SessionData;
       if (remainingMs(data, now()) <= 0) {
-        await remove(id);
+        forget(key);
+        await valkey.attempt((client) => client.del(key));
         return { kind: "lost", reason: "absolute limit" };
       }
       await touch(key, data);
@@ -90,7 +136,14 @@ export function sessionStore(
           : { tokens: { ...tokens, accessExpiresAt: tokens.accessExpiresAt - ms } }),
       };
       const left = (await valkey.attempt((client) => client.pttl(key))) - (inUse ? 0 : ms);
-      if (left <= 0) await remove(id);
+      const ending = await endingOf(key);
+      if (ending !== undefined)
+        await putEnding(key, {
+          idleAt: ending.idleAt - (inUse ? 0 : ms),
+          absoluteAt: ending.absoluteAt - ms,
+        });
+      // As it goes in Valkey by itself: without a word.
+      if (left <= 0) await valkey.attempt((client) => client.del(key));
       else await valkey.attempt((client) => client.set(key, JSON.stringify(aged), "PX", left));
     },
   };
@@ -99,6 +152,8 @@ export function sessionStore(
 /** Whoever reads Valkey's keys gets no session ids. */
 const keyOf = (id: string): string =>
   `session:${createHash("sha256").update(id).digest("base64url")}`;
+
+const endingKey = (key: string): string => key.replace(/^session:/, "session-ending:");
 
 /** The cookie outlives no session. */
 export const cookieLifeMs = sessionLimits.absoluteMs;

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import type { SignInTampering, Visitor } from "#scenarios/edges/visitor.ts";
+import { sessionStore } from "./session-store.ts";
 import { type ProviderName, type SignInApp, startSignInApp } from "./testing/sign-in-app.ts";
 
 // A Java machine that starts, and pages it renders for the first time.
@@ -137,6 +138,55 @@ describe.for<ProviderName>(["stand-in", "Keycloak"])("with the %s", (provider) =
       expect((await ada.http("/api/account")).status).toBe(status);
       expect((await me(ada)).user !== null).toBe(status === 200);
     });
+
+  behaviour("why a session is gone can be told from what it left behind", async () => {
+    const store = sessionStore(app.valkey);
+    const data = () => ({
+      user: { sub: "1", username: "ada", name: "Ada", email: "" },
+      createdAt: Date.now(),
+    });
+    const deleted = (prefix: string) => async () => {
+      const found = await app.valkey.client.keys(prefix);
+      await app.valkey.client.del(...found);
+    };
+    const reasons = [
+      ["idle limit", (id: string) => store.age(id, 31 * minuteMs, false)],
+      ["absolute limit", (id: string) => store.age(id, 481 * minuteMs, true)],
+      // Nobody came for so long that both are over: no use of it could have kept it.
+      ["absolute limit", (id: string) => store.age(id, 481 * minuteMs, false)],
+      ["not in the store", store.remove],
+      ["not in the store", deleted("session:*")],
+      ["not in the store", deleted("session*")],
+    ] as const;
+    for (const [reason, end] of reasons) {
+      const id = `of-this-test-${Math.random()}`;
+      await store.write(id, data());
+      expect(await store.read(id)).toMatchObject({ kind: "found" });
+      await end(id);
+      for (const _ of ["first", "poll after it"])
+        expect(await store.read(id)).toEqual({ kind: "lost", reason });
+    }
+    // A sign-in that was begun and never ended was no session.
+    await store.write("begun", { pending: {} });
+    await store.age("begun", 11 * minuteMs, false);
+    expect(await store.read("begun")).toEqual({ kind: "lost", reason: "not in the store" });
+    expect(await app.valkey.client.keys("session*")).not.toContain("begun");
+  });
+
+  behaviour("who leaves leaves no session, here or at the provider", async () => {
+    const kept = (await app.valkey.client.keys("session*")).length;
+    const [ada, other] = [app.newVisitor(), app.newVisitor()];
+    await ada.signIn();
+    await ada.letTimePass(31 * minuteMs);
+    expect((await ada.http("/api/account")).status).toBe(401);
+    await other.signIn();
+    const copy = await other.copyRefreshToken();
+    for (const visitor of [ada, other]) await visitor.leave();
+    expect(await app.valkey.client.keys("session*")).toHaveLength(kept);
+    expect(await copy.redeem()).toBe("invalid_grant");
+    for (const visitor of [ada, other])
+      expect((await visitor.attemptSignIn({ request: prompt("none") })).status).toBe(400);
+  });
 
   behaviour("requests that come together refresh once", async () => {
     const ada = app.newVisitor();

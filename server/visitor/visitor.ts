@@ -1,10 +1,12 @@
 import { createHmac } from "node:crypto";
-import { trace } from "@opentelemetry/api";
+import { context, trace } from "@opentelemetry/api";
+import { suppressTracing } from "@opentelemetry/core";
 import type { SignInTampering, Visitor } from "#scenarios/edges/visitor.ts";
 import type { ServerEnv } from "../env.ts";
 import { newSessionId } from "../sign-in/new-session-id.ts";
 import { reasonOf } from "../sign-in/provider-errors.ts";
 import { sessionCookie } from "../sign-in/session-cookie.ts";
+import type { Tokens } from "../sign-in/session-data.ts";
 import type { SignIn } from "../sign-in/sign-in.ts";
 import { cookieJar } from "./cookie-jar.ts";
 import { formsOf, type HtmlForm } from "./html-form.ts";
@@ -18,21 +20,29 @@ export class VisitError extends Error {
   override readonly name = "VisitError";
 }
 
+/** A visitor of the app's own making, who can be made to have never been there. */
+export interface PassingVisitor extends Visitor {
+  /** Ends what is left of the visit: the session, its tokens, the provider's session. In no trace; never rejects. */
+  readonly leave: () => Promise<void>;
+}
+
 /** Makes visitors: each with cookies of its own, none at first. */
 export function openVisitors(parts: {
   readonly http: (path: string, init?: RequestInit) => Promise<Response>;
   readonly signIn: SignIn;
   readonly user: ServerEnv["user"];
   readonly oidc: ServerEnv["oidc"];
-}): () => Visitor {
+}): () => PassingVisitor {
   return () => visitor(parts);
 }
 
-function visitor({ http, signIn, user, oidc }: Parameters<typeof openVisitors>[0]): Visitor {
+function visitor({ http, signIn, user, oidc }: Parameters<typeof openVisitors>[0]): PassingVisitor {
   const { origin } = signIn;
   const jar = cookieJar();
   const cookie = sessionCookie(origin);
   const issuer = new URL(oidc.issuer);
+  /** Every one there was, also those whose cookie was taken back. */
+  const sessionIds = new Set<string>();
 
   /** The app by the address the page has; the request goes straight to this process. */
   async function visit(path: string, init: RequestInit = {}): Promise<Response> {
@@ -43,10 +53,15 @@ function visitor({ http, signIn, user, oidc }: Parameters<typeof openVisitors>[0
       redirect: "manual",
     });
     jar.take(url, answer.headers);
+    const id = jar.value(cookie.name);
+    if (id !== undefined) sessionIds.add(id);
     return answer;
   }
 
+  let hasBeenAtProvider = false;
+
   async function atProvider(url: URL, init: RequestInit = {}): Promise<Response> {
+    hasBeenAtProvider = true;
     if (url.host !== issuer.host) throw new VisitError(`led away to ${url.origin}`);
     const answer = await fetch(url, {
       ...init,
@@ -121,7 +136,7 @@ function visitor({ http, signIn, user, oidc }: Parameters<typeof openVisitors>[0
         if (request.origin === origin) return begun;
         tampering.request?.(request);
         const callback = await passProvider(request, tampering.deniesConsent);
-        tampering.callback?.(callback);
+        await tampering.callback?.(callback);
         return await visit(callback.pathname + callback.search);
       } finally {
         span.end();
@@ -156,6 +171,23 @@ function visitor({ http, signIn, user, oidc }: Parameters<typeof openVisitors>[0
         }
       }),
     cookies: jar.names,
+    loseSession: async () => signIn.store.remove(sessionId()),
+    leave: () =>
+      context.with(suppressTracing(context.active()), async () => {
+        let tokens: Tokens | undefined;
+        for (const id of sessionIds) {
+          const stored = await signIn.store.read(id).catch(() => undefined);
+          if (stored?.kind === "found") tokens = stored.data.tokens;
+          await signIn.store.remove(id).catch(() => {});
+        }
+        if (!hasBeenAtProvider) return;
+        const { provider } = signIn;
+        if (tokens?.refresh !== undefined) await provider.revoke(tokens.refresh).catch(() => {});
+        await provider
+          .signOutUrl(tokens?.id)
+          .then((url) => passProvider(url))
+          .catch(() => {});
+      }),
     letTimePass: (ms, { inUse } = { inUse: false }) => signIn.store.age(sessionId(), ms, inUse),
     async comeSignedIn() {
       const id = newSessionId();
@@ -163,6 +195,7 @@ function visitor({ http, signIn, user, oidc }: Parameters<typeof openVisitors>[0
         user: { sub: guestSub, username: user.name, name: user.name, email: "" },
         createdAt: Date.now(),
       });
+      sessionIds.add(id);
       // As koa's cookies are signed (https://github.com/crypto-utils/keygrip).
       const signature = createHmac("sha1", signIn.cookieKeys[0] ?? "")
         .update(`${cookie.name}=${id}`)

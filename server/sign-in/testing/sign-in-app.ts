@@ -3,12 +3,11 @@ import type { AddressInfo } from "node:net";
 import Router from "@koa/router";
 import Koa from "koa";
 import { expect, vi } from "vitest";
-import type { Visitor } from "#scenarios/edges/visitor.ts";
 import { answerErrors } from "../../middleware/answer-errors.ts";
 import { type Child, startChild } from "../../testing/child.ts";
 import { temporaryFolder } from "../../testing/temporary-folder.ts";
 import { openValkey, type Valkey } from "../../valkey/client.ts";
-import { openVisitors } from "../../visitor/visitor.ts";
+import { openVisitors, type PassingVisitor } from "../../visitor/visitor.ts";
 import { signInRoutes } from "../routes.ts";
 import { identify } from "../sessions.ts";
 import { openSignIn } from "../sign-in.ts";
@@ -32,7 +31,7 @@ export interface SignInApp {
   readonly user: { readonly name: string; readonly password: string };
   readonly client: { readonly id: string; readonly secret: string };
   /** Who knows the seeded user's password, unless another is given. */
-  readonly newVisitor: (password?: string) => Visitor;
+  readonly newVisitor: (password?: string) => PassingVisitor;
   /** A request without any visitor's cookies. */
   readonly fetch: (path: string, init?: RequestInit) => Promise<Response>;
   readonly valkey: Valkey;
