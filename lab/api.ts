@@ -156,10 +156,25 @@ export interface NearestMiss {
   readonly ticks: readonly Tick[];
 }
 
+/** Who told the lab what it judges by. */
+export const evidenceSourceTitle = {
+  store: "the store",
+  "store-as-tempo": "the store's Tempo API",
+  tempo: "Tempo",
+  loki: "Loki",
+  prometheus: "Prometheus",
+  "metrics-endpoint": "/metrics",
+} as const;
+export type EvidenceSource = keyof typeof evidenceSourceTitle;
+/** Who told what a run is judged by, per signal. Of the metrics: who told the app's. */
+export type JudgedBy = Readonly<Record<"traces" | "logs" | "metrics" | "sentry", EvidenceSource>>;
+
 /** Shows what a check looked at, when it is put to the backend by hand. */
 export interface EvidenceQuery {
-  readonly language: "traceql" | "promql" | "http";
+  readonly language: "traceql" | "logql" | "promql" | "http";
   readonly text: string;
+  /** Who was asked. Absent where it is about the run's record, or about several sources. */
+  readonly asked?: EvidenceSource;
 }
 
 export interface Check {
@@ -260,6 +275,10 @@ export const observationSchema = v.object({
 });
 export type Observation = v.InferOutput<typeof observationSchema>;
 
+/** Whose word counts when a run is judged: the store's, or that of the backends a team would look into. */
+export const judgeChoices = ["store", "backends"] as const;
+export type JudgeChoice = (typeof judgeChoices)[number];
+
 export const createRunSchema = v.strictObject({
   scenario: v.string(),
   mode: v.optional(modeSchema, "fault"),
@@ -267,6 +286,8 @@ export const createRunSchema = v.strictObject({
   seed: v.optional(v.pipe(v.number(), v.integer(), v.minValue(0), v.maxValue(0xffffffff))),
   /** It is about the checks, not about the scenario: its verdict does not count as the scenario's. */
   selfTest: v.optional(v.boolean()),
+  /** Whose word counts. Default: what the lab was started with. */
+  judge: v.optional(v.picklist(judgeChoices)),
   /** How long it may wait for what another run holds, in ms, before it is refused for it. */
   waitMs: v.optional(v.pipe(v.number(), v.integer(), v.minValue(0), v.maxValue(60_000)), 0),
 });
@@ -312,6 +333,8 @@ export interface RunRecord {
   readonly links: readonly { readonly label: string; readonly href: string }[];
   /** What it ran on: the lab, Node, and every service that was there. Not in records of earlier labs. */
   readonly versions?: Readonly<Record<string, string>>;
+  /** Not in records of earlier labs. */
+  readonly judgedBy?: JudgedBy;
   /** A run of a self-test, whose telemetry may have been broken on purpose. */
   readonly selfTest?: true;
 }

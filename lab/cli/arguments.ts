@@ -1,4 +1,5 @@
 import { parseArgs } from "node:util";
+import { type JudgeChoice, judgeChoices } from "#lab/api.ts";
 import { type RuntimeName, runtimeNames } from "#lab/state/runtime-choice.ts";
 import { type Mode, modes, type ParamValue } from "#scenarios/define.ts";
 
@@ -32,6 +33,7 @@ export type Command =
       readonly mode: Mode;
       readonly params: Readonly<Record<string, ParamValue>>;
       readonly seed: number | undefined;
+      readonly judge: JudgeChoice | undefined;
       readonly json: boolean;
     }
   | {
@@ -41,6 +43,7 @@ export type Command =
       readonly selfTest: boolean;
       readonly strict: boolean;
       readonly seed: number | undefined;
+      readonly judge: JudgeChoice | undefined;
       readonly junit: string | undefined;
       readonly json: boolean;
     }
@@ -65,6 +68,7 @@ const options = {
   seed: { type: "string" },
   "self-test": { type: "boolean" },
   strict: { type: "boolean" },
+  judge: { type: "string" },
   junit: { type: "string" },
 } as const;
 type Option = keyof typeof options;
@@ -90,8 +94,8 @@ const verbs: Readonly<Record<string, VerbSyntax>> = {
   logs: { options: ["follow"], argument: "service" },
   list: { options: ["json"] },
   schema: { options: [] },
-  run: { options: ["mode", "param", "seed", "json"], argument: "scenario" },
-  verify: { options: ["self-test", "strict", "seed", "junit", "json"], list: true },
+  run: { options: ["mode", "param", "seed", "judge", "json"], argument: "scenario" },
+  verify: { options: ["self-test", "strict", "seed", "judge", "junit", "json"], list: true },
   restart: { options: ["json"], argument: "service" },
   reset: { options: ["json"] },
 };
@@ -182,11 +186,13 @@ function startCommand(verb: string, values: Values): Parsed {
 function verifyCommand(scenarios: readonly string[], values: Values): Parsed {
   const seed = seedOf(values);
   if (typeof seed === "string") return problem(seed);
+  const judge = judgeOf(values);
+  if (judge === null) return wrongJudge(values);
   return {
     ok: true,
     command: {
       verb: "verify",
-      ...{ scenarios, seed },
+      ...{ scenarios, seed, judge },
       selfTest: values["self-test"] === true,
       strict: values.strict === true,
       junit: typeof values.junit === "string" ? values.junit : undefined,
@@ -194,6 +200,13 @@ function verifyCommand(scenarios: readonly string[], values: Values): Parsed {
     },
   };
 }
+
+/** Null for what is none. */
+const judgeOf = ({ judge }: Values): JudgeChoice | undefined | null =>
+  judge === undefined ? undefined : (judgeChoices.find((name) => name === judge) ?? null);
+
+const wrongJudge = ({ judge }: Values) =>
+  problem(`--judge is ${judgeChoices.join(" or ")}, not "${judge}".`);
 
 /** The number, or what is wrong with it. */
 function seedOf(values: Values): number | undefined | string {
@@ -208,13 +221,15 @@ function runCommand(scenario: string, values: Values, json: boolean): Parsed {
   if (mode === undefined) return problem(`--mode is ${modes.join(", ")}, not "${values.mode}".`);
   const seed = seedOf(values);
   if (typeof seed === "string") return problem(seed);
+  const judge = judgeOf(values);
+  if (judge === null) return wrongJudge(values);
   const params: Record<string, ParamValue> = {};
   for (const pair of (values.param ?? []) as readonly string[]) {
     const at = pair.indexOf("=");
     if (at < 1) return problem(`--param is name=value, not "${pair}".`);
     params[pair.slice(0, at)] = paramValue(pair.slice(at + 1));
   }
-  return { ok: true, command: { verb: "run", scenario, mode, params, seed, json } };
+  return { ok: true, command: { verb: "run", scenario, mode, params, seed, judge, json } };
 }
 
 /** `12` is a number, `true` a flag, everything else a word. The lab checks it against the scenario. */

@@ -13,7 +13,7 @@ import { type RunWatch, watchRun } from "./run-watch.ts";
 import { ask, type LabAddress } from "./running-lab.ts";
 
 /** The lab closes a run by itself this long after the scenario's own time; then some for the way. */
-const closedAfterMs = 15_000;
+const closedAfterMs = 35_000;
 const defaultTimeoutMs = 10_000;
 
 /**

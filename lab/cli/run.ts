@@ -1,4 +1,4 @@
-import type { Check, CreateRun, RunRecord, SignalSeen } from "#lab/api.ts";
+import type { Check, CreateRun, JudgeChoice, RunRecord, SignalSeen } from "#lab/api.ts";
 import { LabError } from "#lab/errors.ts";
 import { missLines } from "#lab/verify/check-lines.ts";
 import { loadCatalogue } from "#scenarios/catalogue.ts";
@@ -13,6 +13,7 @@ export interface RunRequest {
   readonly mode: Mode;
   readonly params: Readonly<Record<string, ParamValue>>;
   readonly seed: number | undefined;
+  readonly judge: JudgeChoice | undefined;
   readonly json: boolean;
 }
 
@@ -32,11 +33,12 @@ export async function run(request: RunRequest, context: Context): Promise<ExitCo
   return outcome.exitCode;
 }
 
-const orderOf = ({ scenario, mode, params, seed }: RunRequest): CreateRun => ({
+const orderOf = ({ scenario, mode, params, seed, judge }: RunRequest): CreateRun => ({
   scenario,
   mode,
   params: { ...params },
   ...(seed === undefined ? {} : { seed }),
+  ...(judge === undefined ? {} : { judge }),
 });
 
 async function scenarioOf(id: string): Promise<Scenario> {

@@ -1,4 +1,4 @@
-import { type RunRecord, routes } from "#lab/api.ts";
+import { type JudgeChoice, type RunRecord, routes } from "#lab/api.ts";
 import { LabError } from "#lab/errors.ts";
 import type { Evidence } from "#lab/judge/evidence.ts";
 import { loadSecrets } from "#lab/state/secrets.ts";
@@ -14,22 +14,27 @@ import { ask, type LabAddress } from "./running-lab.ts";
 /** Waiting would not bring what is missing: neither a program nor a browser. */
 const absent: ReadonlySet<string> = new Set(["requirement-absent", "no-browser"]);
 
+interface Judged {
+  /** Whose word counts; what the lab was started with when undefined. */
+  readonly judge: JudgeChoice | undefined;
+}
+
 /**
  * Carries out one run of a verification. Never rejects with a `LabError`: a job that cannot be
  * carried out has that for a result.
  * @param keep gets the evidence of the run.
  */
 export async function performJob(
-  job: Job,
+  job: Job & Judged,
   lab: LabAddress,
   context: Context,
   keep: (evidence: Evidence) => void,
 ): Promise<JobResult> {
-  const { scenario, mode } = job;
+  const { scenario, mode, judge } = job;
   const startedAt = performance.now();
   const passed = (): number => performance.now() - startedAt;
   try {
-    const order = { scenario: scenario.id, mode };
+    const order = { scenario: scenario.id, mode, judge };
     const record = await patiently(() => performRun(lab, order, scenario, context));
     const run = {
       record,
@@ -68,7 +73,7 @@ const evidenceOf = (lab: LabAddress, { runId }: RunRecord): Promise<Evidence | u
  * @throws LabError as {@link performRun}.
  */
 export async function performTrial(
-  { mutant, scenario }: Trial,
+  { mutant, scenario, judge }: Trial & Judged,
   lab: LabAddress,
   context: Context,
 ): Promise<"caught" | "missed" | "none"> {
@@ -82,7 +87,7 @@ export async function performTrial(
     }
     return signTicket({ ...verified.ticket, mutant }, ticketKey);
   };
-  const order = { scenario: scenario.id, selfTest: true };
+  const order = { scenario: scenario.id, selfTest: true, judge };
   const { verdict } = await patiently(() =>
     performWithTicket(lab, order, scenario, context, breaking),
   );

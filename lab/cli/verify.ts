@@ -1,6 +1,6 @@
 import { randomInt } from "node:crypto";
 import { readFile, writeFile } from "node:fs/promises";
-import type { SelfTestMatrix } from "#lab/api.ts";
+import type { JudgeChoice, SelfTestMatrix } from "#lab/api.ts";
 import { LabError } from "#lab/errors.ts";
 import type { Evidence } from "#lab/judge/evidence.ts";
 import { lineOfExpectation } from "#lab/judge/validate.ts";
@@ -34,6 +34,8 @@ export interface VerifyRequest {
   readonly strict: boolean;
   /** Of the order of the runs; any when undefined. */
   readonly seed: number | undefined;
+  /** Whose word counts; what the lab was started with when undefined. */
+  readonly judge: JudgeChoice | undefined;
   readonly junit: string | undefined;
   readonly json: boolean;
 }
@@ -90,13 +92,16 @@ async function verifyAll(
   request: VerifyRequest,
   context: Context,
 ): Promise<Report> {
+  const { judge } = request;
   const progress = request.json ? context.say : context.out;
   const jobs = planJobs(scenarios);
   progress(`${jobs.length} runs, in the order of --seed ${seed}`);
   const evidence = new Map<string, Evidence>();
   const done = new Map<string, JobResult>();
   await carryOut(shuffled(jobs, seed), async (job) => {
-    const result = await performJob(job, lab, context, (one) => evidence.set(keyOf(job), one));
+    const result = await performJob({ ...job, judge }, lab, context, (one) =>
+      evidence.set(keyOf(job), one),
+    );
     for (const line of resultLines(result)) progress(line);
     done.set(keyOf(job), result);
   });
@@ -116,7 +121,7 @@ async function verifyAll(
   const outcomes = await carryOut(
     trials.map((trial) => ({ ...trial, mode: "fault" as const })),
     async (trial) => {
-      const cell = await performTrial(trial, lab, context);
+      const cell = await performTrial({ ...trial, judge }, lab, context);
       progress(
         `${cell.padEnd(16)} ${trial.scenario.id.padEnd(24)} ${trial.mutant} in the running app`,
       );

@@ -1,6 +1,6 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Catalogue } from "#scenarios/catalogue.ts";
-import type { AccountBody, StatusBody } from "../api.ts";
+import type { AccountBody, JudgeChoice, StatusBody } from "../api.ts";
 import type { Unfit } from "../runs/admission.ts";
 import { openRecords } from "../runs/records.ts";
 import { openRuns } from "../runs/runs.ts";
@@ -31,6 +31,8 @@ export interface AttachmentOptions {
   readonly ticketKey: string;
   /** For links to an organisation at Sentry. */
   readonly sentryOrgUrl: string | undefined;
+  /** Whose word counts when a run does not say. */
+  readonly judge: JudgeChoice | undefined;
   readonly about: Pick<StatusBody, "version" | "origin" | "startedAt">;
   readonly account: AccountBody;
   readonly onNotice: (text: string) => void;
@@ -47,6 +49,7 @@ export function attachSystem(options: AttachmentOptions): Attachment {
     ...{ catalogue, unfit, system, source, records },
     ticketKey: options.ticketKey,
     sentryOrgUrl: options.sentryOrgUrl,
+    judge: options.judge,
     onChange: (run) => hub.publish({ type: "run", run }),
   });
   source.follow((message) => {

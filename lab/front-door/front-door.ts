@@ -2,6 +2,7 @@ import type { IncomingMessage, Server, ServerResponse } from "node:http";
 import type { LinkBody } from "#lab/api.ts";
 import { type Catalogue, loadCatalogue, scenariosFolder } from "#scenarios/catalogue.ts";
 import { header } from "#scenarios/names.ts";
+import { judgeSetting } from "../runs/judge-setting.ts";
 import { unfitScenarios } from "../runs/unfit.ts";
 import { userName } from "../services/accounts.ts";
 import { telemetryEntrance } from "../services/telemetry-entrance.ts";
@@ -86,10 +87,11 @@ const closeWithinMs = 100;
 /**
  * Binds first, so that whoever opens the URL early gets a page that says what is going on; the APIs
  * answer 503 `starting` until {@link FrontDoor.attach}.
- * @throws LabError `port-busy`.
+ * @throws LabError `port-busy`, or `bad-setting` for a `LAB_JUDGE` that there is not.
  */
 export async function openFrontDoor(options: FrontDoorOptions): Promise<FrontDoor> {
   const startedAt = Date.now();
+  const judgeChoice = judgeSetting(options.env);
   const hub = openEventHub(startedAt);
   const proxy = openProxy();
   const quota = openQuota(ingestQuota);
@@ -296,6 +298,7 @@ export async function openFrontDoor(options: FrontDoorOptions): Promise<FrontDoo
       dir: options.dir,
       ticketKey: options.secrets.ticketKey,
       sentryOrgUrl: options.env.SENTRY_ORG_URL,
+      judge: judgeChoice,
       about: { version: labVersion(), origin, startedAt },
       account: { username: userName, password: options.secrets.userPassword },
       onNotice: options.onNotice ?? ((text) => process.stderr.write(`${text}\n`)),

@@ -2,7 +2,7 @@ import type { AgreeExpectation, Quantity } from "#scenarios/define.ts";
 import { quantityWords } from "#scenarios/describe.ts";
 import type { Finding } from "./finding.ts";
 import { logPredicates } from "./log.ts";
-import { changeSeen } from "./metric.ts";
+import { metricSeen } from "./metric.ts";
 import { meetsAll } from "./predicate.ts";
 import type { Prepared } from "./prepare.ts";
 import { runEvidenceQuery } from "./run-record-query.ts";
@@ -25,7 +25,7 @@ export function judgeAgree({ of, within = 0 }: AgreeExpectation, prepared: Prepa
 /** Undefined for a metric that nobody exposes. */
 function numberOf(counts: Quantity, prepared: Prepared): number | undefined {
   if ("spans" in counts) return selectSpans(counts.spans, prepared).length;
-  if ("metric" in counts) return changeSeen(counts.metric, prepared.evidence);
+  if ("metric" in counts) return metricSeen(counts.metric, prepared.evidence)?.change;
   if ("logs" in counts) {
     const predicates = logPredicates(counts.logs, prepared);
     return prepared.logs.filter((record) => meetsAll(predicates, record)).length;

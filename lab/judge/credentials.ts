@@ -36,13 +36,13 @@ const shapes: readonly { readonly kind: string; readonly pattern: RegExp }[] = [
 ];
 
 /** Every shape has one of these in it: most texts have none, and are done with after one look. */
-const traces =
+const hints =
   /bearer|basic|eyJ|x-amz|x-goog|aws|:\/\/[^\s/]*@|private key|lab_session|passw|secret|_token|api_?key/i;
 
 /** Everything in a text that looks like a credential, or begins with what was planted. */
 export function credentialsIn(text: string, planted?: string): readonly Credential[] {
   const found: Credential[] = [];
-  if (!traces.test(text) && (planted === undefined || !text.includes(planted))) return found;
+  if (!hints.test(text) && (planted === undefined || !text.includes(planted))) return found;
   for (const { kind, pattern } of shapes) {
     for (const [, value = ""] of text.matchAll(pattern)) {
       if (!redacted.test(value)) found.push({ kind, value });

@@ -1,4 +1,4 @@
-import type { LogRecord, OtlpTrace, SentryItem } from "#lab/api.ts";
+import type { EvidenceSource, JudgedBy, LogRecord, OtlpTrace, SentryItem } from "#lab/api.ts";
 import type { MetricReading } from "#lab/sources/metrics.ts";
 import type { Mode, ParamValue } from "#scenarios/define.ts";
 
@@ -23,6 +23,8 @@ export interface ServiceMetrics extends MetricEvidence {
   /** How the names of its own metrics begin. */
   readonly prefixes: readonly string[];
   readonly state: SourceState;
+  /** Who told of them. Not in evidence of earlier labs. */
+  readonly by?: EvidenceSource;
 }
 
 /** Everything the lab knows about one run. Plain data: it can be stored, changed and judged again. */
@@ -54,4 +56,6 @@ export interface Evidence {
   /** The run is over and nothing more is to be expected: roots ended, spans stable, metrics read again. */
   readonly settled: boolean;
   readonly sources: Readonly<Record<"traces" | "logs" | "sentry" | "metrics", SourceState>>;
+  /** Not in evidence of earlier labs. */
+  readonly judgedBy?: JudgedBy;
 }

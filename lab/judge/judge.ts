@@ -1,4 +1,4 @@
-import type { Verdict } from "#lab/api.ts";
+import type { EvidenceSource, Verdict } from "#lab/api.ts";
 import type { Expectation, Quantity } from "#scenarios/define.ts";
 import { describeExpectation } from "#scenarios/describe.ts";
 import { judgeAgree } from "./agree.ts";
@@ -62,6 +62,7 @@ export function judgeOne(expectation: Expectation, prepared: Prepared, index = 0
     signal: expectation.signal,
     expected: describeExpectation(resolved) || "nothing",
     ...finding,
+    query: withAsked(finding.query, askedOf(expectation, prepared.evidence)),
     ...withoutSource(expectation, prepared.evidence),
     why: expectation.why,
     hint: expectation.hint,
@@ -94,6 +95,32 @@ function findingOf(expectation: Expectation, prepared: Prepared): Finding {
       return judgeSecrets(expectation, prepared);
     case "check":
       return judgeCheck(expectation, prepared);
+  }
+}
+
+const withAsked = (query: EvidenceQuery, asked: EvidenceSource | undefined): EvidenceQuery =>
+  asked === undefined ? query : { ...query, asked };
+
+/** Whom the query of such an expectation is put to. */
+function askedOf(expectation: Expectation, evidence: Evidence): EvidenceSource | undefined {
+  switch (expectation.signal) {
+    case "span":
+    case "order":
+    case "trace":
+      return evidence.judgedBy?.traces;
+    case "log":
+      return evidence.judgedBy?.logs;
+    case "sentry":
+      return evidence.judgedBy?.sentry;
+    case "metric":
+      return metricSourceOf(expectation, evidence).by;
+    case "answer":
+    case "page":
+    case "component":
+    case "agree":
+    case "secrets":
+    case "check":
+      return undefined;
   }
 }
 

@@ -1,6 +1,7 @@
 import type { LogRecord } from "#lab/api.ts";
 import type { LogExpectation } from "#scenarios/define.ts";
 import type { Finding } from "./finding.ts";
+import { logQuery } from "./logql.ts";
 import {
   attributePredicates,
   meetsAll,
@@ -41,7 +42,10 @@ export function judgeLog(expectation: LogExpectation, prepared: Prepared): Findi
             spanId: nearest.spanId,
             ticks: ticksOf(predicates, nearest),
           },
-    query: { language: "http", text: queryOf(runId, expectation) },
+    query:
+      prepared.evidence.judgedBy?.logs === "loki"
+        ? { language: "logql", text: logQuery(runId, prepared.traceIds, expectation) }
+        : { language: "http", text: queryOf(runId, expectation) },
   };
 }
 

@@ -1,3 +1,4 @@
+import type { EvidenceSource } from "#lab/api.ts";
 import type { MetricExpectation } from "#scenarios/define.ts";
 import type { Evidence, MetricEvidence, SourceState } from "./evidence.ts";
 
@@ -7,16 +8,19 @@ export interface MetricSource {
   readonly metrics: MetricEvidence | null;
   /** In words, e.g. `metrics` or `metrics of minio`. */
   readonly title: string;
+  readonly by: EvidenceSource | undefined;
 }
 
 /** That of the service whose prefix begins the metric's name or one of its aliases, else the app's. */
 export function metricSourceOf(
   { name, aliases = [] }: Pick<MetricExpectation, "name" | "aliases">,
-  { metrics, serviceMetrics = [], sources }: Evidence,
+  { metrics, serviceMetrics = [], sources, judgedBy }: Evidence,
 ): MetricSource {
   const own = [name, ...aliases]
     .map((one) => serviceMetrics.find(({ prefixes }) => prefixes.some((it) => one.startsWith(it))))
     .find((it) => it !== undefined);
-  if (own === undefined) return { state: sources.metrics, metrics, title: "metrics" };
-  return { state: own.state, metrics: own, title: `metrics of ${own.service}` };
+  if (own === undefined) {
+    return { state: sources.metrics, metrics, title: "metrics", by: judgedBy?.metrics };
+  }
+  return { state: own.state, metrics: own, title: `metrics of ${own.service}`, by: own.by };
 }

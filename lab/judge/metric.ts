@@ -62,10 +62,6 @@ const exposedName = (
 
 type Series = Pick<MetricExpectation, "name" | "labels">;
 
-/** By how much a metric changed while the run lasted; undefined when nobody exposes it. */
-export const changeSeen = (series: Series, evidence: Evidence): number | undefined =>
-  metricSeen(series, evidence)?.change;
-
 /** How a metric moved while the run lasted; undefined when nobody exposes it. */
 export function metricSeen({ name, labels }: Series, evidence: Evidence): SeenMetric | undefined {
   const { metrics } = metricSourceOf({ name }, evidence);

@@ -1,21 +1,37 @@
 import type { Expectation } from "#scenarios/define.ts";
-import type { Check, RunRecord, Verdict } from "../api.ts";
+import type { Check, JudgedBy, RunRecord, Verdict } from "../api.ts";
 import type { Evidence, SourceState } from "../judge/evidence.ts";
 import { worst } from "../judge/finding.ts";
 import { holdsIn, type JudgedCheck, judgeOne } from "../judge/judge.ts";
 import { prepare } from "../judge/prepare.ts";
+import type { Backends, Confirmed } from "./backends.ts";
 import type { MetricWatch } from "./metric-watch.ts";
 import type { Telemetry } from "./telemetry.ts";
 
 /** What a run's record says of its checks. */
 export type Judgement = Pick<RunRecord, "verdict" | "checks">;
 
+/** Who tells what a run is judged by. */
+export const judgedBy = (
+  backends: Backends | undefined,
+  metrics: MetricWatch | undefined,
+): JudgedBy => ({
+  traces: backends?.traces ?? "store",
+  logs: backends?.logs ?? "store",
+  metrics: metrics?.by ?? "metrics-endpoint",
+  sentry: "store",
+});
+
 /** Everything known of a run, as the judge reads it. */
 export function evidenceOf(
   record: RunRecord,
   telemetry: Telemetry,
   metrics: MetricWatch | undefined,
-  state: { readonly settled: boolean; readonly storeReachable: boolean },
+  state: {
+    readonly settled: boolean;
+    readonly storeReachable: boolean;
+    readonly judgedBy: JudgedBy;
+  },
 ): Evidence {
   const store: SourceState = state.storeReachable ? "ok" : "unreachable";
   return {
@@ -33,6 +49,7 @@ export function evidenceOf(
     restarts: record.restarts,
     exitCodes: record.exitCodes,
     settled: state.settled,
+    judgedBy: state.judgedBy,
     sources: {
       traces: store,
       logs: store,
@@ -41,6 +58,12 @@ export function evidenceOf(
     },
   };
 }
+
+/** The same with the backends' word in the place of the store's. */
+export const withConfirmed = (
+  evidence: Evidence,
+  { traces, logs, states }: Confirmed,
+): Evidence => ({ ...evidence, traces, logs, sources: { ...evidence.sources, ...states } });
 
 /** Judges what is declared for the run's mode. */
 export function judgeRun(expectations: readonly Expectation[], evidence: Evidence): Judgement {
@@ -57,6 +80,29 @@ const checkOf = ({ expected, verdict, ...judged }: JudgedCheck): Check => ({
   expected,
   state: verdict,
 });
+
+/**
+ * Judges by the backends' evidence. Where the store's would have led to another verdict, and they
+ * lack some of it, the check says so: what it wanted and only the store has is a failure, and what
+ * passes only because they lack something is not shown.
+ */
+export function judgeConfirmed(
+  expectations: readonly Expectation[],
+  byStore: Evidence,
+  confirmed: Confirmed,
+): Judgement {
+  const judged = judgeRun(expectations, withConfirmed(byStore, confirmed));
+  const { lacking } = confirmed;
+  if (lacking.length === 0) return judged;
+  const known = judgeRun(expectations, byStore);
+  const checks = judged.checks.map((check, position): Check => {
+    const other = known.checks[position]?.state;
+    const told = { ...check, seen: [check.seen ?? "nothing", ...lacking].join("; ") };
+    if (check.state === "fail" && other === "pass") return told;
+    return check.state === "pass" && other === "fail" ? { ...told, state: "inconclusive" } : check;
+  });
+  return { checks, verdict: worst(checks.map(({ state }) => state as Verdict)) };
+}
 
 /** What of the evidence is missing may still come: nothing that has failed by now has failed for good. */
 export function mayImprove(now: Judgement, ifSettled: Judgement): boolean {

@@ -4,19 +4,22 @@ import type { Observation, RunRecord } from "../api.ts";
 import type { Evidence } from "../judge/evidence.ts";
 import type { StoreSource } from "../sources/store.ts";
 import type { TraceGrowth } from "../store/contract.ts";
-import { closeJudgement, evidenceOf, type Judgement, judgeRun, mayImprove } from "./judgement.ts";
+import type { Backends, Confirmed } from "./backends.ts";
+import {
+  closeJudgement,
+  evidenceOf,
+  type Judgement,
+  judgeConfirmed,
+  judgedBy,
+  judgeRun,
+  mayImprove,
+  withConfirmed,
+} from "./judgement.ts";
 import { linksOf, type Places } from "./links.ts";
 import type { MetricWatch } from "./metric-watch.ts";
 import { leftBehind } from "./snapshot.ts";
-import {
-  isRootSeen,
-  noTelemetry,
-  readTelemetry,
-  type Stale,
-  signalsSeen,
-  spanCount,
-  type Telemetry,
-} from "./telemetry.ts";
+import { isRootSeen, signalsSeen, spanCount } from "./telemetry.ts";
+import { openTelemetryReader } from "./telemetry-reader.ts";
 
 export interface LiveRun {
   readonly record: () => RunRecord;
@@ -42,6 +45,8 @@ export interface LiveRunOptions {
   /** When the run is closed as it is, in milliseconds since the epoch. */
   readonly deadline: number;
   readonly source: StoreSource;
+  /** Whose word counts in the end; the store's alone when undefined. */
+  readonly backends?: Backends | undefined;
   /** What the scenario declares, for all its modes. */
   readonly expect: readonly Expectation[];
   /** Only where the scenario expects something of a metric. */
@@ -83,10 +88,13 @@ const usualPatience: Patience = {
 /** Traces with more spans are judged at the end only: it takes too long to do on every change. */
 const judgedLiveSpans = 5_000;
 
+const unanswered: Confirmed = {
+  ...{ traces: [], logs: [], lacking: [] },
+  states: { traces: "unreachable", logs: "unreachable" },
+};
+
 /** Between two looks at what is not as it was. */
 const compareEveryMs = 150;
-
-const nothingStale: Stale = { traces: new Set(), logs: false, sentry: false };
 
 /**
  * The life of one run: `driving` until the driver says it ended, `settling` until its telemetry has
@@ -97,18 +105,26 @@ const nothingStale: Stale = { traces: new Set(), logs: false, sentry: false };
  * counted and shown, and does not change the verdict.
  */
 export function openLiveRun(options: LiveRunOptions): LiveRun {
-  const { source, expect, metrics, recovered, onChange, onEnd, onGone } = options;
+  const { source, backends, expect, metrics, recovered, onChange, onEnd, onGone } = options;
   const { quietMs, rootWithinMs, missingWithinMs, tailMs } = options.patience ?? usualPatience;
   let record = options.record;
-  let telemetry: Telemetry = noTelemetry;
-  let stale = nothingStale;
-  let allStale = false;
-  let reading = false;
-  let unread = false;
+  const reader = openTelemetryReader({
+    source,
+    run: () => record,
+    onTraces: (found) => change(withTraces([...record.traceIds, ...found])),
+    onRead: countTelemetry,
+    onIdle: () => {
+      if (record.state === "settling" && !isQuiet) waitForQuiet();
+      settleIfStill();
+    },
+  });
+  const { telemetry, unread } = reader;
   let isQuiet = false;
   let metricsRead: "no" | "under way" | "yes" = metrics === undefined ? "yes" : "no";
   let compared: "no" | "under way" | readonly string[] = options.compare === undefined ? [] : "no";
   let compareAgain: NodeJS.Timeout | undefined;
+  let confirmed: Confirmed | undefined;
+  let asking: AbortController | undefined;
   let calmAt = 0;
   let closed = false;
   let quiet: NodeJS.Timeout | undefined;
@@ -116,12 +132,15 @@ export function openLiveRun(options: LiveRunOptions): LiveRun {
 
   const isOpen = (): boolean => record.state === "driving" || record.state === "settling";
   const evidence = (settled: boolean): Evidence =>
-    evidenceOf(record, telemetry, metrics, { settled, storeReachable: !unread });
+    evidenceOf(record, telemetry(), metrics, {
+      ...{ settled, storeReachable: !unread() },
+      judgedBy: judgedBy(backends, metrics),
+    });
 
   function change(part: Partial<RunRecord>): void {
     const before = record;
     record = { ...record, ...part };
-    if (isOpen() && spanCount(telemetry, record.traceIds) <= judgedLiveSpans) {
+    if (isOpen() && spanCount(telemetry(), record.traceIds) <= judgedLiveSpans) {
       record = { ...record, ...judgeRun(expect, evidence(false)) };
     }
     if (!isDeepStrictEqual(before, record)) onChange(record);
@@ -146,68 +165,27 @@ export function openLiveRun(options: LiveRunOptions): LiveRun {
       ...(ends ? { state: "settling", endedAt: Date.now() } : {}),
     });
     if (ends) options.onDriven?.();
-    reread();
+    reader.reread();
     waitForQuiet();
   }
 
-  function grew({ traceId, runId, spans, logs, sentry }: TraceGrowth): void {
+  function grew(growth: TraceGrowth): void {
+    const { traceId, runId } = growth;
     const known = record.traceIds.includes(traceId);
     if (runId !== record.runId && !known) return;
     if (!known) change(withTraces([...record.traceIds, traceId]));
-    stale = {
-      // A trace that is new to the run may have grown before anybody knew that it belongs here.
-      traces: spans > 0 || !known ? new Set([...stale.traces, traceId]) : stale.traces,
-      logs: stale.logs || logs > 0 || !known,
-      sentry: stale.sentry || sentry > 0 || !known,
-    };
-    read();
+    reader.grew(growth, known);
     waitForQuiet();
   }
 
-  function reread(): void {
-    allStale = true;
-    read();
-  }
-
-  /** One read at a time; what grows meanwhile is covered by one more. */
-  function read(): void {
-    if (!reading && !closed) void readWhileStale();
-  }
-
-  async function readWhileStale(): Promise<void> {
-    reading = true;
-    while (!closed && (allStale || stale !== nothingStale)) {
-      // The store is away: its feed says hello when it is back, and that reads again.
-      unread = !(await readOnce().then(
-        () => true,
-        () => false,
-      ));
-    }
-    reading = false;
-    if (record.state === "settling" && !isQuiet) waitForQuiet();
-    settleIfStill();
-  }
-
-  async function readOnce(): Promise<void> {
-    const all = allStale || unread;
-    let now = stale;
-    allStale = false;
-    stale = nothingStale;
-    if (all) {
-      change(withTraces([...record.traceIds, ...(await source.tracesOf(record.runId))]));
-      now = { traces: new Set(record.traceIds), logs: true, sentry: true };
-    }
-    const found = await readTelemetry(source, record, now, telemetry);
-    if (closed) return;
-    telemetry = found;
-    unread = false;
-    const seen = signalsSeen(telemetry);
+  function countTelemetry(): void {
+    const seen = signalsSeen(telemetry());
     const seenAfterMs = Date.now() - record.startedAt;
     change({
       counts: {
-        spans: spanCount(telemetry, record.traceIds),
-        logs: telemetry.logs.length,
-        sentry: telemetry.sentry.length,
+        spans: spanCount(telemetry(), record.traceIds),
+        logs: telemetry().logs.length,
+        sentry: telemetry().sentry.length,
       },
       // A light keeps the time it was first seen.
       signals: record.signals.map((signal) =>
@@ -220,10 +198,11 @@ export function openLiveRun(options: LiveRunOptions): LiveRun {
   function waitForQuiet(): void {
     if (record.state !== "settling") return;
     isQuiet = false;
+    asking?.abort();
     // What was told late was also counted late.
     if (metricsRead === "yes" && metrics !== undefined) metricsRead = "no";
     clearTimeout(quiet);
-    const since = isRootSeen(telemetry) ? quietMs : rootWithinMs;
+    const since = isRootSeen(telemetry()) ? quietMs : rootWithinMs;
     quiet = setTimeout(quieted, since).unref();
   }
 
@@ -233,7 +212,7 @@ export function openLiveRun(options: LiveRunOptions): LiveRun {
   }
 
   function settleIfStill(): void {
-    const still = isQuiet && !reading && !unread;
+    const still = isQuiet && !reader.reading() && !unread();
     if (closed || record.state !== "settling" || !still || !recovered()) return;
     if (metricsRead !== "yes") {
       if (metricsRead === "no") void readMetrics();
@@ -251,7 +230,23 @@ export function openLiveRun(options: LiveRunOptions): LiveRun {
       change({});
       return;
     }
-    finish("settled", withLeftBehind(judgement, compared));
+    if (backends === undefined) finish("settled", withLeftBehind(judgement, compared));
+    else if (asking === undefined) void confirm(backends, compared);
+  }
+
+  /** The store has all that will come: now the backends have the word. What comes meanwhile begins it anew. */
+  async function confirm(by: Backends, different: readonly string[]): Promise<void> {
+    asking = new AbortController();
+    const { signal } = asking;
+    confirmed = await by.confirm(record, telemetry(), signal);
+    asking = undefined;
+    if (closed || record.state !== "settling") return;
+    if (signal.aborted) settleIfStill();
+    else
+      finish(
+        "settled",
+        withLeftBehind(judgeConfirmed(expect, evidence(true), confirmed), different),
+      );
   }
 
   /** What goes back by itself gets a moment for it. */
@@ -282,10 +277,17 @@ export function openLiveRun(options: LiveRunOptions): LiveRun {
   }
 
   function expire(): void {
-    if (record.state === "settling") finish("settled", judgeRun(expect, evidence(true)));
+    if (record.state === "settling") finish("settled", judgedAtLast());
     else if (record.state === "driving") {
       finish("expired", closeJudgement(judgeRun(expect, evidence(false))));
     }
+  }
+
+  /** Whoever was not asked by now did not answer in time. */
+  function judgedAtLast(): Judgement {
+    if (backends === undefined) return judgeRun(expect, evidence(true));
+    confirmed ??= unanswered;
+    return judgeConfirmed(expect, evidence(true), confirmed);
   }
 
   function finish(state: "settled" | "expired", judgement: Judgement): void {
@@ -293,6 +295,7 @@ export function openLiveRun(options: LiveRunOptions): LiveRun {
     clearTimeout(end);
     clearTimeout(compareAgain);
     metrics?.close();
+    asking?.abort();
     end = setTimeout(gone, tailMs).unref();
     onEnd();
     const endedAt = record.endedAt ?? Date.now();
@@ -301,6 +304,8 @@ export function openLiveRun(options: LiveRunOptions): LiveRun {
 
   function close(): void {
     closed = true;
+    reader.close();
+    asking?.abort();
     metrics?.close();
     clearTimeout(quiet);
     clearTimeout(compareAgain);
@@ -315,10 +320,13 @@ export function openLiveRun(options: LiveRunOptions): LiveRun {
   record = { ...record, ...judgeRun(expect, evidence(false)) };
   return {
     record: () => record,
-    evidence: () => evidence(record.state === "settled"),
+    evidence: () => {
+      const known = evidence(record.state === "settled");
+      return confirmed === undefined ? known : withConfirmed(known, confirmed);
+    },
     observe,
     grew,
-    reread,
+    reread: reader.reread,
     restarted: (component, times, exitCode) => {
       if (!isOpen()) return;
       const { restarts, exitCodes } = record;
@@ -331,7 +339,7 @@ export function openLiveRun(options: LiveRunOptions): LiveRun {
     servicesChanged: settleIfStill,
     calmed: () => {
       calmAt = Date.now();
-      reread();
+      reader.reread();
       waitForQuiet();
     },
     close,

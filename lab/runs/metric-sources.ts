@@ -1,8 +1,12 @@
 import type { Expectation } from "#scenarios/define.ts";
 import type { SourceState } from "../judge/evidence.ts";
+import type { ServiceId } from "../services/ids.ts";
 import { type MetricReading, readMetrics } from "../sources/metrics.ts";
+import type { PrometheusSource } from "../sources/prometheus.ts";
 import type { MetricSource, System } from "../system.ts";
+import { jobOf } from "./metric-jobs.ts";
 import { type MetricWatch, watchMetrics } from "./metric-watch.ts";
+import { watchScrapes } from "./scraped-metrics.ts";
 
 /** Reads the app's metrics as they are now. @throws as {@link readMetrics}, and where the app has no port yet. */
 export async function readAppMetrics(system: Pick<System, "url">): Promise<MetricReading> {
@@ -15,10 +19,12 @@ export async function readAppMetrics(system: Pick<System, "url">): Promise<Metri
  * Watches every metric that the expectations name, each where it is exposed: at the service whose
  * prefix begins its name or an alias of it, else at the app. Undefined where none is named: reading
  * would only cost time.
+ * @param prometheus whose word counts, for what it scrapes.
  */
 export async function watchRunMetrics(
   system: Pick<System, "metricSources" | "services" | "url">,
   expect: readonly Expectation[],
+  prometheus?: PrometheusSource,
 ): Promise<MetricWatch | undefined> {
   const named = expect.flatMap(namesOf);
   const wholly = expect.some(readsAll);
@@ -26,20 +32,22 @@ export async function watchRunMetrics(
   const sources = system.metricSources();
   const bySource = Map.groupBy(named, (names) => sources.find((one) => exposes(one, names)));
   const appNames = wholly ? "all" : bySource.get(undefined)?.flat();
-  const app = appNames && watchMetrics(() => readAppMetrics(system), appNames);
+  const watch = watching(prometheus);
+  const app = appNames && watch("server", appNames, () => readAppMetrics(system));
   const services = sources.flatMap((source) => {
     const names = bySource.get(source)?.flat();
-    return names === undefined ? [] : [watchService(system, source, names)];
+    return names === undefined ? [] : [watchService(system, source, names, watch)];
   });
   const [own, ...others] = await Promise.all([app, ...services]);
   const watches = [...(own ? [own] : []), ...others.flatMap(({ watch }) => watch ?? [])];
   return {
+    by: own?.by ?? "metrics-endpoint",
     evidence: () => own?.evidence() ?? nothingRead,
     reachable: () => own?.reachable() ?? true,
     services: () =>
       others.map(({ source, watch }) => ({
         ...{ service: source.service, prefixes: source.prefixes, state: stateOf(watch) },
-        ...(watch?.evidence() ?? nothingRead),
+        ...(watch === undefined ? nothingRead : { by: watch.by, ...watch.evidence() }),
       })),
     readAfterEnd: async () => {
       await Promise.all(watches.map((watch) => watch.readAfterEnd()));
@@ -49,6 +57,22 @@ export async function watchRunMetrics(
     },
   };
 }
+
+type Watch = (
+  service: ServiceId,
+  names: readonly string[] | "all",
+  read: () => Promise<MetricReading>,
+) => Promise<MetricWatch>;
+
+/** By what Prometheus scrapes; read where it is exposed, when there is none or it does not scrape that. */
+const watching =
+  (prometheus: PrometheusSource | undefined): Watch =>
+  async (service, names, read) => {
+    const job = jobOf(service);
+    // One that does not answer is asked on: its word is missing, nobody else's counts instead.
+    const scraped = prometheus && (await prometheus.knows(job).catch(() => true));
+    return prometheus && scraped ? watchScrapes(prometheus, job, names) : watchMetrics(read, names);
+  };
 
 const nothingRead = { baseline: null, during: [], latest: null };
 
@@ -88,6 +112,7 @@ async function watchService(
   system: Pick<System, "metricSources" | "services">,
   source: MetricSource,
   names: readonly string[],
+  watch: Watch,
 ): Promise<{ readonly source: MetricSource; readonly watch: MetricWatch | undefined }> {
   const row = system.services().find(({ id }) => id === source.service);
   if (row === undefined || row.state === "unavailable") return { source, watch: undefined };
@@ -97,7 +122,7 @@ async function watchService(
     if (now?.url === undefined) throw new Error(`${source.service} has no metrics port`);
     return readMetrics(now.url, { headers: now.headers });
   };
-  return { source, watch: await watchMetrics(read, names) };
+  return { source, watch: await watch(source.service, names, read) };
 }
 
 const stateOf = (watch: MetricWatch | undefined): SourceState =>

@@ -1,8 +1,10 @@
+import type { EvidenceSource } from "../api.ts";
 import type { MetricEvidence, ServiceMetrics } from "../judge/evidence.ts";
 import { familyOf, type MetricReading } from "../sources/metrics.ts";
 
 /** Reads the metrics that a run's expectations are about, from its arming to its end. */
 export interface MetricWatch {
+  readonly by: EvidenceSource;
   readonly evidence: () => MetricEvidence;
   /** Of services with metrics of their own. */
   readonly services?: () => readonly ServiceMetrics[];
@@ -58,6 +60,7 @@ export async function watchMetrics(
     clearInterval(timer);
   };
   return {
+    by: "metrics-endpoint",
     evidence: () => ({ baseline, during: [...during], latest }),
     reachable: () => baseline !== null && !failed,
     readAfterEnd: async () => {

@@ -5,6 +5,7 @@ import { signTicket } from "#scenarios/ticket.ts";
 import {
   type CreatedRun,
   type CreateRun,
+  type JudgeChoice,
   type Observation,
   type RunRecord,
   signalIds,
@@ -17,6 +18,8 @@ import { labVersion } from "../state/lab-version.ts";
 import type { FeedMessage } from "../store/contract.ts";
 import type { System } from "../system.ts";
 import { admit, type Unfit } from "./admission.ts";
+import { type BackendPatience, type Backends, backendsOf, judgeChoiceFor } from "./backends.ts";
+import { judgedBy } from "./judgement.ts";
 import { type Claim, claimOf, type Leases, openLeases } from "./leases.ts";
 import { type LiveRun, openLiveRun, type Patience } from "./live-run.ts";
 import { readAppMetrics, watchRunMetrics } from "./metric-sources.ts";
@@ -56,6 +59,9 @@ export interface RunsOptions {
   /** `SENTRY_ORG_URL`: for links to the organisation that `SENTRY_DSN` belongs to. */
   readonly sentryOrgUrl?: string | undefined;
   readonly patience?: Patience;
+  /** Whose word counts; default: that of real backends where there are some, else the store's. */
+  readonly judge?: JudgeChoice | undefined;
+  readonly backendPatience?: BackendPatience;
 }
 
 /** Runs that drivers may have in hand at once. */
@@ -64,6 +70,8 @@ const defaultTimeoutMs = 10_000;
 /** On top of the scenario's time: for the ticket to reach the app, and for the run to be closed. */
 const ticketMarginMs = 2_000;
 const deadlineMarginMs = 10_000;
+/** Backends are asked, and scrapes waited for, after everything else. */
+const backendMarginMs = 20_000;
 
 /** Everything about runs between the request to start one and its record on disk. */
 export function openRuns(options: RunsOptions): Runs {
@@ -137,7 +145,10 @@ export function openRuns(options: RunsOptions): Runs {
     };
     arming += 1;
     let calmed = (): void => {};
-    const armed = await arm(scenario, faults, () => calmed())
+    const choice = judgeChoiceFor(request.judge ?? options.judge, system);
+    const backends =
+      choice === "backends" ? backendsOf(system, options.backendPatience) : undefined;
+    const armed = await arm(scenario, faults, backends, () => calmed())
       .catch((error: unknown) => {
         endAll();
         throw error;
@@ -153,13 +164,14 @@ export function openRuns(options: RunsOptions): Runs {
     const record: RunRecord = {
       ...newRecord(scenario, { runId, mode, params, seed, startedAt }),
       versions: versionsOf(system),
+      judgedBy: judgedBy(backends, metrics),
       ...(request.selfTest ? { selfTest: true } : {}),
     };
     const run = openLiveRun({
       record,
-      deadline: startedAt + timeoutMs + deadlineMarginMs,
+      deadline: startedAt + timeoutMs + deadlineMarginMs + (backends ? backendMarginMs : 0),
       expect: scenario.expect,
-      ...{ source, metrics, onChange },
+      ...{ source, backends, metrics, onChange },
       recovered: () => !ended.active() && awaited.every(isReady),
       compare: async () => differences(before, await snapshot(), disturbed),
       places: () => ({
@@ -202,10 +214,15 @@ export function openRuns(options: RunsOptions): Runs {
   }
 
   /** Looks at the lab as it is, then breaks what the scenario asks for. */
-  async function arm(scenario: Scenario, faults: readonly Fault[], onCalm: () => void) {
+  async function arm(
+    scenario: Scenario,
+    faults: readonly Fault[],
+    backends: Backends | undefined,
+    onCalm: () => void,
+  ) {
     const [before, metrics] = await Promise.all([
       snapshot(),
-      watchRunMetrics(system, scenario.expect),
+      watchRunMetrics(system, scenario.expect, backends?.prometheus),
     ]);
     try {
       return { before, metrics, ended: await armFaults(system, faults, onCalm) };

@@ -2,23 +2,34 @@ import type { LogRecord } from "../api.ts";
 import { LabError } from "../errors.ts";
 import { readJson } from "./http-json.ts";
 
-/** A log line as Loki keeps it: what OTLP called attributes are labels, with underscores for dots. */
+/**
+ * A log line as Loki keeps it: what OTLP called attributes are labels, of the resource and the scope
+ * too, with underscores for dots, and text whatever they were.
+ */
 export type LokiLine = Pick<
   LogRecord,
-  "body" | "service" | "spanId" | "timeUnixNano" | "traceId"
+  "body" | "service" | "severity" | "spanId" | "timeUnixNano" | "traceId"
 > & {
-  readonly severity: string | null;
   readonly labels: Readonly<Record<string, string>>;
 };
 
 /** Read side of Loki. Rejects with a `LabError` `loki-unreachable` while it is away. */
 export interface LokiSource {
-  /** Lines of a trace, oldest first, of the last hour. */
-  readonly logsOf: (traceId: string) => Promise<readonly LokiLine[]>;
+  /** Lines that a LogQL query finds, oldest first, from `since` on (milliseconds since the epoch; default: an hour ago). */
+  readonly logs: (query: string, since?: number) => Promise<readonly LokiLine[]>;
 }
 
+/** LogQL for the lines of a trace, whoever wrote them. */
+export const logsOfTrace = (traceId: string): string =>
+  `{service_name=~".+"} | trace_id=${JSON.stringify(traceId)}`;
+
+/** LogQL for the lines that carry the id of a run. */
+export const logsOfRun = (runId: string): string =>
+  `{service_name=~".+"} | lab_run_id=${JSON.stringify(runId)}`;
+
 const lookBackMs = 3_600_000;
-const lineLimit = 1000;
+/** As many as Loki gives out at once as it comes. */
+const lineLimit = 5000;
 
 /**
  * https://grafana.com/docs/loki/latest/reference/loki-http-api/#query-logs-within-a-range-of-time
@@ -26,10 +37,10 @@ const lineLimit = 1000;
  */
 export function openLokiSource(base: () => string | undefined): LokiSource {
   return {
-    logsOf: async (traceId) => {
+    logs: async (query, since = Date.now() - lookBackMs) => {
       const parameters = new URLSearchParams({
-        query: `{service_name=~".+"} | trace_id=${JSON.stringify(traceId)}`,
-        start: nanoseconds(Date.now() - lookBackMs),
+        query,
+        start: nanoseconds(since),
         end: nanoseconds(Date.now() + 60_000),
         limit: String(lineLimit),
         direction: "forward",
@@ -52,8 +63,9 @@ export function openLokiSource(base: () => string | undefined): LokiSource {
 interface LokiAnswer {
   readonly data: { readonly result: readonly LokiStream[] };
 }
+type Labels = LokiLine["labels"];
 interface LokiStream {
-  readonly stream: Readonly<Record<string, string>>;
+  readonly stream: Labels;
   readonly values: readonly (readonly [string, string])[];
 }
 
@@ -62,10 +74,18 @@ const linesOf = ({ stream, values }: LokiStream): readonly LokiLine[] =>
     timeUnixNano,
     body,
     service: stream.service_name ?? "",
-    severity: stream.severity_text?.toLowerCase() ?? null,
+    severity: severityOf(stream),
     traceId: stream.trace_id ?? null,
     spanId: stream.span_id ?? null,
     labels: stream,
   }));
+
+const severities = ["trace", "debug", "info", "warn", "error", "fatal"] as const;
+
+/** Four numbers share a name; a line without one may still have a text. */
+function severityOf({ severity_number: number, severity_text: text = "" }: Labels) {
+  if (Number(number) > 0) return severities[(Number(number) - 1) >> 2] ?? "fatal";
+  return severities.find((name) => text.toLowerCase().startsWith(name)) ?? "info";
+}
 
 const nanoseconds = (ms: number): string => `${Math.floor(ms)}000000`;

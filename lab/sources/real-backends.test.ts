@@ -10,7 +10,7 @@ import { tempo } from "#lab/services/tempo.ts";
 import { logs, newSpanId, newTraceId, span, text, traces } from "#lab/store/testing/payload.ts";
 import { findProgram } from "#lab/supervisor/find-program.ts";
 import { superviseInTest } from "#lab/supervisor/testing/supervise.ts";
-import { openLokiSource } from "./loki.ts";
+import { logsOfTrace, openLokiSource } from "./loki.ts";
 import { openStoreSource } from "./store.ts";
 import { openTempoSource } from "./tempo.ts";
 
@@ -144,7 +144,9 @@ test("real Collector and Loki: a log line is found by the trace that it is of", 
   const sent = sample();
   await send(lab.url("collector") ?? "", "/v1/logs", sent.logs);
   const source = openLokiSource(() => lab.url("loki"));
-  const [lines, took] = await patiently(async () => some(await source.logsOf(sent.traceId)));
+  const [lines, took] = await patiently(async () =>
+    some(await source.logs(logsOfTrace(sent.traceId))),
+  );
   console.log(`Loki, ms until visible: ${Math.round(took)}`);
   expect(lines).toMatchObject([
     { body: "it went wrong", service: "lab-server", severity: "warn", traceId: sent.traceId },

@@ -1,4 +1,4 @@
-import type { Check } from "#lab/api.ts";
+import { type Check, type EvidenceQuery, evidenceSourceTitle } from "#lab/api.ts";
 
 /** What a check that did not pass wanted, saw and missed narrowly, as lines of text. */
 export function missLines({
@@ -22,7 +22,10 @@ export function missLines({
           ),
         ]
       : []),
-    ...(query === undefined ? [] : [`query     ${query.text}`]),
+    ...(query === undefined ? [] : [`query     ${query.text}${askedWords(query)}`]),
     `hint      ${hint}`,
   ];
 }
+
+const askedWords = ({ asked }: EvidenceQuery): string =>
+  asked === undefined ? "" : `   (asked: ${evidenceSourceTitle[asked]})`;

@@ -1,7 +1,7 @@
 import { setTimeout as delay } from "node:timers/promises";
 import type { OtlpTrace, RunRecord, ServiceStatus, StatusBody } from "#lab/api.ts";
 import { routes } from "#lab/api.ts";
-import { openLokiSource } from "#lab/sources/loki.ts";
+import { logsOfTrace, openLokiSource } from "#lab/sources/loki.ts";
 import { openStoreSource } from "#lab/sources/store.ts";
 import { openTempoSource } from "#lab/sources/tempo.ts";
 
@@ -85,7 +85,7 @@ async function compareLoki(
     const kept = await store.logs({ trace: traceId });
     if (kept.length === 0) continue;
     compared++;
-    const found = await loki.logsOf(traceId);
+    const found = await loki.logs(logsOfTrace(traceId));
     if (found.length !== kept.length)
       differences.push(`${traceId}: ${found.length} lines in Loki, ${kept.length} in the store`);
   }
