@@ -1,6 +1,6 @@
 import { LabError } from "#lab/errors.ts";
 import { readRunning } from "#lab/state/lock.ts";
-import { readRuntime } from "#lab/state/runtime-choice.ts";
+import { mayHaveContainers } from "#lab/state/runtime-choice.ts";
 import { isAlive, type ProcessIdentity } from "#lab/supervisor/process-identity.ts";
 import { type Context, type ExitCode, printJson } from "./context.ts";
 
@@ -17,7 +17,7 @@ const forcedMs = 4000;
  */
 export async function down(json: boolean, context: Context): Promise<ExitCode> {
   const running = await readRunning(context.dir);
-  const inContainers = (await readRuntime(context.dir)) === "compose";
+  const inContainers = await mayHaveContainers(context.dir);
   if (running === undefined) {
     const removed = inContainers ? await removeContainers(context) : 0;
     if (json) printJson(context, { stopped: false, ...(inContainers ? { removed } : {}) });

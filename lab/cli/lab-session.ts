@@ -1,8 +1,8 @@
 import { LabError } from "#lab/errors.ts";
 import { type FrontDoor, openFrontDoor } from "#lab/front-door/front-door.ts";
-import type { RuntimeOptions } from "#lab/runtimes/local-system.ts";
+import { prepareRuntime, type ReadyRuntime } from "#lab/runtimes/prepare.ts";
 import { acquireLock } from "#lab/state/lock.ts";
-import { type RuntimeName, readRuntime, rememberRuntime } from "#lab/state/runtime-choice.ts";
+import { type RuntimeName, rememberRuntime } from "#lab/state/runtime-choice.ts";
 import { loadSecrets } from "#lab/state/secrets.ts";
 import { issueToken, withdrawToken } from "#lab/state/token.ts";
 import type { System } from "#lab/system.ts";
@@ -23,6 +23,8 @@ export interface LabSession extends LabAddress {
   /** Where to send a person: the origin, or with a token a new link that works once. */
   readonly link: () => string;
   readonly system: System;
+  /** Which runtime it is, why, and how to get the other one. */
+  readonly runtimeLine: string;
   /** Resolves when all is up, or when it is known what cannot be; `fetches` as for {@link System.ready}. */
   readonly settled: (wait?: { readonly fetches?: boolean }) => Promise<StartProblems>;
   /** As the board shows them. */
@@ -35,7 +37,8 @@ export interface LabSession extends LabAddress {
  * Opens the front door at once, so that a browser has something to look at, and starts the services
  * behind it.
  * @param asksToken whether the front door asks every visitor for proof, as shared machines need it.
- * @param asked the runtime; without it, the one that was last asked for here.
+ * @param asked the runtime; without it, the one that was last asked for here, else what
+ *   {@link prepareRuntime} finds.
  * @throws LabError `already-running`, `port-busy`, `disk-full`, `state-unwritable`; for containers also
  *   what of an engine is missing.
  */
@@ -47,9 +50,9 @@ export async function openSession(
 ): Promise<LabSession> {
   const { dir, env } = context;
   const lock = await acquireLock(dir);
-  let runtime: Runtime | undefined;
+  let runtime: ReadyRuntime | undefined;
   try {
-    runtime = await prepareRuntime(asked ?? (await readRuntime(dir)) ?? "embedded", context, board);
+    runtime = await prepareRuntime(asked, { dir, env, say: board.note });
     if (asked !== undefined) await rememberRuntime(dir, asked);
     const secrets = await loadSecrets(dir);
     const page = pageRow(board);
@@ -75,6 +78,7 @@ export async function openSession(
       token,
       link: door.link,
       system,
+      runtimeLine: runtime.line,
       settled: async (wait) => {
         const [service, page] = await Promise.all([problemOf(system.ready(wait)), built]);
         return { service, page };
@@ -92,29 +96,6 @@ export async function openSession(
     await withdrawToken(dir);
     await lock.release();
     throw error;
-  }
-}
-
-interface Runtime {
-  readonly open: (options: RuntimeOptions) => System;
-  readonly cancel: () => Promise<void>;
-}
-
-/** Each is loaded only where it is used. */
-async function prepareRuntime(
-  name: RuntimeName,
-  { dir, env }: Context,
-  { note }: Board,
-): Promise<Runtime> {
-  switch (name) {
-    case "embedded": {
-      const { openEmbedded } = await import("#lab/runtimes/embedded.ts");
-      return { open: openEmbedded, cancel: async () => {} };
-    }
-    case "compose": {
-      const { prepareCompose } = await import("#lab/runtimes/compose.ts");
-      return prepareCompose({ dir, env, say: note });
-    }
   }
 }
 

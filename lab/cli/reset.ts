@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { LabError } from "#lab/errors.ts";
 import { removeElsewhere } from "#lab/state/elsewhere.ts";
 import { readRunning } from "#lab/state/lock.ts";
-import { readRuntime } from "#lab/state/runtime-choice.ts";
+import { forgetContainers, mayHaveContainers } from "#lab/state/runtime-choice.ts";
 import { type Context, type ExitCode, printJson } from "./context.ts";
 
 /** What a run leaves behind. Secrets, the built page and downloads stay: they hold no data. */
@@ -35,9 +35,10 @@ export async function reset(json: boolean, context: Context): Promise<ExitCode> 
 
 /** Data of services that ran in containers; none where they never did. */
 async function removeVolumes({ dir, env }: Context): Promise<readonly string[]> {
-  if ((await readRuntime(dir)) !== "compose") return [];
+  if (!(await mayHaveContainers(dir))) return [];
   const { findLeftovers } = await import("#lab/runtimes/compose/sweep.ts");
   const { containers, volumes, remove } = await findLeftovers(dir, env);
   if (containers.length + volumes.length > 0) await remove({ volumes: true });
+  await forgetContainers(dir);
   return volumes.map((name) => `volume ${name}`);
 }

@@ -1,4 +1,3 @@
-import type { System } from "#lab/system.ts";
 import type { StartOptions } from "./arguments.ts";
 import { isBackground, tellStarter } from "./background.ts";
 import { type Board, liveBoard, plainBoard, rowText } from "./board.ts";
@@ -63,13 +62,6 @@ function boardFor(context: Context): Board {
   };
 }
 
-const runtimeLines: Readonly<Record<System["runtime"], string>> = {
-  embedded:
-    "Embedded runtime: no containers. The full stack with Grafana, Tempo and Prometheus, where Docker is: npm run lab -- --runtime compose",
-  compose:
-    "Compose runtime: services in containers. Without them again: npm run lab -- --runtime embedded",
-};
-
 interface StopRequest {
   readonly asked: Promise<undefined>;
   /** What the second request does. */
@@ -126,7 +118,7 @@ async function announce(
   // What a lab in the background prints is its log, and a link is a secret while it waits for its visit.
   const shown = start.untilReady || isBackground(context.env) ? session.origin : session.link();
   if (!start.untilReady) {
-    context.out(runtimeLines[session.system.runtime]);
+    context.out(session.runtimeLine);
     if (session.token !== undefined) context.out(linkAdvice);
   }
   context.out(

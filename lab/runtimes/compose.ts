@@ -4,29 +4,22 @@ import { type ContainerId, containerRecipes } from "#lab/services/containers.ts"
 import type { ServiceDescriptor } from "#lab/services/descriptor.ts";
 import { composeServices } from "#lab/services/registry.ts";
 import type { Env } from "#lab/state/lab-dir.ts";
-import type { System } from "#lab/system.ts";
 import { openHostDoors } from "./compose/host-doors.ts";
 import { watchScrape } from "./compose/scrape-watch.ts";
 import { openStack, type Stack } from "./compose/stack.ts";
-import { openLocalSystem, type RuntimeOptions } from "./local-system.ts";
-
-/** A runtime that can be started: what it needs of the machine is there. */
-export interface ReadyCompose {
-  /** Starts the containers, and the app and the store as processes beside them. */
-  readonly open: (options: RuntimeOptions) => System;
-  /** For a lab that does not come to that. */
-  readonly cancel: () => Promise<void>;
-}
+import { openLocalSystem } from "./local-system.ts";
+import type { ReadyRuntime } from "./prepare.ts";
 
 /**
- * The lab with its services in containers, after a look whether engine and Compose are there.
+ * The lab with its services in containers, and the app and the store as processes beside them, after
+ * a look whether engine and Compose are there.
  * @throws LabError that says what is missing, and what to do about it.
  */
 export async function prepareCompose(options: {
   readonly dir: string;
   readonly env: Env;
   readonly say: (line: string) => void;
-}): Promise<ReadyCompose> {
+}): Promise<Omit<ReadyRuntime, "line">> {
   const stack = await openStack(options);
   const doors = await openHostDoors(stack.engine);
   return {

@@ -12,9 +12,9 @@ import { composeServices } from "#lab/services/registry.ts";
 import { repositoryDir } from "#lab/state/lab-dir.ts";
 import { portVariable } from "#lab/supervisor/port-table.ts";
 import { startOrder } from "#lab/supervisor/start-order.ts";
+import { composeFile } from "./compose-file.ts";
 import { findComposeTool } from "./compose-tool.ts";
 import { imageVariable } from "./failures.ts";
-import { composeFile } from "./project.ts";
 
 const text = readFileSync(composeFile, "utf8");
 const ids = Object.keys(containerRecipes) as (keyof typeof containerRecipes)[];

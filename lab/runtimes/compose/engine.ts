@@ -18,8 +18,14 @@ export interface Engine {
 /** Longest an engine may take to say that it is there, in milliseconds. */
 const pingMs = 3_000;
 
-/** @throws LabError `engine-absent`, `engine-permission`, `engine-silent`. */
-export async function openEngine(address: EngineAddress): Promise<Engine> {
+/**
+ * @param within how long it may take to say that it is there; three seconds unless told.
+ * @throws LabError `engine-absent`, `engine-permission`, `engine-silent`.
+ */
+export async function openEngine(
+  address: EngineAddress,
+  within: AbortSignal = AbortSignal.timeout(pingMs),
+): Promise<Engine> {
   const engine: Engine = {
     address,
     ask: async <T>(method: "GET" | "POST", path: string, signal?: AbortSignal) => {
@@ -37,11 +43,10 @@ export async function openEngine(address: EngineAddress): Promise<Engine> {
       return answer;
     },
   };
-  const timeout = AbortSignal.timeout(pingMs);
   try {
-    await engine.ask("GET", "/_ping", timeout);
+    await engine.ask("GET", "/_ping", within);
   } catch (error) {
-    if (!timeout.aborted) throw error;
+    if (!within.aborted) throw error;
     throw new LabError("engine-silent", `The container engine at ${address.url} does not answer.`, {
       hint: "Look at it with: docker info. Restarting it often helps.",
       cause: error,

@@ -5,12 +5,10 @@ import * as compose from "docker-compose";
 import * as v from "valibot";
 import type { ServiceId } from "#lab/services/ids.ts";
 import { type Env, repositoryDir } from "#lab/state/lab-dir.ts";
+import { composeFile } from "./compose-file.ts";
 import type { ComposeTool } from "./compose-tool.ts";
 import { composeFailure } from "./failures.ts";
 import { readPullProgress } from "./pull-progress.ts";
-
-/** The file that describes the services as containers. */
-export const composeFile = join(repositoryDir, "compose", "compose.yaml");
 
 /** The label by which Compose marks what belongs to a project. */
 export const projectLabel = "com.docker.compose.project";
