@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { formatCount, formatDuration, formatTick } from "./format.ts";
+import { formatCount, formatDuration, formatTick, formatWholeMs } from "./format.ts";
 
 test.each([
   [0, "0 ms"],
@@ -34,6 +34,12 @@ test("ticks have as many decimals as tell them apart", () => {
   expect(formatTick(0.15, 0.05)).toBe("150 µs");
   expect(formatTick(2000, 1000)).toBe("2 s");
   expect(formatTick(0, 1000)).toBe("0");
+});
+
+test("a duration in whole milliseconds shows no digits that nobody measured", () => {
+  expect([0, 7, 51, 999, 1234].map(formatWholeMs)).toEqual([
+    ...["< 1 ms", "7 ms", "51 ms", "999 ms", "1.23 s"],
+  ]);
 });
 
 test("counts agree with their noun", () => {

@@ -28,6 +28,10 @@ function digits(value: number): string {
       : rounded.toFixed(2);
 }
 
+/** A duration of which only whole milliseconds are known: no digits are made up. */
+export const formatWholeMs = (ms: number): string =>
+  ms < 1 ? "< 1 ms" : ms < 1000 ? `${Math.floor(ms)} ms` : formatDuration(ms);
+
 /** A moment on a time axis whose ticks are `stepMs` apart: as many decimals as tell them apart. */
 export function formatTick(ms: number, stepMs: number): string {
   if (ms === 0) return "0";

@@ -15,6 +15,7 @@ const places: readonly Place[] = [
     window: { fromMs: 1.5, toMs: 20.000001 },
   },
   { view: "traces", traceId: null, ...noFocus },
+  { view: "traces", traceId: null, ...noFocus, q: '{ name = "a&b" } | count() > 2' },
   { view: "traces", traceId, ...noFocus },
   { view: "services" },
   { view: "compare", left: "01kabcdefghjkmnpqrstvwxyz0", right: "01kabcdefghjkmnpqrstvwxyz1" },

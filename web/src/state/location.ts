@@ -5,7 +5,12 @@ export type Place =
   | ({ readonly view: "run"; readonly runId: string } & TraceFocus)
   /** Two runs side by side. */
   | { readonly view: "compare"; readonly left: string; readonly right: string }
-  | ({ readonly view: "traces"; readonly traceId: string | null } & TraceFocus)
+  | ({
+      readonly view: "traces";
+      readonly traceId: string | null;
+      /** TraceQL that the list is of; absent: everything. */
+      readonly q?: string;
+    } & TraceFocus)
   | { readonly view: "services" }
   | { readonly view: "unknown"; readonly path: string };
 
@@ -41,7 +46,14 @@ export function placeOf(url: URL): Place {
         ? { view: "runs" }
         : { view: "run", runId: second, ...focusOf(url.searchParams) };
     case "traces":
-      return { view: "traces", traceId: second ?? null, ...focusOf(url.searchParams) };
+      return {
+        view: "traces",
+        traceId: second ?? null,
+        ...focusOf(url.searchParams),
+        ...(second === undefined && url.searchParams.get("q")
+          ? { q: url.searchParams.get("q") ?? "" }
+          : {}),
+      };
     case "services":
       return second === undefined ? { view: "services" } : unknown;
     default:
@@ -62,7 +74,7 @@ export function hrefOf(place: Place): string {
       return `/compare/${encodeURIComponent(place.left)}/${encodeURIComponent(place.right)}`;
     case "traces":
       return place.traceId === null
-        ? "/traces"
+        ? `/traces${place.q === undefined ? "" : `?${new URLSearchParams({ q: place.q })}`}`
         : `/traces/${encodeURIComponent(place.traceId)}${queryOf(place)}`;
     case "services":
       return "/services";

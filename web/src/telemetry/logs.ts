@@ -1,10 +1,17 @@
 import type { Logger } from "@opentelemetry/api-logs";
+import { ExportResultCode } from "@opentelemetry/core";
 import { OTLPLogExporter } from "@opentelemetry/exporter-logs-otlp-http";
 import type { Resource } from "@opentelemetry/resources";
-import { BatchLogRecordProcessor, LoggerProvider } from "@opentelemetry/sdk-logs";
+import {
+  LoggerProvider,
+  type LogRecordExporter,
+  type LogRecordProcessor,
+  type ReadableLogRecord,
+} from "@opentelemetry/sdk-logs";
 
 /** Records of one moment go out together; a judge waits for them. */
 const gatherMs = 50;
+const maxWaiting = 500;
 
 /** The page's log events, and a way to send them before the page is gone. */
 export interface PageLogs {
@@ -16,12 +23,51 @@ export interface PageLogs {
 export function openLogs(name: string, url: string, resource: Resource): PageLogs {
   const provider = new LoggerProvider({
     resource,
-    processors: [
-      new BatchLogRecordProcessor({
-        exporter: new OTLPLogExporter({ url }),
-        scheduledDelayMillis: gatherMs,
-      }),
-    ],
+    processors: [sendSoon(new OTLPLogExporter({ url }))],
   });
   return { logger: provider.getLogger(name), flush: () => provider.forceFlush() };
+}
+
+/**
+ * Sends records shortly after they were written; a flush sends at once, whatever else is under way.
+ * The SDK's batch processor lets a flush wait for the one before, and a page that is left has no
+ * time for a second. What was refused goes with the next that are sent, the oldest dropped first.
+ */
+export function sendSoon(exporter: LogRecordExporter): LogRecordProcessor {
+  let waiting: ReadableLogRecord[] = [];
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const underWay = new Set<Promise<void>>();
+
+  function send(): void {
+    clearTimeout(timer);
+    timer = undefined;
+    const batch = waiting;
+    waiting = [];
+    if (batch.length === 0) return;
+    const sent = new Promise<void>((resolve) => {
+      exporter.export(batch, ({ code }) => {
+        if (code !== ExportResultCode.SUCCESS) waiting = [...batch, ...waiting].slice(-maxWaiting);
+        resolve();
+      });
+    });
+    underWay.add(sent);
+    void sent.then(() => underWay.delete(sent));
+  }
+
+  async function forceFlush(): Promise<void> {
+    send();
+    await Promise.all(underWay);
+  }
+
+  return {
+    onEmit(record) {
+      waiting.push(record);
+      timer ??= setTimeout(send, gatherMs);
+    },
+    forceFlush,
+    async shutdown() {
+      await forceFlush();
+      await exporter.shutdown();
+    },
+  };
 }

@@ -47,7 +47,7 @@ export function startTelemetry(): void {
     const pageLoad = startPageLoad(tracer);
     linkSentry(pageLoad.spanContext());
     if (logs !== undefined) {
-      reportWebVitals({ tracer, logger: logs.logger, flush: () => flushTelemetry(1000) }, pageLoad);
+      reportWebVitals({ tracer, logger: logs.logger }, pageLoad);
     }
     addEventListener("visibilitychange", () => {
       if (document.visibilityState === "hidden") void flushTelemetry(1000);

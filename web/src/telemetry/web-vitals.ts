@@ -22,8 +22,6 @@ export const vitalsPath = "/api/vitals";
 export interface VitalTelling {
   readonly tracer: Tracer;
   readonly logger: Logger;
-  /** Sends what ended. Never rejects. */
-  readonly flush: () => Promise<void>;
 }
 
 /**
@@ -32,7 +30,7 @@ export interface VitalTelling {
  * whose histogram gets the span's trace as exemplar. Resolves when the app has heard; never rejects.
  */
 export async function tellVital(
-  { tracer, logger }: Pick<VitalTelling, "tracer" | "logger">,
+  { tracer, logger }: VitalTelling,
   parent: Context,
   { name, value, rating, id, delta, navigationType }: Vital,
 ): Promise<void> {
@@ -81,7 +79,9 @@ async function post(of: Context, vital: Pick<Vital, "name" | "value">): Promise<
 
 /**
  * Tells the page load's five vitals, each once, below the page load's span. LCP, CLS and INP are
- * known when the page is hidden: what they lead to is sent at once, before the page can be gone.
+ * told in the capture phase of the event that hides the page: whoever listens to it later can send
+ * what they led to, all in one, before the page is gone. Browsers refuse a tenth request that is to
+ * outlive its page.
  */
 export function reportWebVitals(telling: VitalTelling, pageLoad: Span): void {
   const parent = trace.setSpan(ROOT_CONTEXT, pageLoad);
@@ -91,7 +91,6 @@ export function reportWebVitals(telling: VitalTelling, pageLoad: Span): void {
     if (told.has(metric.id)) return;
     told.add(metric.id);
     void tellVital(telling, parent, metric);
-    if (document.visibilityState === "hidden") void telling.flush();
   };
   for (const observe of [onCLS, onFCP, onINP, onLCP, onTTFB]) observe(report);
 }
