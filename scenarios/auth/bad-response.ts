@@ -1,18 +1,26 @@
+import { setTimeout as pause } from "node:timers/promises";
 import { choice, defineScenario } from "../define.ts";
-import type { SignInTampering } from "../edges/visitor.ts";
+import type { SignInTampering, Visitor } from "../edges/visitor.ts";
 import { attribute } from "../names.ts";
 
-const variants = [
-  "wrong nonce",
-  "wrong PKCE challenge",
-  "forged code",
-  "foreign issuer",
-  "wrong state",
-  "missing state",
-  "denied by the user",
-] as const;
+/** Longer than a code lives at the identity provider: Keycloak's default is a minute. */
+const codeDeadMs = 61_000;
 
-function tampering(variant: (typeof variants)[number]): SignInTampering {
+/** What goes wrong, with the `error.type` of the callback's span and the `reason` of the log line. */
+const variants = {
+  "wrong nonce": ["OAUTH_JWT_CLAIM_COMPARISON_FAILED", "OAUTH_JWT_CLAIM_COMPARISON_FAILED"],
+  "wrong PKCE challenge": ["OAUTH_RESPONSE_BODY_ERROR", "invalid_grant"],
+  "forged code": ["OAUTH_RESPONSE_BODY_ERROR", "invalid_grant"],
+  "replayed code": ["OAUTH_RESPONSE_BODY_ERROR", "invalid_grant"],
+  "expired code": ["OAUTH_RESPONSE_BODY_ERROR", "invalid_grant"],
+  "foreign issuer": ["OAUTH_INVALID_RESPONSE", "OAUTH_INVALID_RESPONSE"],
+  "wrong state": ["unknown_state", "unknown_state"],
+  "missing state": ["unknown_state", "unknown_state"],
+  "denied by the user": ["OAUTH_AUTHORIZATION_RESPONSE_ERROR", "access_denied"],
+} as const;
+type Variant = keyof typeof variants;
+
+async function tampering(variant: Variant, newVisitor: () => Visitor): Promise<SignInTampering> {
   switch (variant) {
     case "wrong nonce":
       return { request: (url) => url.searchParams.set("nonce", "of-another-sign-in") };
@@ -20,6 +28,12 @@ function tampering(variant: (typeof variants)[number]): SignInTampering {
       return { request: (url) => url.searchParams.set("code_challenge", "x".repeat(43)) };
     case "forged code":
       return { callback: (url) => url.searchParams.set("code", "forged-by-somebody-else") };
+    case "replayed code": {
+      const code = await usedCode(newVisitor());
+      return { callback: (url) => url.searchParams.set("code", code) };
+    }
+    case "expired code":
+      return { callback: () => pause(codeDeadMs) };
     case "foreign issuer":
       return { callback: (url) => url.searchParams.set("iss", "https://accounts.example") };
     case "wrong state":
@@ -32,6 +46,18 @@ function tampering(variant: (typeof variants)[number]): SignInTampering {
         deniesConsent: true,
       };
   }
+}
+
+/** The code of a sign-in that went well: the app has redeemed it. */
+async function usedCode(owner: Visitor): Promise<string> {
+  let code = "";
+  const answer = await owner.attemptSignIn({
+    callback: (url) => {
+      code = url.searchParams.get("code") ?? "";
+    },
+  });
+  await answer.text();
+  return code;
 }
 
 export default defineScenario({
@@ -47,13 +73,21 @@ In every case the same must be seen: the callback answers 400, \`error.type\` on
 
 And the code, the state and the tokens that were part of the story are in no signal. The trace shows \`code=REDACTED\`.`,
   params: {
-    variant: choice({ label: "What is wrong", default: "wrong nonce", options: variants }),
+    variant: choice({
+      label: "What is wrong",
+      help: "An expired code takes a minute, which is how long Keycloak's codes live.",
+      default: "wrong nonce",
+      options: Object.keys(variants) as readonly Variant[],
+    }),
   },
   modes: ["fault", "control"],
   needs: ["keycloak", "valkey"],
+  timeoutMs: codeDeadMs + 20_000,
   async serve({ mode, params, visitor, tracer }) {
     const guest = visitor();
-    const answer = await guest.attemptSignIn(mode === "fault" ? tampering(params.variant) : {});
+    const answer = await guest.attemptSignIn(
+      mode === "fault" ? await tampering(params.variant, visitor) : {},
+    );
     await answer.text();
     const me = await guest.http("/api/me");
     await me.text();
@@ -72,20 +106,40 @@ And the code, the state and the tokens that were part of the story are in no sig
         status: "unset",
         attributes: {
           "http.response.status_code": 400,
-          "error.type": {
-            in: [
-              "OAUTH_JWT_CLAIM_COMPARISON_FAILED",
-              "OAUTH_RESPONSE_BODY_ERROR",
-              "OAUTH_INVALID_RESPONSE",
-              "OAUTH_AUTHORIZATION_RESPONSE_ERROR",
-              "unknown_state",
-            ],
-          },
+          "error.type": { exists: true },
         },
       },
       count: 1,
       why: "The callback is refused, and its span names the check that failed.",
       hint: "A 303 is an open door; a 500 means that the client's error was not handled.",
+    },
+    {
+      signal: "check",
+      title: "span and log line name the check that failed",
+      reads: ["traces", "logs"],
+      check: ({ spans, logs, params }) => {
+        const wanted = variants[params.variant as Variant];
+        const types = spans
+          .filter(({ name, kind }) => name === "GET /auth/callback" && kind === "server")
+          .flatMap(({ attributes }) => attributes["error.type"] ?? []);
+        const reasons = logs
+          .filter(({ body }) => body === "auth.sign-in.refused")
+          .map(({ attributes }) => attributes.reason);
+        return {
+          ok: types.join() === wanted[0] && reasons.join() === wanted[1],
+          seen: `error.type ${types.join() || "none"}, reason ${reasons.join() || "none"}; wanted ${wanted.join(" and ")}`,
+        };
+      },
+      why: "A wrong nonce, a foreign issuer and a stale code are different attacks, or different bugs.",
+      hint: "The code is openid-client's, or the app's own when it never asked the library: a state that was not begun here.",
+    },
+    {
+      signal: "metric",
+      name: "http_server_request_duration_seconds_count",
+      labels: { http_route: "/auth/callback", http_response_status_code: "400" },
+      delta: { gte: 1 },
+      why: "A wave of refused callbacks is an attack or a broken provider, and metrics show waves.",
+      hint: "The route's template and the status are labels of the histogram of requests.",
     },
     {
       signal: "log",
@@ -114,11 +168,15 @@ And the code, the state and the tokens that were part of the story are in no sig
       hint: "A user here means that the answer was accepted after all.",
     },
     {
-      signal: "log",
-      service: "lab-server",
-      body: "auth.signed-in",
-      count: 0,
-      why: "The log tells no success.",
+      signal: "check",
+      title: "the log tells no success, but of whose code is replayed",
+      reads: ["logs"],
+      check: ({ logs, params }) => {
+        const owners = params.variant === "replayed code" ? 1 : 0;
+        const told = logs.filter(({ body }) => body === "auth.signed-in").length;
+        return { ok: told === owners, seen: `${told} of ${owners} lines auth.signed-in` };
+      },
+      why: "A line about a sign-in that was refused would hide it.",
       hint: "The line has to be written after all checks and not before.",
     },
     {

@@ -3,8 +3,16 @@ import { attribute } from "../names.ts";
 
 const minuteMs = 60_000;
 /** The app's limits are 30 minutes without a request, and 8 hours whatever happens. */
-const tooLong = { "idle limit": 31 * minuteMs, "absolute limit": 481 * minuteMs } as const;
-const notTooLong = { "idle limit": 29 * minuteMs, "absolute limit": 479 * minuteMs } as const;
+const tooLong = {
+  "idle limit": 31 * minuteMs,
+  "absolute limit": 481 * minuteMs,
+  "not in the store": 1 * minuteMs,
+} as const;
+const notTooLong = {
+  "idle limit": 29 * minuteMs,
+  "absolute limit": 479 * minuteMs,
+  "not in the store": 1 * minuteMs,
+} as const;
 
 export default defineScenario({
   id: "auth.session-expired",
@@ -12,7 +20,7 @@ export default defineScenario({
   summary: "A signed-in visitor comes back too late: 401, one log line, and no error anywhere.",
   story: `Somebody signs in, works, leaves for lunch, and comes back. The session has a limit for idle time and one for its whole life; past either of them the server forgets it. The next request brings a cookie that opens nothing.
 
-This is the app working as it should, and telemetry has to say it that way. The request is answered with 401 and its span is not an error. One log line, \`auth.session.expired\`, says why, with the trace id and without the session's id. Sentry stays silent. The dead cookie is taken back, so the line is written once and not with every poll of the page.
+This is the app working as it should, and telemetry has to say it that way. The request is answered with 401 and its span is not an error. One log line, \`auth.session.expired\`, says why, with the trace id and without the session's id: \`idle limit\`, \`absolute limit\`, or \`not in the store\` when it went before its time, by a sign-out elsewhere or because Valkey lost it. What Valkey has dropped it cannot explain, so the app keeps a note of both limits a little longer than the session. Sentry stays silent. The dead cookie is taken back, so the line is written once and not with every poll of the page.
 
 Teams often do it otherwise: each expired session becomes an error event, and on Monday morning the real errors drown. Or the page shows an empty account, because nobody looks at the 401.
 
@@ -21,9 +29,10 @@ The cure is in the client: take the 401, sign in again, repeat the request. The 
 Nobody waits for half an hour here: the scenario moves the session into the past in Valkey.`,
   params: {
     limit: choice({
-      label: "Which limit",
+      label: "Why it is gone",
+      help: "The app's limits, 30 minutes and 8 hours, stay: the session is moved into the past instead of waiting for them.",
       default: "idle limit",
-      options: ["idle limit", "absolute limit"],
+      options: ["idle limit", "absolute limit", "not in the store"],
     }),
   },
   modes: ["fault", "control", "fix"],
@@ -33,6 +42,7 @@ Nobody waits for half an hour here: the scenario moves the session into the past
     await guest.signIn();
     const ms = (mode === "control" ? notTooLong : tooLong)[params.limit];
     await guest.letTimePass(ms, { inUse: params.limit === "absolute limit" });
+    if (mode !== "control" && params.limit === "not in the store") await guest.loseSession();
     const answer = await guest.http("/api/account");
     await answer.text();
     tracer
@@ -68,12 +78,37 @@ Nobody waits for half an hour here: the scenario moves the session into the past
       service: "lab-server",
       severity: "info",
       body: "auth.session.expired",
-      attributes: { reason: { exists: true } },
+      attributes: { reason: "${params.limit}" },
       count: 1,
       correlated: true,
       modes: ["fault", "fix"],
       why: "One line says that a session ended and why: it is the first thing support is asked.",
-      hint: "None means that the dead cookie was ignored silently; several, that it was not taken back.",
+      hint: "None means that the dead cookie was ignored silently; several, that it was not taken back; another reason, that the note of its limits is wrong.",
+    },
+    {
+      signal: "metric",
+      name: "http_server_request_duration_seconds_count",
+      labels: { http_route: "/api/account", http_response_status_code: "401" },
+      delta: { gte: 1 },
+      modes: ["fault", "fix"],
+      why: "Sessions that end show as a share of 401, which is normal as long as it is steady.",
+      hint: "The route's template and the status are labels of the histogram of requests.",
+    },
+    {
+      signal: "agree",
+      of: [
+        { logs: { body: "auth.session.expired" } },
+        {
+          spans: {
+            name: "GET /api/account",
+            kind: "server",
+            attributes: { "http.response.status_code": 401 },
+          },
+        },
+      ],
+      modes: ["fault", "control", "fix"],
+      why: "Each refusal has its line, and no line is without one.",
+      hint: "More lines: the cookie was not taken back. Fewer: a refusal for another reason.",
     },
     {
       signal: "span",
