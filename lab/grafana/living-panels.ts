@@ -1,5 +1,7 @@
+import { setTimeout as pause } from "node:timers/promises";
 import { routes, type StatusBody } from "#lab/api.ts";
 import { browserArguments, findBrowser } from "#lab/testing/browser.ts";
+import { metric } from "#scenarios/names.ts";
 import { type Judgement, judgeQuery, knownMetrics } from "./alive.ts";
 import { dashboardFiles } from "./dashboard-files.ts";
 import { type DashboardQuery, queriesOf } from "./queries.ts";
@@ -10,8 +12,9 @@ export interface JudgedQuery {
   readonly judgement: Judgement;
 }
 
-/** Two scrapes, and what the Collector takes to hand on what it counted. */
-const scrapedWithinMs = 6_000;
+/** Several scrapes, and what the Collector takes to hand on what it counted. */
+const scrapedWithinMs = 20_000;
+const askEveryMs = 250;
 
 /**
  * Puts every query of the dashboards to the real programs of a running lab.
@@ -32,7 +35,7 @@ export async function judgeDashboards(
     const judgement = { state: "not judged", why: "Prometheus is not there" } as const;
     return queries.map((query) => ({ query, judgement }));
   }
-  await visitPage(origin);
+  await visitPage(origin, prometheus);
   const known = await knownMetrics(prometheus);
   const backends = { prometheus, tempo: urlOf("tempo"), loki: urlOf("loki") };
   const judged: JudgedQuery[] = [];
@@ -43,22 +46,38 @@ export async function judgeDashboards(
   return judged;
 }
 
-/** A page tells its last vitals when it is left: drivers of scenarios just close theirs. */
-async function visitPage(origin: string): Promise<void> {
+/**
+ * A page tells its last vitals when it is left: drivers of scenarios just close theirs. Resolves
+ * when Prometheus counts one more than before, or after the time that this should take.
+ */
+async function visitPage(origin: string, prometheus: string): Promise<void> {
   const executablePath = await findBrowser(process.env);
   if (executablePath === undefined) return;
   const { chromium } = await import("playwright");
+  const before = await vitalsCounted(prometheus);
   const browser = await chromium.launch({ executablePath, args: [...browserArguments] });
   try {
     const page = await browser.newPage();
     await page.goto(origin, { waitUntil: "load" });
     await page.locator("main").first().waitFor();
-    const told = page.waitForRequest((request) => /"CLS"/.test(request.postData() ?? ""));
-    await Promise.all([told, page.goto("about:blank")]).catch(() => undefined);
-    await page.waitForTimeout(scrapedWithinMs);
+    await page.goto("about:blank");
+    const until = Date.now() + scrapedWithinMs;
+    while ((await vitalsCounted(prometheus)) <= before && Date.now() < until) {
+      await pause(askEveryMs);
+    }
   } finally {
     await browser.close();
   }
+}
+
+/** Of the vital that a page tells last. */
+async function vitalsCounted(prometheus: string): Promise<number> {
+  const query = new URLSearchParams({ query: `sum(${metric.webVital.CLS}_count)` });
+  const answer = await fetch(`${prometheus}/api/v1/query?${query}`);
+  const { data } = (await answer.json()) as {
+    readonly data: { readonly result: readonly { readonly value: readonly [number, string] }[] };
+  };
+  return Number(data.result[0]?.value[1] ?? 0);
 }
 
 /** One paragraph per query that shows nothing, and the sum. */
