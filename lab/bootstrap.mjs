@@ -9,6 +9,7 @@
  */
 import { spawn, spawnSync } from "node:child_process";
 import { existsSync, readFileSync, realpathSync, unlinkSync } from "node:fs";
+import * as modules from "node:module";
 import { constants } from "node:os";
 import { delimiter, dirname, join } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
@@ -16,6 +17,8 @@ import { fileURLToPath, pathToFileURL } from "node:url";
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const bin = join(root, "node_modules", ".bin");
 const lockedNode = join(bin, "node");
+/** Code that was compiled before, of this clone and of its packages; every process of the lab starts with it. */
+const compiled = join(root, "node_modules", ".cache", "compiled");
 const signals = ["SIGINT", "SIGTERM", "SIGHUP"];
 /** First Node line that strips types without a flag. */
 const nativeTypeScript = [22, 18];
@@ -64,6 +67,7 @@ async function main([script, ...args]) {
   const node = chooseNode();
   process.env.PATH = [bin, process.env.PATH].join(delimiter);
   const proxied = spareLoopback();
+  process.env.NODE_COMPILE_CACHE ||= compiled;
   if (node === process.execPath && !installs && !proxied) await runHere(entry, argv);
   else runIn(node, entry, argv);
 }
@@ -291,6 +295,7 @@ function isAtLeast(version, [major, minor]) {
 /** Same process: one fewer to start, and nobody left to outlive. */
 async function runHere(entry, args) {
   const file = join(root, entry);
+  modules.enableCompileCache?.(process.env.NODE_COMPILE_CACHE);
   process.argv = [process.execPath, file, ...args];
   await import(pathToFileURL(file).href);
 }

@@ -6,6 +6,7 @@ import {
   existsSync,
   mkdirSync,
   mkdtempSync,
+  readdirSync,
   realpathSync,
   rmSync,
   symlinkSync,
@@ -280,9 +281,12 @@ test("kill -9 of the bootstrap ends the script", async () => {
   await vi.waitFor(() => expect(identify(script)).toBeUndefined());
 });
 
-test("on the right Node already, the script runs in the same process", async () => {
+test("on the right Node already, the script runs in the same process, and leaves its code compiled", async () => {
   installed({ left: "1.0.0" });
-  const child = start(["lab"]);
+  const child = start(["lab"], { NODE_COMPILE_CACHE: "" });
   const [chunk] = await once(child.stdout as NodeJS.ReadableStream, "data");
   expect(JSON.parse(String(chunk)).pid).toBe(child.pid);
+  await once(child, "exit");
+  const names = readdirSync(join(clone, "node_modules/.cache/compiled"), { recursive: true });
+  expect(names.length).toBeGreaterThan(1);
 });

@@ -8,7 +8,7 @@ import type { CreatedRun, StatusBody } from "../api.ts";
 import { routes } from "../api.ts";
 
 const execute = promisify(execFile);
-const main = fileURLToPath(new URL("../main.ts", import.meta.url));
+const bootstrap = fileURLToPath(new URL("../bootstrap.mjs", import.meta.url));
 /** The repository, where scripts of the lab are run. */
 export const repository = fileURLToPath(new URL("../..", import.meta.url));
 
@@ -29,8 +29,12 @@ export const labEnvironment = (dir: string): NodeJS.ProcessEnv => ({
 
 /** Runs one verb of the CLI to its end and returns what it printed. */
 export const runVerb = async (dir: string, ...args: string[]): Promise<string> =>
-  (await execute(process.execPath, [main, ...args], { cwd: repository, env: labEnvironment(dir) }))
-    .stdout;
+  (
+    await execute(process.execPath, [bootstrap, "lab", ...args], {
+      cwd: repository,
+      env: labEnvironment(dir),
+    })
+  ).stdout;
 
 export const temporaryFolder = (): Promise<string> => mkdtemp(join(tmpdir(), "lab-bench-"));
 

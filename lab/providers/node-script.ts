@@ -31,7 +31,7 @@ export function nodeCommand(
     cwd: repositoryDir,
     env: {
       // Loading the telemetry SDKs is most of a start; the second time they come compiled.
-      NODE_COMPILE_CACHE: join(options.dir, "compile-cache"),
+      NODE_COMPILE_CACHE: process.env.NODE_COMPILE_CACHE || join(options.dir, "compile-cache"),
       ...options.env,
     },
   };

@@ -2,7 +2,8 @@ import { request } from "node:http";
 import { connect } from "node:net";
 import type { Probe, ProbeContext } from "#lab/services/descriptor.ts";
 
-const pollMs = 25;
+/** Between two tries: short at first, later a share of the time that the start has taken already. */
+const pause = (sinceMs: number): number => Math.min(200, Math.max(25, sinceMs / 20));
 const tryTimeoutMs = 1_000;
 
 /** What one try saw: undefined when the service is ready, else what was there instead. */
@@ -15,11 +16,13 @@ export async function awaitReady(
   signal: AbortSignal,
   onSight: (sight: string) => void,
 ): Promise<void> {
+  const begun = performance.now();
   while (!signal.aborted) {
     const sight = await tryOnce(probe, context, signal);
     if (sight === undefined) return;
     onSight(sight);
-    await new Promise((resolve) => setTimeout(resolve, pollMs));
+    const waitMs = pause(performance.now() - begun);
+    await new Promise((resolve) => setTimeout(resolve, waitMs));
   }
   signal.throwIfAborted();
 }
