@@ -6,6 +6,7 @@ import type { Observation, RunRecord } from "../../api.ts";
 import { catalogueOf, scenario } from "../../front-door/testing/door-under-test.ts";
 import { type AppHandler, openSystemDouble } from "../../front-door/testing/system-double.ts";
 import { openStoreSource } from "../../sources/store.ts";
+import type { BackendPatience } from "../backends.ts";
 import type { Patience } from "../live-run.ts";
 import { openRecords } from "../records.ts";
 import { openRuns } from "../runs.ts";
@@ -28,6 +29,7 @@ export async function openRunsUnderTest(
   scenarios: readonly Scenario[] = [scenario()],
   patience: Patience = { quietMs: 30, rootWithinMs: 150, missingWithinMs: 60, tailMs: 60_000 },
   app: AppHandler = (_request, response) => response.end(),
+  backendPatience: BackendPatience = { withinMs: 300, pollMs: 10 },
 ) {
   const dir = await mkdtemp(join(tmpdir(), "lab-runs-"));
   const double = await openSystemDouble(app);
@@ -39,6 +41,7 @@ export async function openRunsUnderTest(
   const following = new AbortController();
   const runs = openRuns({
     ...{ catalogue: catalogueOf(scenarios), system, source, records, ticketKey, patience },
+    backendPatience,
     onChange: (record) => {
       changes.push(record);
       for (const check of [...waiting]) check();
