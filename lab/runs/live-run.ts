@@ -1,6 +1,6 @@
 import { isDeepStrictEqual } from "node:util";
 import type { Expectation } from "#scenarios/define.ts";
-import type { Observation, RunRecord } from "../api.ts";
+import type { Observation, RunRecord, SignalId } from "../api.ts";
 import type { Evidence } from "../judge/evidence.ts";
 import type { StoreSource } from "../sources/store.ts";
 import type { TraceGrowth } from "../store/contract.ts";
@@ -16,6 +16,7 @@ import {
   withConfirmed,
 } from "./judgement.ts";
 import { linksOf, type Places } from "./links.ts";
+import { metricChanges, metricLights } from "./metric-changes.ts";
 import type { MetricWatch } from "./metric-watch.ts";
 import { leftBehind } from "./snapshot.ts";
 import { isRootSeen, signalsSeen, spanCount } from "./telemetry.ts";
@@ -179,19 +180,22 @@ export function openLiveRun(options: LiveRunOptions): LiveRun {
   }
 
   function countTelemetry(): void {
-    const seen = signalsSeen(telemetry());
-    const seenAfterMs = Date.now() - record.startedAt;
     change({
       counts: {
         spans: spanCount(telemetry(), record.traceIds),
         logs: telemetry().logs.length,
         sentry: telemetry().sentry.length,
       },
-      // A light keeps the time it was first seen.
-      signals: record.signals.map((signal) =>
-        signal.seenAfterMs === null && seen.has(signal.id) ? { ...signal, seenAfterMs } : signal,
-      ),
+      signals: lit(signalsSeen(telemetry())),
     });
+  }
+
+  /** A light keeps the time it was first seen. */
+  function lit(seen: ReadonlySet<SignalId>): RunRecord["signals"] {
+    const seenAfterMs = Date.now() - record.startedAt;
+    return record.signals.map((signal) =>
+      signal.seenAfterMs === null && seen.has(signal.id) ? { ...signal, seenAfterMs } : signal,
+    );
   }
 
   /** Silence is counted from the last thing that came, and only short once the trace has its top. */
@@ -272,6 +276,7 @@ export function openLiveRun(options: LiveRunOptions): LiveRun {
   async function readMetrics(): Promise<void> {
     metricsRead = "under way";
     await metrics?.readAfterEnd();
+    change({ signals: lit(metricLights(metricChanges(evidence(true)))) });
     metricsRead = isQuiet ? "yes" : "no";
     settleIfStill();
   }

@@ -23,6 +23,7 @@ export const shortcuts: readonly (readonly [keys: string, effect: string])[] = [
   ["n N", "Next and previous match"],
   ["e", "Next span that failed"],
   ["[ ]", "Close and open all rows"],
-  ["+ − 0", "Zoom in, out, and back to the whole trace"],
+  ["p o", "Close and open one level"],
+  ["+ − 0", "Zoom in, out, and back to the whole trace; double-click zooms to a span"],
   ["?", "This help"],
 ];

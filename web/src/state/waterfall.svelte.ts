@@ -24,7 +24,11 @@ export class Waterfall {
   openId = $state<string | null>(null);
   /** Null: the whole trace, also while it grows. */
   zoomed = $state.raw<Window | null>(null);
-  query = $state("");
+  #query = $state("");
+  /** Spans that something else on the page is about, e.g. a check: they take the place of a search. */
+  #marked = $state.raw<{ readonly title: string; readonly ids: ReadonlySet<string> } | null>(null);
+  /** Only what was found, and what it hangs under. */
+  onlyFound = $state(false);
   showCritical = $state(false);
   /** Layers of the framework are rows too. */
   showLayers = $state(false);
@@ -32,11 +36,20 @@ export class Waterfall {
   /** Of the spans that came without; a trace that grows keeps those read so far. */
   readonly details = $derived(new DetailsReader(this.#traceId));
   readonly rows = $derived.by(() => layout(this.trace));
-  readonly shown = $derived.by(() => shownRows(this.rows, this.collapsed, !this.showLayers));
+  readonly shown = $derived.by(() => {
+    const all = shownRows(this.rows, this.collapsed, !this.showLayers);
+    if (!this.onlyFound || this.found.length === 0) return all;
+    const kept = withAncestors(this.rows, this.found);
+    return all.filter((index) => kept.has(index));
+  });
   readonly layers = $derived.by(() => this.rows.reduce((n, row) => n + Number(isLayer(row)), 0));
   readonly #layersAbove = $derived.by(() => layersAbove(this.rows));
   readonly window = $derived(this.zoomed ?? wholeOf(this.trace.durationMs));
-  readonly found = $derived.by(() => findRows(this.rows, this.query));
+  readonly found = $derived.by(() => {
+    const marked = this.#marked;
+    if (marked === null) return findRows(this.rows, this.#query);
+    return this.rows.flatMap(({ id }, index) => (marked.ids.has(id) ? [index] : []));
+  });
   readonly failed = $derived.by(() => failedRows(this.rows));
   readonly depth = $derived.by(() =>
     this.shown.reduce((most, index) => Math.max(most, this.depthOf(index) + 1), 0),
@@ -55,6 +68,27 @@ export class Waterfall {
 
   constructor(listener: WaterfallListener) {
     this.#listener = listener;
+  }
+
+  get query(): string {
+    return this.#query;
+  }
+
+  set query(text: string) {
+    this.#marked = null;
+    this.#query = text;
+  }
+
+  /** What the marked spans are about; null while there are none. */
+  get markedFor(): string | null {
+    return this.#marked?.title ?? null;
+  }
+
+  /** Marks spans as a search marks what it found, and goes to the first. */
+  mark(title: string, ids: readonly string[]): void {
+    this.#query = "";
+    this.#marked = { title, ids: new Set(ids) };
+    this.select(this.found[0] ?? -1);
   }
 
   /** Puts the cursor on a row, opening what hides it; details follow when they are open. */
@@ -116,6 +150,23 @@ export class Waterfall {
     this.collapsed = new Set();
   }
 
+  /** Closes the deepest level that is open. */
+  collapseLevel(): void {
+    const open = this.rows.filter((row) => row.childCount > 0 && this.#isOpen(row));
+    const deepest = Math.max(...open.map(({ depth }) => depth));
+    const ids = open.filter(({ depth }) => depth === deepest).map(({ id }) => id);
+    if (ids.length > 0) this.collapsed = new Set([...this.collapsed, ...ids]);
+  }
+
+  /** Opens the topmost level that is closed. */
+  expandLevel(): void {
+    const closed = this.rows.filter(({ id }) => this.collapsed.has(id));
+    const top = Math.min(...closed.map(({ depth }) => depth));
+    const next = new Set(this.collapsed);
+    for (const { id, depth } of closed) if (depth === top) next.delete(id);
+    this.collapsed = next;
+  }
+
   /** Leaves the roots and their children in sight. */
   collapseAll(): void {
     this.collapsed = new Set(parentsFrom(this.rows, 1));
@@ -144,6 +195,14 @@ export class Waterfall {
     this.show(next.fromMs <= 0 && next.toMs >= whole.toMs ? null : next);
   }
 
+  /** Neither it nor anything above it is closed. */
+  #isOpen(row: Row): boolean {
+    for (let at: Row | undefined = row; at !== undefined; at = this.rows[at.parent]) {
+      if (this.collapsed.has(at.id)) return false;
+    }
+    return true;
+  }
+
   #shownParent({ parent }: Row): number {
     let index = parent;
     for (let row = this.rows[index]; row !== undefined; row = this.rows[index]) {
@@ -165,6 +224,14 @@ export class Waterfall {
     }
     if (next.size !== this.collapsed.size) this.collapsed = next;
   }
+}
+
+function withAncestors(rows: readonly Row[], found: readonly number[]): ReadonlySet<number> {
+  const kept = new Set<number>();
+  for (const index of found) {
+    for (let at = index; at >= 0 && !kept.has(at); at = rows[at]?.parent ?? -1) kept.add(at);
+  }
+  return kept;
 }
 
 function byRow(

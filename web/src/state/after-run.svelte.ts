@@ -1,24 +1,24 @@
-import { type Insight, type InsightsBody, type RunRecord, routes } from "#lab/api.ts";
+import type { RunRecord } from "#lab/api.ts";
 import { ApiError, getJson } from "./api.ts";
 
-/** What the lab's rules find in one run's spans: asked once the run is over. */
-export class InsightsOf {
-  list = $state.raw<readonly Insight[] | undefined>();
-  /** What to say while there is no list. */
+/** What the lab makes of one run's evidence: asked once, when the run is over. */
+export class AfterRun<T> {
+  value = $state.raw<T | undefined>();
+  /** What to say while there is no value. */
   missing = $state("Known once the run has settled");
-  readonly #runId: string;
+  readonly #route: string;
   #asked = false;
 
-  constructor(runId: string) {
-    this.#runId = runId;
+  constructor(route: string) {
+    this.#route = route;
   }
 
-  /** Reads them when the run is over; later calls do nothing. */
+  /** Reads it when the run is over; later calls do nothing. */
   async readAfter(state: RunRecord["state"] | undefined): Promise<void> {
     if (this.#asked || (state !== "settled" && state !== "expired")) return;
     this.#asked = true;
     try {
-      this.list = (await getJson<InsightsBody>(routes.insights(this.#runId))).insights;
+      this.value = await getJson<T>(this.#route);
     } catch (error) {
       this.missing =
         error instanceof ApiError && error.code === "evidence-gone"
