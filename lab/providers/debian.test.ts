@@ -1,14 +1,21 @@
 import { execFile, execFileSync } from "node:child_process";
+import { existsSync } from "node:fs";
 import { chmod, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
-import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import type { Provider, Search } from "#lab/services/descriptor.ts";
 import { sourcesOf } from "./apt.ts";
 import { fromDebian } from "./debian.ts";
 import { debianRelease } from "./debian-release.ts";
-import { namesIn, openArchive, type TestArchive } from "./testing/archive.ts";
+import {
+  type ArchiveFiles,
+  makeArchive,
+  namesIn,
+  openArchive,
+  type TestArchive,
+} from "./testing/archive.ts";
 
 const wanted = {
   ...{ package: "lab-tool", file: "usr/bin/lab-check", calledAs: "lab-server" },
@@ -29,10 +36,17 @@ describe.skipIf(!hasApt)("on a machine with apt and gpg", () => {
   const look = (env = {}, search: Search = { fetches: true }) =>
     provider({ ...archive.env, ...env }, search);
 
-  beforeEach(async () => {
+  let files: ArchiveFiles;
+  let filesDir: string;
+  beforeAll(async () => {
     // gpg's agent has a socket here, and a socket's path is short.
+    filesDir = await mkdtemp(join(tmpdir(), "lab-"));
+    files = await makeArchive(filesDir);
+  });
+  afterAll(() => rm(filesDir, { recursive: true, force: true }));
+  beforeEach(async () => {
     dir = await mkdtemp(join(tmpdir(), "lab-"));
-    archive = await openArchive(dir);
+    archive = await openArchive(files, dir);
     provider = fromDebian(wanted, async () => archive.release);
   });
   afterEach(async () => {
@@ -97,6 +111,28 @@ describe.skipIf(!hasApt)("on a machine with apt and gpg", () => {
     });
   });
 
+  test("a silent network is waited for once, and what it sends later is there for the next start", async () => {
+    const speak = archive.silence();
+    const patient = (name: string, patienceMs: number) =>
+      fromDebian({ ...wanted, package: name, patienceMs }, async () => archive.release)(
+        archive.env,
+        { fetches: true },
+      );
+    const late = {
+      notApplicable: "it did not come from the archive of Debian within 0.2 s",
+      hint: expect.stringContaining("the fetching goes on"),
+    };
+    expect(await patient("lab-tool", 200)).toEqual(late);
+    expect(await patient("lab-other", 200)).toEqual(late);
+    const folder = join(dir, "home/.cache/observability-lab", `lab-${process.arch}`);
+    expect(existsSync(join(folder, "lab-tool"))).toBe(false);
+    speak();
+    await expect
+      .poll(() => existsSync(join(folder, "lab-tool")), { timeout: 15_000, interval: 50 })
+      .toBe(true);
+    expect(await patient("lab-tool", 200)).toMatchObject({ kind: "real" });
+  });
+
   test("LAB_DOWNLOADS=off asks nobody", async () => {
     expect(await look({ LAB_DOWNLOADS: "off" })).toMatchObject({
       notApplicable: expect.stringContaining("LAB_DOWNLOADS=off"),
@@ -124,7 +160,7 @@ describe.skipIf(!hasApt)("on a machine with apt and gpg", () => {
 
   test.skipIf(process.getuid?.() !== 0)("an unprivileged user can do it all", async () => {
     execFileSync("mkdir", ["-p", join(dir, "home")]);
-    await chmod(dir, 0o755);
+    for (const folder of [dir, filesDir]) await chmod(folder, 0o755);
     execFileSync("chown", ["-R", "65534:65534", join(dir, "home")]);
     const script = `
       const { fromDebian } = await import(${JSON.stringify(new URL("./debian.ts", import.meta.url).href)});

@@ -17,11 +17,23 @@ export interface DebianProgram {
   readonly alone: boolean;
   /** For the download. */
   readonly limitSeconds: number;
+  /**
+   * How long a start waits for it where something else can stand in, in milliseconds; without it, until
+   * it is there. The fetching goes on, for the next start.
+   */
+  readonly patienceMs?: number;
 }
 
 /** apt's lists are good for all packages of a start; a failure to get them too. */
 const listsForMs = 60_000;
-const opened = new Map<string, { readonly at: number; readonly apt: Promise<Apt> }>();
+const opened = new Map<string, Lists>();
+
+interface Lists {
+  readonly at: number;
+  readonly apt: Promise<Apt>;
+  /** Whether they have come, or are known not to come. */
+  settled: boolean;
+}
 
 /**
  * The program from the distribution's archive, unpacked into the user's cache folder without root:
@@ -41,8 +53,10 @@ export const fromDebian =
     if (await exists(folder)) return describe(folder, wanted, release);
     const missing = await whyNot(wanted, release, env, search);
     if (missing !== undefined) return missing;
+    if (isLate(parent, wanted)) return late(wanted, release);
     try {
-      await fetchOnce(folder, wanted, release, env, search);
+      const fetched = fetchOnce(folder, wanted, release, env, search);
+      if (!(await inTime(fetched, wanted.patienceMs))) return late(wanted, release);
     } catch (error) {
       search.signal?.throwIfAborted();
       const reason = error instanceof Error ? error.message : String(error);
@@ -75,6 +89,35 @@ async function whyNot(
   return undefined;
 }
 
+/** Another package has waited for the lists long enough already. */
+function isLate(parent: string, { patienceMs }: DebianProgram): boolean {
+  const lists = opened.get(aptFolder(parent));
+  if (lists === undefined || lists.settled || patienceMs === undefined) return false;
+  return Date.now() - lists.at >= patienceMs;
+}
+
+/** One text for all packages: they wait for the same archive. */
+const late = ({ patienceMs = 0 }: DebianProgram, release: DebianRelease): NotApplicable => ({
+  notApplicable: `it did not come from the archive of ${release.name} within ${patienceMs / 1000} s`,
+  hint: "the fetching goes on, and a restart of this service takes it once it is there",
+});
+
+/** False when it takes longer, and then what becomes of it is nobody's concern. */
+async function inTime(work: Promise<void>, limitMs: number | undefined): Promise<boolean> {
+  if (limitMs === undefined) return work.then(() => true);
+  let timer: NodeJS.Timeout | undefined;
+  const over = new Promise<false>((resolve) => {
+    timer = setTimeout(resolve, limitMs, false);
+  });
+  try {
+    return await Promise.race([work.then(() => true), over]);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+const aptFolder = (parent: string): string => join(parent, "apt");
+
 const underWay = new Map<string, Promise<void>>();
 
 /** Two may need the same program: the second waits for the first one's fetch. */
@@ -98,7 +141,7 @@ async function fetchInto(
   const step = `fetching ${wanted.package} from ${release.name}`;
   report?.(step, 0);
   await mkdir(parent, { recursive: true, mode: 0o700 });
-  const apt = await openOnce(join(parent, "apt"), release, env);
+  const apt = await openOnce(aptFolder(parent), release, env);
   report?.(step, 0.3);
   const unpacked = await apt.unpack(wanted.package, {
     parent,
@@ -121,9 +164,13 @@ async function fetchInto(
 function openOnce(dir: string, release: DebianRelease, env: Env): Promise<Apt> {
   const known = opened.get(dir);
   if (known && Date.now() - known.at < listsForMs) return known.apt;
-  const apt = openApt(dir, release, env);
-  opened.set(dir, { at: Date.now(), apt });
-  return apt;
+  const lists: Lists = { at: Date.now(), apt: openApt(dir, release, env), settled: false };
+  const settle = () => {
+    lists.settled = true;
+  };
+  lists.apt.then(settle, settle);
+  opened.set(dir, lists);
+  return lists.apt;
 }
 
 async function describe(

@@ -11,6 +11,8 @@ const standIn: Provider = async () => {
   const found = await nodeScript(join(repositoryDir, "lab", "standins", "valkey", "main.ts"));
   return "path" in found ? { ...found, kind: "stand-in" } : found;
 };
+/** Sign-in and cache wait for it, and the stand-in does as well. */
+const patienceMs = 5_000;
 const path = onPath(
   ["valkey-server", "redis-server"],
   "Install it: brew install valkey, sudo apt install valkey-server, nix profile install nixpkgs#valkey, Docker: valkey/valkey",
@@ -42,6 +44,7 @@ export const valkey: ServiceDescriptor = {
         calledAs: "valkey-server",
         alone: false,
         limitSeconds: 30,
+        patienceMs,
       }),
       fromDebian({
         package: "redis-tools",
@@ -49,6 +52,7 @@ export const valkey: ServiceDescriptor = {
         calledAs: "redis-server",
         alone: false,
         limitSeconds: 30,
+        patienceMs,
       }),
       standIn,
     ],

@@ -10,6 +10,12 @@ import type { DebianRelease } from "../debian-release.ts";
 
 const run = promisify(execFile);
 
+/** An archive's files, and the key that vouches for them. */
+export interface ArchiveFiles {
+  readonly keyring: string;
+  readonly served: ReadonlyMap<string, Buffer>;
+}
+
 /** A small Debian archive with one package, behind an HTTP proxy, and a machine whose apt knows it. */
 export interface TestArchive {
   readonly release: DebianRelease;
@@ -19,13 +25,15 @@ export interface TestArchive {
   readonly asked: readonly string[];
   /** Lets the proxy answer something else for paths that match. */
   readonly tamper: (path: RegExp, change: (bytes: Buffer) => Buffer) => void;
+  /** From now on it takes requests and does not answer them, until the returned function is called. */
+  readonly silence: () => () => void;
   readonly close: () => Promise<void>;
 }
 
 const site = "http://archive.invalid/debian";
 
 /** Package `lab-tool` 1.2.3 with the program `usr/bin/lab-check`; signed by a key of its own. */
-export async function openArchive(dir: string): Promise<TestArchive> {
+export async function makeArchive(dir: string): Promise<ArchiveFiles> {
   const files = await packageFiles(dir);
   const keyring = join(dir, "keyring.gpg");
   const gnupg = join(dir, "g");
@@ -37,16 +45,25 @@ export async function openArchive(dir: string): Promise<TestArchive> {
   await writeFile(join(dir, "Release"), files.release);
   await gpg("--output", join(dir, "InRelease"), "--clearsign", join(dir, "Release"));
   await run("gpgconf", ["--homedir", gnupg, "--kill", "all"]);
-
   const served = new Map<string, Buffer>([
     ["/dists/lab/InRelease", await readFile(join(dir, "InRelease"))],
     [`/dists/lab/main/binary-${files.architecture}/Packages`, files.packages],
     ["/pool/lab-tool.deb", files.deb],
   ]);
+  return { keyring, served };
+}
+
+/** Serves an archive to a machine whose folders are below `dir`. */
+export async function openArchive(
+  { keyring, served }: ArchiveFiles,
+  dir: string,
+): Promise<TestArchive> {
   const changes: { readonly path: RegExp; readonly change: (bytes: Buffer) => Buffer }[] = [];
   const asked: string[] = [];
-  const proxy = createServer((request, response) => {
+  let heard = Promise.resolve();
+  const proxy = createServer(async (request, response) => {
     asked.push(request.url ?? "");
+    await heard;
     const path = (request.url ?? "").replace(site, "");
     const found = served.get(path);
     const change = changes.find((each) => each.path.test(path))?.change;
@@ -60,6 +77,11 @@ export async function openArchive(dir: string): Promise<TestArchive> {
     env: { ...(await machineEnv(dir)), http_proxy: `http://127.0.0.1:${port}` },
     asked,
     tamper: (path, change) => changes.push({ path, change }),
+    silence: () => {
+      const { promise, resolve } = Promise.withResolvers<void>();
+      heard = promise;
+      return resolve;
+    },
     close: () => {
       proxy.closeAllConnections();
       return new Promise((resolve) => proxy.close(() => resolve()));
