@@ -38,7 +38,13 @@ You see a SELECT that is slow again and again with the same text. The plan says 
 
 The cure is an index, and the trace shows that it changes the plan and not the SQL: same query text, another node, a hundredth of the time. The fix mode builds the index inside a transaction and rolls it back at the end, so that the next run finds the table as it was. On a busy database teams use \`create index concurrently\` instead, since a plain one locks out writers while it builds.`,
   params: {
-    repeats: integer({ label: "Searches", default: 5, min: 1, max: 50 }),
+    repeats: integer({
+      label: "Searches",
+      help: "Each reads the shop's 500,000 orders. The table is the same for all runs: to fill one of another size would take longer than the search.",
+      default: 5,
+      min: 1,
+      max: 50,
+    }),
   },
   modes: ["fault", "control", "fix"],
   leases: ["postgres"],
@@ -119,6 +125,22 @@ The cure is an index, and the trace shows that it changes the plan and not the S
       count: 1,
       why: "The plan reads the whole table to find one row.",
       hint: "An Index Scan here means that somebody left an index on invoice_number.",
+    },
+    {
+      signal: "metric",
+      name: "lab_pg_table_sequential_scans_total",
+      aliases: ["postgresql_sequential_scans_total"],
+      delta: { gte: "${params.repeats}" },
+      why: "The database counts whole-table reads by itself: a dashboard finds them without any trace.",
+      hint: "The Collector's receiver has this metric off by default; a backend reports its counters when it is idle.",
+    },
+    {
+      signal: "metric",
+      name: "db_client_operation_duration_seconds_sum",
+      labels: { db_collection_name: "orders", db_operation_name: "SELECT" },
+      delta: { gte: "0.004*${params.repeats}" },
+      why: "Of a search by an index this is some tenths of a millisecond; here each takes many.",
+      hint: "Less means that the searches were not the slow ones: look at the plan.",
     },
     {
       signal: "span",

@@ -78,6 +78,23 @@ Teams fix it by asking once: a join, a lateral subquery, or one query with a lis
       hint: "Check the clocks: all these spans come from one process.",
     },
     {
+      signal: "check",
+      title: "the queries of the loop run one after the other",
+      check: ({ spans }) => {
+        const comb = spans.filter(({ name }) => name === "SELECT orders");
+        const sum = comb.reduce((total, { durationMs }) => total + durationMs, 0);
+        const from = Math.min(...comb.map(({ startMs }) => startMs));
+        const to = Math.max(...comb.map(({ startMs, durationMs }) => startMs + durationMs));
+        // The SDK takes starts from a clock of whole milliseconds, and durations from a finer one.
+        return {
+          ok: comb.length > 1 && sum <= to - from + 2,
+          seen: `${comb.length} queries take ${Math.round(sum)} ms together, within ${Math.round(to - from)} ms`,
+        };
+      },
+      why: "None waits for a lock or for the machine, and still their times add up: that is the comb.",
+      hint: "Overlapping queries are a loop that does not wait: quicker, and harder on the pool.",
+    },
+    {
       signal: "span",
       select: { name: "SELECT customers orders", kind: "client" },
       count: 1,
