@@ -175,6 +175,8 @@ export interface EvidenceQuery {
   readonly text: string;
   /** Who was asked. Absent where it is about the run's record, or about several sources. */
   readonly asked?: EvidenceSource;
+  /** Where its answer can be seen: of the lab's own, or of the backend's. Absent while the run lasts. */
+  readonly href?: string;
 }
 
 export interface Check {

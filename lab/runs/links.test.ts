@@ -1,10 +1,13 @@
 import { readdirSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
+import type { Check, EvidenceQuery } from "../api.ts";
 import { logqlErrors } from "../grafana/expression.ts";
 import { dashboardTitle } from "../grafana/uids.ts";
+import { logQuery } from "../judge/logql.ts";
 import { repositoryDir } from "../state/lab-dir.ts";
-import { linksOf } from "./links.ts";
+import { linksOf, type Places } from "./links.ts";
+import { withQueryLinks } from "./query-links.ts";
 
 const traceId = "ab".repeat(16);
 const other = "cd".repeat(16);
@@ -103,4 +106,52 @@ test("a run that no trace came from still leads to the dashboards", () => {
 
 test("a Sentry address that is none makes no link", () => {
   expect(linksOf(run, { sentryOrg: "my-shop" })).toHaveLength(2);
+});
+
+const hrefOf = (query: EvidenceQuery, places: Places = {}): string => {
+  const check: Check = {
+    ...{ index: 0, title: "t", signal: "span", state: "fail", why: "w", hint: "h" },
+    query,
+  };
+  const { checks } = withQueryLinks(
+    { verdict: "fail", checks: [check] },
+    { ...run, runId },
+    places,
+  );
+  return checks[0]?.query?.href ?? "";
+};
+const runId = "0mwsbadqm000cgm6kdbpg57aie";
+const backends = { tempo: "http://t:1", loki: "http://l:1", prometheus: "http://p:1" };
+const inTraceql: EvidenceQuery = { language: "traceql", text: '{ name = "a" }' };
+const inLogql: EvidenceQuery = {
+  ...{ language: "logql", asked: "loki" },
+  text: logQuery(runId, new Set([traceId]), { service: "lab-server", body: 'a "b"' }),
+};
+
+test("every query leads to its answer: on the page, or in what the lab keeps of the run", () => {
+  const http: EvidenceQuery = { language: "http", text: `GET /lab/api/logs?run=${runId}` };
+  expect(hrefOf(http)).toBe(`/lab/api/logs?run=${runId}`);
+  expect(hrefOf(inTraceql)).toBe("/traces?q=%7B+name+%3D+%22a%22+%7D");
+  expect(hrefOf({ language: "promql", text: "up" })).toBe(`/lab/api/runs/${runId}/evidence`);
+});
+
+test("a query that was put to a backend leads there, to Grafana where that runs", () => {
+  const traces = new URL(hrefOf({ ...inTraceql, asked: "tempo" }, backends));
+  expect([traces.origin, traces.searchParams.get("q")]).toEqual(["http://t:1", inTraceql.text]);
+  const logs = new URL(hrefOf(inLogql, backends));
+  expect(Object.fromEntries(logs.searchParams)).toEqual({
+    query: inLogql.text,
+    start: `${startedAt - 30_000}000000`,
+    end: `${startedAt + 30_700}000000`,
+  });
+  const metrics = new URL(hrefOf({ language: "promql", text: "up" }, backends));
+  expect(metrics.searchParams.get("g0.expr")).toBe("up");
+  const pane = paneOf(new URL(hrefOf(inLogql, { ...backends, grafana })));
+  expect(pane).toMatchObject({ datasource: "loki", queries: [{ expr: inLogql.text }] });
+});
+
+test("the LogQL of a check is what Loki understands", () => {
+  expect(logqlErrors(inLogql.text)).toEqual([]);
+  const broad = { severity: "warn", body: { matches: "a.b" } } as const;
+  expect(logqlErrors(logQuery(runId, new Set(), broad))).toEqual([]);
 });

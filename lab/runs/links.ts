@@ -13,11 +13,15 @@ export interface Places {
   readonly grafana?: string | undefined;
   /** Base URL of Tempo's API, where the real one runs. */
   readonly tempo?: string | undefined;
+  /** Base URL of Loki's API. */
+  readonly loki?: string | undefined;
+  /** Base URL of Prometheus's own page. */
+  readonly prometheus?: string | undefined;
   /** Of an organisation at Sentry, e.g. `https://my-shop.sentry.io`. */
   readonly sentryOrg?: string | undefined;
 }
 
-type LinkedRun = Pick<RunRecord, "scenario" | "startedAt" | "endedAt" | "traceIds">;
+export type LinkedRun = Pick<RunRecord, "scenario" | "startedAt" | "endedAt" | "traceIds">;
 type Links = RunRecord["links"];
 
 /** What is shown before and after a run, in milliseconds: scrapes are seconds apart. */
@@ -85,8 +89,8 @@ function dashboardOf(scenario: string): DashboardUid {
   }
 }
 
-/** The window around the run; it ends now as long as the run goes on. */
-const windowOf = ({ startedAt, endedAt }: LinkedRun): { from: string; to: string } => ({
+/** The window around the run, in milliseconds; it ends now as long as the run goes on. */
+export const windowOf = ({ startedAt, endedAt }: LinkedRun): { from: string; to: string } => ({
   from: String(startedAt - marginMs),
   to: endedAt === null ? "now" : String(endedAt + marginMs),
 });
@@ -98,7 +102,12 @@ function dashboardUrl(base: string, run: LinkedRun, uid: DashboardUid): string {
 }
 
 /** https://grafana.com/docs/grafana/latest/explore/get-started-with-explore/#generate-explore-urls-from-external-tools */
-function exploreUrl(base: string, run: LinkedRun, source: DataSource, query: object): string {
+export function exploreUrl(
+  base: string,
+  run: LinkedRun,
+  source: DataSource,
+  query: object,
+): string {
   const queries = [{ refId: "A", datasource: source, ...query }];
   const panes = { lab: { datasource: source.uid, queries, range: windowOf(run) } };
   const url = new URL("/explore", base);

@@ -18,6 +18,7 @@ import {
 import { linksOf, type Places } from "./links.ts";
 import { metricChanges, metricLights } from "./metric-changes.ts";
 import type { MetricWatch } from "./metric-watch.ts";
+import { withQueryLinks } from "./query-links.ts";
 import { leftBehind } from "./snapshot.ts";
 import { isRootSeen, signalsSeen, spanCount } from "./telemetry.ts";
 import { openTelemetryReader } from "./telemetry-reader.ts";
@@ -304,7 +305,9 @@ export function openLiveRun(options: LiveRunOptions): LiveRun {
     end = setTimeout(gone, tailMs).unref();
     onEnd();
     const endedAt = record.endedAt ?? Date.now();
-    change({ ...judgement, state, endedAt, links: links({ ...record, endedAt }) });
+    const run = { ...record, endedAt };
+    const linked = withQueryLinks(judgement, run, options.places?.());
+    change({ ...linked, state, endedAt, links: links(run) });
   }
 
   function close(): void {

@@ -177,6 +177,8 @@ export function openRuns(options: RunsOptions): Runs {
       places: () => ({
         grafana: isReady("grafana") ? system.url("grafana") : undefined,
         tempo: isReady("tempo") ? system.url("tempo") : undefined,
+        loki: isReady("loki") ? system.url("loki") : undefined,
+        prometheus: isReady("prometheus") ? system.url("prometheus") : undefined,
         sentryOrg: options.sentryOrgUrl,
       }),
       onDriven: ended.driverEnded,
