@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import type { RunRecord, ServiceStatus, StatusBody } from "#lab/api.ts";
 import { type LabUnderTest, startLab } from "#lab/testing/lab-under-test.ts";
+import type { JobResult } from "#lab/verify/result.ts";
 
 /** What the HTTP API answers (https://prometheus.io/docs/prometheus/latest/querying/api/). */
 interface Sample {
@@ -63,6 +64,27 @@ describe("the real Prometheus of a lab", () => {
     };
     await expect.poll(seen, { timeout: 15_000, interval: 250 }).toContain(traceId);
   }, 60_000);
+
+  test("judges as the store does, as Tempo's API does with the store's traces", async (context) => {
+    const judged = async (judge: string) => {
+      const scenarios = ["db.n-plus-one", "run.handled-error"];
+      const { out } = await lab.cli("verify", ...scenarios, "--judge", judge, "--json");
+      const { results } = JSON.parse(out) as { readonly results: readonly JobResult[] };
+      return results.map(({ checks, ...run }) => ({
+        ...{ scenario: run.scenario, mode: run.mode, verdict: run.verdict },
+        checks: checks.map(({ title, state }) => `${state} ${title}`),
+        asked: [...new Set(checks.flatMap(({ query }) => query?.asked ?? []))].sort(),
+      }));
+    };
+    const [byBackends, byStore] = [await judged("backends"), await judged("store")];
+    expect(byBackends.map(({ asked: _, ...run }) => run)).toEqual(
+      byStore.map(({ asked: _, ...run }) => run),
+    );
+    expect(new Set(byStore.map(({ verdict }) => verdict))).toEqual(new Set(["pass"]));
+    expect(byStore[0]?.asked).toEqual(["metrics-endpoint", "store"]);
+    if (rowOf("prometheus")?.kind !== "real") return context.skip("no Prometheus here");
+    expect(byBackends[0]?.asked).toEqual(["prometheus", "store", "store-as-tempo"]);
+  }, 120_000);
 
   test("keeps what Valkey's exporter tells of the real one", async (context) => {
     if (rowOf("prometheus")?.kind !== "real" || rowOf("redis-exporter")?.kind !== "real")
