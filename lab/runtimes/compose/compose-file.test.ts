@@ -13,7 +13,7 @@ import { repositoryDir } from "#lab/state/lab-dir.ts";
 import { portVariable } from "#lab/supervisor/port-table.ts";
 import { startOrder } from "#lab/supervisor/start-order.ts";
 import { composeFile } from "./compose-file.ts";
-import { findComposeTool } from "./compose-tool.ts";
+import { commandOf, findComposeTool } from "./compose-tool.ts";
 import { imageVariable } from "./failures.ts";
 
 const text = readFileSync(composeFile, "utf8");
@@ -109,13 +109,11 @@ describe.skipIf(typeof tool === "string")("as Docker Compose reads it", () => {
     services: v.record(v.string(), v.object({ image: v.string(), mem_limit: v.string() })),
   });
   test("it is valid, and an image is overridden by its variable", async () => {
-    const [file, first] =
-      typeof tool !== "string" && "standalone" in tool.executable
-        ? ["docker-compose", []]
-        : ["docker", ["compose"]];
+    if (typeof tool === "string") throw new Error(tool);
+    const { file, args: first } = commandOf(tool);
     const env = { ...process.env, MINIO_IMAGE: "lab-test/minio:1" };
     const args = [...first, "-f", composeFile, "config", "--format", "json"];
-    const { stdout } = await promisify(execFile)(file as string, args as string[], { env });
+    const { stdout } = await promisify(execFile)(file, args, { env });
     const { services } = v.parse(schema, JSON.parse(stdout));
     expect(Object.keys(services).toSorted()).toEqual(ids.toSorted());
     expect(services.minio?.image).toBe("lab-test/minio:1");

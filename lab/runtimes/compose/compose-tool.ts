@@ -8,6 +8,14 @@ export interface ComposeTool {
   readonly version: string;
 }
 
+/** The same for a process of one's own. */
+export const commandOf = ({
+  executable,
+}: ComposeTool): { readonly file: string; readonly args: readonly string[] } =>
+  "standalone" in executable
+    ? { file: "docker-compose", args: [] }
+    : { file: executable.executablePath, args: ["compose"] };
+
 /** The first that knows optional `env_file`s. */
 const oldest = [2, 24] as const;
 

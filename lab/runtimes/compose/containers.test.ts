@@ -3,68 +3,17 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, onTestFinished, test, vi } from "vitest";
 import type { ServiceStatus } from "#lab/api.ts";
-import { grafana } from "#lab/services/grafana.ts";
-import { loki } from "#lab/services/loki.ts";
-import { prometheus } from "#lab/services/prometheus.ts";
-import { tempo } from "#lab/services/tempo.ts";
-import { loadSecrets } from "#lab/state/secrets.ts";
 import { pickPort } from "#lab/supervisor/ports.ts";
-import { inState, rowOf, rowWhen } from "#lab/supervisor/testing/supervise.ts";
-import type { System } from "#lab/system.ts";
-import { inContainer, isContainer } from "../compose.ts";
-import { openLocalSystem } from "../local-system.ts";
-import { openStack, type Stack } from "./stack.ts";
+import { rowOf, rowWhen } from "#lab/supervisor/testing/supervise.ts";
+import { openStack } from "./stack.ts";
 import { findLeftovers, takeDown } from "./sweep.ts";
 import { doubleImage, makeDoubleImage, whyNoContainers } from "./testing/engine-under-test.ts";
+import { env, type Lab, openLab } from "./testing/lab-of-doubles.ts";
 
 vi.setConfig({ testTimeout: 90_000, hookTimeout: 90_000 });
 
 const unable = await whyNoContainers();
 if (unable !== undefined) console.log(`containers are not tried: ${unable}`);
-
-const env = {
-  ...process.env,
-  ...Object.fromEntries(
-    ["PROMETHEUS", "TEMPO", "LOKI", "GRAFANA"].map((name) => [`${name}_IMAGE`, doubleImage]),
-  ),
-};
-
-interface Lab {
-  readonly dir: string;
-  readonly stack: Stack;
-  readonly system: System;
-  /** Ids in the order in which they became `starting` and `ready`. */
-  readonly order: readonly string[];
-  readonly close: () => Promise<void>;
-}
-
-async function openLab(changes: Readonly<Record<string, string>> = {}): Promise<Lab> {
-  const dir = await mkdtemp(join(tmpdir(), "lab-test-"));
-  const stack = await openStack({ dir, env: { ...env, ...changes }, say: () => {} });
-  const services = [prometheus, tempo, loki, grafana].filter(isContainer);
-  const order: string[] = [];
-  const system = openLocalSystem(
-    "compose",
-    services.map((service) => ({
-      ...inContainer(service, stack),
-      // The rest of the lab is not part of this.
-      dependsOn: service.id === "grafana" ? (["prometheus", "tempo", "loki"] as const) : [],
-    })),
-    { dir, secrets: await loadSecrets(dir), origin: "http://localhost:4700", env },
-  );
-  system.subscribe(({ id, state }) => {
-    if (order.at(-1) !== `${state} ${id}`) order.push(`${state} ${id}`);
-  });
-  return {
-    ...{ dir, stack, system, order },
-    close: async () => {
-      await system.shutdown();
-      await stack.close();
-      await (await findLeftovers(dir, env)).remove({ volumes: true });
-      await rm(dir, { recursive: true, force: true });
-    },
-  };
-}
 
 const health = (lab: Lab, id: ServiceStatus["id"], path: string): Promise<number> =>
   fetch(`${lab.system.url(id)}${path}`, { signal: AbortSignal.timeout(1_000) }).then(
@@ -148,21 +97,6 @@ describe.skipIf(unable !== undefined)("on an engine", () => {
     await other.close();
     expect((await lab.stack.project.ps()).length).toBe(4);
     expect(await health(lab, "grafana", "/api/health")).toBe(200);
-  });
-
-  test("an image that cannot be had is told with the way out, and the others start", async () => {
-    // Nobody listens there: a registry that is not reached.
-    const other = await openLab({ GRAFANA_IMAGE: "127.0.0.1:1/lab-test/none:1" });
-    onTestFinished(() => other.close());
-    await expect(other.system.ready()).rejects.toMatchObject({
-      code: "image-missing",
-      message: expect.stringMatching(
-        /127\.0\.0\.1:1\/lab-test\/none:1 of grafana.*cannot be reached/,
-      ),
-      hint: expect.stringContaining("GRAFANA_IMAGE="),
-    });
-    expect(rowOf(other.system, "grafana").state).toBe("unavailable");
-    await rowWhen(other.system, "loki", inState("ready"));
   });
 
   test("containers of a killed lab go at the next start or by down; their data stays until reset", async () => {

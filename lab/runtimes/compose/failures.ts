@@ -30,23 +30,53 @@ export function composeFailure(what: string, error: unknown): LabError {
   });
 }
 
+/** What keeps an image away, by the words of engine and registry; the first that fits. */
+const obstacles: readonly {
+  readonly words: RegExp;
+  readonly reason: string;
+  readonly advice?: string;
+}[] = [
+  {
+    words: /no space left on device/i,
+    reason: "and the engine's disk is full",
+    advice: "docker system df shows what takes the room, docker image prune makes some.",
+  },
+  {
+    words: /toomanyrequests|rate limit/i,
+    reason: "and its registry gives no more for now",
+    advice: "Registries give more to who is known: docker login.",
+  },
+  {
+    words: /no matching manifest|does not match the specified platform/i,
+    reason: "and it is not made for this machine's processor",
+  },
+  {
+    words:
+      /no such host|lookup .* (?:on|:)|dial tcp|i\/o timeout|deadline exceeded|connection refused|network is unreachable|proxyconnect|TLS handshake|Client\.Timeout/i,
+    reason: "and its registry cannot be reached",
+    advice: "The engine pulls through its own proxy settings.",
+  },
+  {
+    words: /denied|unauthorized|not exist|not found|manifest unknown/i,
+    reason: "and its registry does not give it",
+  },
+];
+const unknownObstacle: (typeof obstacles)[number] = {
+  words: /(?:)/,
+  reason: "and it could not be pulled",
+};
+
 /** Why an image is not there, by what was said when it was asked for. */
 export function imageMissing(id: string, image: string, error: unknown): LabError {
   const said = error instanceof LabError ? error.message : String(error);
   const variable = imageVariable(id);
-  const network =
-    /no such host|lookup .* (?:on|:)|dial tcp|i\/o timeout|deadline exceeded|connection refused|network is unreachable|proxyconnect|TLS handshake|Client\.Timeout/i;
-  const reason = network.test(said)
-    ? "and its registry cannot be reached"
-    : /denied|unauthorized|not exist|not found|manifest unknown/i.test(said)
-      ? "and its registry does not give it"
-      : "and it could not be pulled";
+  const { reason, advice } = obstacles.find(({ words }) => words.test(said)) ?? unknownObstacle;
   const load = `On a machine with network: docker pull ${image} && docker save ${image} -o image.tar; here: docker load -i image.tar. Or name another image: ${variable}=…`;
   return new LabError(
     "image-missing",
     `The image ${image} of ${id} is not on this machine, ${reason}.`,
     {
-      hint: network.test(said) ? `The engine pulls through its own proxy settings. ${load}` : load,
+      hint: advice === undefined ? load : `${advice} ${load}`,
       cause: error,
     },
   );

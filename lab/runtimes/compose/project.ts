@@ -8,7 +8,7 @@ import { type Env, repositoryDir } from "#lab/state/lab-dir.ts";
 import { composeFile } from "./compose-file.ts";
 import type { ComposeTool } from "./compose-tool.ts";
 import { composeFailure } from "./failures.ts";
-import { readPullProgress } from "./pull-progress.ts";
+import { pullImage } from "./pull.ts";
 
 /** The label by which Compose marks what belongs to a project. */
 export const projectLabel = "com.docker.compose.project";
@@ -18,8 +18,14 @@ export interface Project {
   readonly name: string;
   /** Image of every service, after the variables that override it. @throws LabError `compose-failed`. */
   readonly images: () => Promise<ReadonlyMap<string, string>>;
-  /** Gets the image of a service; `report` hears the share done. @throws LabError `image-missing`, `compose-failed`. */
-  readonly pull: (id: ServiceId, report: (done: number) => void) => Promise<void>;
+  /** Gets the image of a service; `report` hears the share done. @throws LabError `compose-failed`. */
+  readonly pull: (
+    id: ServiceId,
+    options: {
+      readonly report: (done: number) => void;
+      readonly signal: AbortSignal | undefined;
+    },
+  ) => Promise<void>;
   /** Makes and starts containers, without those they depend on. @throws LabError. */
   readonly up: (ids: readonly ServiceId[], variables: Env) => Promise<void>;
   /** Names of the services that have a container, running or not. */
@@ -73,21 +79,9 @@ export function openProject(options: {
       const { services } = v.parse(configSchema, JSON.parse(out));
       return new Map(Object.entries(services).map(([id, { image }]) => [id, image]));
     },
-    pull: async (id, report) => {
-      const read = readPullProgress(report);
-      const json = tool.version.localeCompare("2.29", "en", { numeric: true }) >= 0;
-      const base = settings();
-      await carryOut(`pulling the image of ${id}`, () =>
-        compose.pullOne(id, {
-          ...base,
-          composeOptions: [
-            ...(base.composeOptions ?? []),
-            ["--progress", json ? "json" : "plain"],
-          ] as [string, string][],
-          commandOptions: [["--policy", "missing"]],
-          callback: (chunk) => read(chunk.toString()),
-        }),
-      );
+    pull: (id, { report, signal }) => {
+      const { env } = settings();
+      return pullImage(id, tool, { ...env, COMPOSE_PROJECT_NAME: name }, report, signal);
     },
     up: async (ids, variables) => {
       await carryOut(`starting ${ids.join(", ")}`, () =>

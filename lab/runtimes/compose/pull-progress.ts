@@ -10,8 +10,8 @@ const lineSchema = v.object({
 });
 
 /**
- * Reads what `docker compose pull` says and reports the share done, from 0 to 1: by bytes of the
- * layers where it tells them (`--progress json`), else by layers.
+ * Reads what `docker compose pull` says and reports the share done, from 0 to 1, by the
+ * bytes of the layers.
  */
 export function readPullProgress(report: (done: number) => void): (text: string) => void {
   const layers = new Map<string, number>();
@@ -49,22 +49,34 @@ function jsonStep(line: string): Step | undefined {
     const read = v.safeParse(lineSchema, JSON.parse(line));
     if (!read.success || !layerId.test(read.output.id)) return undefined;
     const { id: layer, current, total, status = "", text = "" } = read.output;
-    const words = `${status} ${text}`;
-    if (/Pull complete|Already exists/i.test(words)) return { layer, share: 1 };
-    // Unpacking comes after, and takes about as long on a fast line.
-    const half = /Extracting/i.test(words) ? 0.5 : 0;
-    const part = current !== undefined && total ? current / total / 2 : 0;
-    return { layer, share: /Download complete|Verifying/i.test(words) ? 0.5 : half + part };
+    return { layer, share: shareOf(`${status} ${text}`, current, total) };
   } catch {
     return undefined;
   }
 }
 
-/** ` 9824c27679d3 Pull complete`. */
+/** ` 9824c27679d3 Pull complete` or ` 9824c27679d3 Downloading [==>   ]  2.164MB/4.197MB`. */
 function plainStep(line: string): Step | undefined {
   const found = /^\s*([0-9a-f]{12})\s+(.+?)\s*$/.exec(line);
   if (found?.[1] === undefined || found[2] === undefined) return undefined;
-  const layer = found[1];
-  if (/Pull complete|Already exists/i.test(found[2])) return { layer, share: 1 };
-  return { layer, share: /Download complete|Verifying|Extracting/i.test(found[2]) ? 0.5 : 0 };
+  const [, layer, words] = found;
+  const [, current, total] = /([\d.]+[kMG]?B)\/([\d.]+[kMG]?B)$/.exec(words) ?? [];
+  return { layer, share: shareOf(words, bytesOf(current), bytesOf(total)) };
+}
+
+/** Unpacking comes after the download, and takes about as long on a fast line. */
+function shareOf(words: string, current: number | undefined, total: number | undefined): number {
+  if (/Pull complete|Already exists/i.test(words)) return 1;
+  if (/Download complete|Verifying/i.test(words)) return 0.5;
+  const part = current !== undefined && total ? current / total / 2 : 0;
+  return (/Extracting/i.test(words) ? 0.5 : 0) + part;
+}
+
+const powers = { k: 1e3, M: 1e6, G: 1e9 } as const;
+
+/** `4.197MB` → 4197000. */
+function bytesOf(text: string | undefined): number | undefined {
+  const [, number, unit] = /^([\d.]+)([kMG]?)B$/.exec(text ?? "") ?? [];
+  if (number === undefined) return undefined;
+  return Number(number) * (unit ? powers[unit as keyof typeof powers] : 1);
 }

@@ -105,7 +105,8 @@ export async function openStack(options: {
       if ((await inspectImage(image)) !== undefined) return describe();
       report?.(`pulling ${image}`, 0);
       try {
-        await project.pull(id, (done) => report?.(`pulling ${image}`, done));
+        const pulled = (done: number) => report?.(`pulling ${image}`, done);
+        await project.pull(id, { report: pulled, signal });
       } catch (error) {
         signal?.throwIfAborted();
         throw imageMissing(id, image, error);

@@ -1,4 +1,5 @@
 import { execFile, spawn } from "node:child_process";
+import { randomBytes } from "node:crypto";
 import { once } from "node:events";
 import { chmod, copyFile, mkdir, mkdtemp, rm, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -37,8 +38,10 @@ async function staticBusybox(): Promise<string | undefined> {
     const linked = await run("ldd", [path]).catch(
       (error: { stderr?: string; stdout?: string }) => error,
     );
-    if (/not a dynamic executable|statically linked/.test(`${linked.stdout}${linked.stderr}`))
-      return path;
+    if (!/not a dynamic executable|statically linked/.test(`${linked.stdout}${linked.stderr}`))
+      continue;
+    // So is every file that is no program.
+    if (await run(path, ["true"]).catch(() => undefined)) return path;
   }
   return undefined;
 }
@@ -61,7 +64,29 @@ wait
 `;
 
 /** Makes the image of the doubles of Prometheus, Tempo, Loki and Grafana. */
-export async function makeDoubleImage(): Promise<void> {
+export const makeDoubleImage = (): Promise<void> => withDoubleFiles(importImage);
+
+/**
+ * The same files as a tar, for an image that is pulled.
+ * @param filler bytes that cannot be packed, which make it large.
+ */
+export async function doubleLayer(filler: number): Promise<Buffer> {
+  let layer: Buffer = Buffer.alloc(0);
+  await withDoubleFiles(async (root) => {
+    await writeFile(join(root, "filler"), randomBytes(filler));
+    const packed = run("tar", ["-C", root, "-c", "."], {
+      encoding: "buffer",
+      maxBuffer: 64 * 2 ** 20,
+    });
+    layer = (await packed).stdout;
+  });
+  return layer;
+}
+
+/** Where the program of the doubles is in their image. */
+export const doubleEntry = "/bin/entry";
+
+async function withDoubleFiles(use: (root: string) => Promise<void>): Promise<void> {
   const root = await mkdtemp(join(tmpdir(), "lab-test-"));
   try {
     const folders = ["bin", "usr/bin", "www/-", "www/api", "var/tempo", "loki", "prometheus"];
@@ -79,7 +104,7 @@ export async function makeDoubleImage(): Promise<void> {
       await chmod(join(root, name), 0o755);
     for (const page of ["ready", "-/ready", "api/health"])
       await writeFile(join(root, "www", page), "ok\n");
-    await importImage(root);
+    await use(root);
   } finally {
     await rm(root, { recursive: true, force: true });
   }
@@ -87,10 +112,20 @@ export async function makeDoubleImage(): Promise<void> {
 
 async function importImage(root: string): Promise<void> {
   const tar = spawn("tar", ["-C", root, "-c", "."], { stdio: ["ignore", "pipe", "inherit"] });
-  const changes = ["-c", 'ENTRYPOINT ["/bin/entry"]', "-c", "ENV PATH=/bin"];
+  const changes = ["-c", `ENTRYPOINT ["${doubleEntry}"]`, "-c", "ENV PATH=/bin"];
   const docker = spawn("docker", ["import", ...changes, "-", doubleImage], {
     stdio: [tar.stdout, "ignore", "inherit"],
   });
   const [code] = await once(docker, "exit");
   if (code !== 0) throw new Error(`docker import ended with ${code}`);
+}
+
+/** Takes images away that a test has pulled. */
+export const removeImages = async (...images: readonly string[]): Promise<void> => {
+  await run("docker", ["image", "rm", "--force", ...images]).catch(() => {});
+};
+
+/** The engine's own processor, as images name it. */
+export async function engineArchitecture(): Promise<string> {
+  return (await run("docker", ["version", "--format", "{{.Server.Arch}}"])).stdout.trim();
 }
