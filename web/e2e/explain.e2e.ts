@@ -21,6 +21,23 @@ test("a query per item is pointed out, and leads to its span; the fix stands bes
   await expect(run.waterfall.span).toContainText("SELECT orders");
   await expect(page).toHaveURL(/span=[0-9a-f]{16}/);
 
+  await expect(run.signal("Metric")).toContainText(/\d (ms|s)$/);
+  await run.tab("Metrics").click();
+  const metric = run.evidence
+    .getByRole("listitem")
+    .filter({ hasText: /duration_seconds_count.*db_collection_name="orders"/s });
+  await expect(metric).toContainText("+30");
+  await metric.getByRole("button", { name: /^exemplar/ }).click();
+  await expect(run.waterfall.span).toContainText("SELECT orders");
+
+  // From a check to its spans, and from a span to its checks.
+  const check = run.checks.filter({ hasText: "exactly 30 spans" });
+  await check.locator("summary").click();
+  await check.getByRole("button", { name: "Show its 30 spans" }).click();
+  await expect(page.getByRole("status").filter({ hasText: "1/30" })).toBeVisible();
+  await run.waterfall.span.getByRole("button", { name: /exactly 30 spans/ }).click();
+  await expect(check.locator("summary")).toBeFocused();
+
   await scenarios.open();
   await card.mode("fix").click();
   await card.run.click();
@@ -30,8 +47,44 @@ test("a query per item is pointed out, and leads to its span; the fix stands bes
   await expect(page).toHaveURL(`/compare/${fix}/${fault}`);
   await expect(page.getByRole("heading", { level: 1 })).toHaveText("Two runs side by side");
   await expect(page.getByRole("columnheader").filter({ hasText: /fix|fault/ })).toHaveCount(2);
-  const queries = page.getByRole("row").filter({ hasText: "SELECT orders" });
-  await expect(queries.first()).toContainText("30");
+  const operations = page.getByRole("table", { name: "Operations of both runs" });
+  const queries = operations.getByRole("row").filter({ hasText: "SELECT orders" });
+  await expect(queries).toHaveText(/30 ×.*added/s);
   await page.getByRole("link", { name: "fault", exact: true }).click();
   await expect(page).toHaveURL(new RegExp(`/runs/${fault}$`));
+});
+
+test("traces are found with TraceQL, completed as one types, and the address keeps the query", async ({
+  page,
+}) => {
+  await page.goto("/traces");
+  const box = page.getByRole("combobox", { name: "TraceQL query or trace id" });
+  await expect(box).toHaveValue("{ span.lab.run.id != nil }");
+  await box.fill("{ resource.service.na");
+  await page.getByRole("option", { name: "resource.service.name" }).click();
+  await box.pressSequentially('= "lab-w');
+  await expect(page.getByRole("option", { name: '"lab-web"' })).toBeVisible();
+  await box.press("ArrowDown");
+  await box.press("Enter");
+  await expect(box).toHaveValue('{ resource.service.name = "lab-web"');
+  await box.pressSequentially(" }");
+  await box.press("Escape");
+  await box.press("Enter");
+  await expect(page).toHaveURL(/\/traces\?q=.*lab-web/);
+  // The page's own loading is a trace.
+  const found = page.getByRole("table", { name: "Traces found" });
+  await expect(found.getByRole("link").first()).toBeVisible();
+  await expect(page.getByLabel("Service", { exact: true })).toHaveValue("lab-web");
+
+  await page.getByLabel("Duration of the trace").selectOption("1s");
+  await expect(box).toHaveValue(/traceDuration >= 1s }$/);
+  await page.goBack();
+  await expect(box).toHaveValue('{ resource.service.name = "lab-web" }');
+  await found.getByRole("link").first().click();
+  await expect(
+    page.getByRole("treegrid", { name: "Spans" }).getByRole("row").first(),
+  ).toBeVisible();
+
+  await page.goto(`/traces?q=${encodeURIComponent("{ name = }")}`);
+  await expect(page.getByRole("alert")).toContainText("line 1, column 10");
 });

@@ -1,5 +1,5 @@
 import type { CheckState, RunRecord, ServiceStatus, SignalId } from "#lab/api.ts";
-import type { Expectation, Group, Mode } from "#scenarios/define.ts";
+import type { Expectation, Group, Mode, Requirement } from "#scenarios/define.ts";
 import type { IconName } from "../lib/icons.ts";
 
 /** How a state is told: a word, a mark and a tone. Never a colour alone. */
@@ -26,6 +26,9 @@ export function wordingOf(state: CheckState): Wording {
       return { word: "Declared", icon: "log", tone: "neutral" };
   }
 }
+
+/** A run that has no verdict yet because it goes on. */
+export const running: Wording = { word: "Running", icon: "clock", tone: "neutral" };
 
 /** A service's state. */
 export function wordingOfService({ kind, state }: Pick<ServiceStatus, "kind" | "state">): Wording {
@@ -116,6 +119,29 @@ export const evidence: Readonly<
   agree: { title: "Agreement", icon: "path" },
   secrets: { title: "Credentials", icon: "alert" },
   check: { title: "Check", icon: "check" },
+};
+
+/** What a person asks of a scenario before it runs: where it will be seen. */
+export const families: readonly {
+  readonly title: string;
+  readonly icon: IconName;
+  readonly signals: readonly Expectation["signal"][];
+}[] = [
+  { title: "Trace", icon: "traces", signals: ["span", "order", "trace"] },
+  { title: "Metrics", icon: "path", signals: ["metric"] },
+  { title: "Logs", icon: "log", signals: ["log"] },
+  { title: "Sentry", icon: "bug", signals: ["sentry"] },
+  { title: "Page", icon: "browser", signals: ["page"] },
+  { title: "App", icon: "server", signals: ["answer", "component"] },
+  { title: "Rules", icon: "check", signals: ["agree", "secrets", "check"] },
+];
+
+/** What a scenario cannot run without. */
+export const requirementTitles: Readonly<Record<Requirement, string>> = {
+  chromium: "Chromium",
+  "real valkey": "real Valkey",
+  "s3 stand-in": "S3 stand-in",
+  "signed-in": "sign-in",
 };
 
 /** Section titles of the scenario list. */
