@@ -1,4 +1,5 @@
 import { type Adding, serviceOf } from "./adding.ts";
+import { viewOf } from "./byte-words.ts";
 import { rowMask } from "./chunked-table.ts";
 import { isFarOff } from "./clock.ts";
 import { addGroups } from "./group-table.ts";
@@ -16,7 +17,8 @@ export function logAdder({
   counts,
 }: Adding): (bytes: Buffer, stage: LogStage, place: RecordPlace) => void {
   return (bytes, s, place) => {
-    const service = serviceOf(services, bytes, s.groups);
+    const view = viewOf(bytes);
+    const service = serviceOf(services, view, s.groups);
     const firstGroup = addGroups(logGroups, s.groups, place, logs.last() + 1, service);
     for (let i = 0; i < s.count; i++) {
       const a = s.traceId[i * 4] as number;
@@ -28,7 +30,7 @@ export function logAdder({
       const columns = logs.columnsOf(row);
       const at = row & rowMask;
       const group = firstGroup + (s.group[i] as number);
-      const run = memberships.runOf(bytes, s.runOffset[i] as number, s.runLength[i] as number);
+      const run = memberships.runOf(view, s.runOffset[i] as number, s.runLength[i] as number);
       columns.trace[at] = trace;
       columns.spanId[at * 2] = s.spanId[i * 2] as number;
       columns.spanId[at * 2 + 1] = s.spanId[i * 2 + 1] as number;

@@ -1,4 +1,5 @@
 import { type Adding, serviceOf } from "./adding.ts";
+import { viewOf } from "./byte-words.ts";
 import { rowMask } from "./chunked-table.ts";
 import { isFarOff } from "./clock.ts";
 import { addGroups } from "./group-table.ts";
@@ -20,11 +21,11 @@ export function spanAdder({
   base,
 }: Adding): (bytes: Buffer, stage: SpanStage, place: RecordPlace) => void {
   return (bytes, s, place) => {
-    const service = serviceOf(services, bytes, s.groups);
+    const view = viewOf(bytes);
+    const service = serviceOf(services, view, s.groups);
     const firstGroup = addGroups(spanGroups, s.groups, place, spans.last() + 1, service);
     const { low: baseLow, high: baseHigh } = base();
     const arrived = place.receivedAt * 1e6 - (baseHigh * 0x1_0000_0000 + baseLow);
-    spans.expect(s.spanId, s.count);
     let trace = 0;
     let grown: Growth | undefined;
     /** Row that the last hash of the current span will have, and the first hash not yet copied. */
@@ -70,22 +71,18 @@ export function spanAdder({
       columns.marks[at] = marks;
       columns.kind[at] = s.kind[i] as number;
       columns.status[at] = s.status[i] as number;
-      columns.name[at] = names.intern(bytes, s.nameOffset[i] as number, s.nameLength[i] as number);
+      columns.name[at] = names.intern(view, s.nameOffset[i] as number, s.nameLength[i] as number);
       columns.group[at] = group;
       columns.service[at] = spanGroups.columnsOf(group).service[group & rowMask] as number;
       columns.offset[at] = place.offset + (s.offset[i] as number);
       columns.length[at] = s.length[i] as number;
       columns.lastHash[at] = hashRow;
-      const entry = traces.entry();
-      columns.previous[at] = entry.lastSpan[trace] as number;
-      entry.lastSpan[trace] = row;
-      entry.spans[trace] = (entry.spans[trace] as number) + 1;
       counts.spans++;
       grown ??= growth.of(trace);
       grown.spans++;
       memberships.join(
         trace,
-        memberships.runOf(bytes, s.runOffset[i] as number, s.runLength[i] as number),
+        memberships.runOf(view, s.runOffset[i] as number, s.runLength[i] as number),
       );
     }
     copyHashes(spans, s, pending, s.hashCount);

@@ -17,10 +17,10 @@ export interface Adding
 
 /** Number of the service that a group names. */
 export const serviceOf =
-  (services: InternedText, bytes: Uint8Array, groups: ScanGroups) =>
+  (services: InternedText, view: DataView, groups: ScanGroups) =>
   (group: number): number =>
     services.intern(
-      bytes,
+      view,
       groups.serviceOffset[group] as number,
       groups.serviceLength[group] as number,
     );

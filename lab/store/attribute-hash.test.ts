@@ -1,6 +1,7 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { anyHash, attributeHash, viewOf } from "./attribute-hash.ts";
+import { anyHash, attributeHash } from "./attribute-hash.ts";
+import { viewOf } from "./byte-words.ts";
 import { encodeMessage } from "./otlp-encode.ts";
 import { keyValue } from "./otlp-schema.ts";
 

@@ -1,3 +1,5 @@
+import { hashBytes } from "./byte-words.ts";
+
 /**
  * A 32-bit hash per attribute of a span, taken over its encoded KeyValue. Equal key and value give
  * equal hashes, so a search for `key = value` reads only spans that hold the hash. Nothing is ever
@@ -6,31 +8,17 @@
  */
 export const anyHash = 0;
 
-/** Bytes as the hash reads them: a DataView reads four at once, wherever they lie. */
-export const viewOf = ({ buffer, byteOffset, byteLength }: Uint8Array): DataView =>
-  new DataView(buffer, byteOffset, byteLength);
-
 /**
  * Hash of the KeyValue between `start` and `end`, which must lie inside the view. Any other result
  * than {@link anyHash} also says that it is well-formed: nothing else need look at it.
  */
 export function attributeHash(view: DataView, start: number, end: number): number {
-  if (!isUsual(view, start, end)) return anyHash;
-  // Two words per step into two hashes that do not wait for each other. Rotating lets the high
-  // bits of one word reach the low bits of the hash.
-  let a = 0x811c9dc5;
-  let b = end - start;
-  let at = start;
-  for (const last = end - 8; at < last; at += 8) {
-    a = Math.imul(((a << 5) | (a >>> 27)) ^ view.getInt32(at, true), 0x9e3779b1);
-    b = Math.imul(((b << 5) | (b >>> 27)) ^ view.getInt32(at + 4, true), 0x85ebca6b);
-  }
-  // The last words may overlap those before. A usual KeyValue has at least six bytes.
-  if (end - at > 4) a = Math.imul(((a << 5) | (a >>> 27)) ^ view.getInt32(at, true), 0x9e3779b1);
-  b = Math.imul(((b << 5) | (b >>> 27)) ^ view.getInt32(end - 4, true), 0x85ebca6b);
-  const hash = Math.imul(a ^ (a >>> 15), 0xc2b2ae35) ^ b;
-  return (hash ^ (hash >>> 15)) >>> 0 || 1;
+  return isUsual(view, start, end) ? usualHash(view, start, end) : anyHash;
 }
+
+/** The same for a KeyValue that is known to be encoded as usual. */
+export const usualHash = (view: DataView, start: number, end: number): number =>
+  hashBytes(view, start, end) >>> 0 || 1;
 
 /**
  * A key shorter than 128 bytes, then one value, each once, with no byte to spare: as every known

@@ -1,4 +1,5 @@
-import { anyHash, attributeHash, viewOf } from "./attribute-hash.ts";
+import { anyHash, attributeHash } from "./attribute-hash.ts";
+import { viewOf } from "./byte-words.ts";
 import { rowMask } from "./chunked-table.ts";
 import { hashHits } from "./hash-hits.ts";
 import { encodeMessage } from "./otlp-encode.ts";

@@ -2,13 +2,17 @@ import { expect, test } from "vitest";
 import { rowMask, rowsPerChunk } from "./chunked-table.ts";
 import { hashHits } from "./hash-hits.ts";
 import { spanTable } from "./span-table.ts";
+import { traceTable } from "./trace-table.ts";
 
 /** Spans with 0 to 4 hashes each out of a few; some chunks of spans and of hashes. */
 function filled(count: number): {
   readonly spans: ReturnType<typeof spanTable>;
   readonly expected: boolean[];
 } {
-  const spans = spanTable();
+  const traces = traceTable();
+  traces.ensure(0, 0, 0, 1);
+  traces.ensure(0, 0, 0, 2);
+  const spans = spanTable(traces.entry);
   const expected = [false];
   let state = 1;
   const random = (below: number): number => {

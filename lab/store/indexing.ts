@@ -79,7 +79,7 @@ interface SegmentStart {
 /** An empty index. `startedAt`: milliseconds since the epoch, about when the first spans start. */
 export function openIndex(startedAt: number): Indexing {
   const traces = traceTable();
-  const spans = spanTable();
+  const spans = spanTable(traces.entry);
   const spanGroups = groupTable();
   const logs = logTable();
   const logGroups = groupTable();

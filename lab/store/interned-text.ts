@@ -1,10 +1,12 @@
+import { hashBytes, standsAt, viewOf } from "./byte-words.ts";
+
 /**
  * Text that repeats (span names, services) kept once and spoken of by number. Looked up by its
  * UTF-8 bytes, so that a known text costs no string. Number 0 means "not kept": the table is full,
  * and whoever wants the text reads it from the stored bytes.
  */
 export interface InternedText {
-  readonly intern: (bytes: Uint8Array, start: number, length: number) => number;
+  readonly intern: (view: DataView, start: number, length: number) => number;
   /** Text of a number; undefined for 0. */
   readonly text: (id: number) => string | undefined;
   /** Number of a text that is kept. */
@@ -15,44 +17,34 @@ export interface InternedText {
 }
 
 export function internedText(capacity: number): InternedText {
-  const kept: Uint8Array[] = [new Uint8Array(0)];
+  const kept: DataView[] = [viewOf(new Uint8Array(0))];
   const texts: string[] = [""];
   const byText = new Map<string, number>();
   let slots = new Int32Array(1024);
 
-  const hash = (bytes: Uint8Array, start: number, length: number): number => {
-    let h = 0x811c9dc5;
-    for (let at = start; at < start + length; at++)
-      h = Math.imul(h ^ (bytes[at] as number), 0x01000193);
-    return h ^ (h >>> 15);
-  };
-  const same = (known: Uint8Array, bytes: Uint8Array, start: number, length: number): boolean => {
-    if (known.length !== length) return false;
-    for (let at = 0; at < length; at++) if (known[at] !== bytes[start + at]) return false;
-    return true;
-  };
   const grow = (): void => {
     slots = new Int32Array(slots.length * 2);
     for (let id = 1; id < kept.length; id++) {
-      const bytes = kept[id] as Uint8Array;
-      let slot = hash(bytes, 0, bytes.length) & (slots.length - 1);
+      const known = kept[id] as DataView;
+      let slot = hashBytes(known, 0, known.byteLength) & (slots.length - 1);
       while (slots[slot] !== 0) slot = (slot + 1) & (slots.length - 1);
       slots[slot] = id;
     }
   };
 
-  const intern = (bytes: Uint8Array, start: number, length: number): number => {
-    let slot = hash(bytes, start, length) & (slots.length - 1);
+  const intern = (view: DataView, start: number, length: number): number => {
+    let slot = hashBytes(view, start, start + length) & (slots.length - 1);
     for (let id = slots[slot] as number; id !== 0; id = slots[slot] as number) {
-      if (same(kept[id] as Uint8Array, bytes, start, length)) return id;
+      const known = kept[id] as DataView;
+      if (known.byteLength === length && standsAt(known, view, start)) return id;
       slot = (slot + 1) & (slots.length - 1);
     }
     if (kept.length > capacity) return 0;
     const id = kept.length;
     // A copy: the original is a view of a whole request body.
-    const copy = bytes.slice(start, start + length);
-    const text = Buffer.from(copy.buffer, copy.byteOffset, length).toString("utf8");
-    kept.push(copy);
+    const copy = Buffer.from(new Uint8Array(view.buffer, view.byteOffset + start, length));
+    const text = copy.toString("utf8");
+    kept.push(viewOf(copy));
     texts.push(text);
     byText.set(text, id);
     slots[slot] = id;
@@ -67,8 +59,8 @@ export function internedText(capacity: number): InternedText {
     save: () => texts.slice(1),
     load: (json) => {
       for (const text of json as string[]) {
-        const bytes = Buffer.from(text);
-        intern(bytes, 0, bytes.length);
+        const bytes = viewOf(Buffer.from(text));
+        intern(bytes, 0, bytes.byteLength);
       }
     },
   };

@@ -8,11 +8,6 @@ import type { LoadArrays, SaveArrays } from "./checkpoint.ts";
  * table would miss the cache at every row.
  */
 export interface RowSlots {
-  /**
-   * Fetches the slot of a hash from memory without waiting for it. Asked for in a row, many slots
-   * come in the time of one; asked for one by one by `first`, each would be waited for.
-   */
-  readonly fetch: (hash: number) => void;
   /** First row that may have the hash; 0 when there is none. */
   readonly first: (hash: number) => number;
   /** The one after what `first` or `next` returned last. */
@@ -65,13 +60,7 @@ export function rowSlots(): RowSlots {
     }
   }
 
-  /** Where what `fetch` reads goes: the compiler leaves out a reading that nobody uses. */
-  const fetched = new Uint32Array(1);
-
   return {
-    fetch: (hash) => {
-      fetched[0] = pairs[(hash >>> shift) * 2 + 1] as number;
-    },
     first,
     next: (hash) => {
       slot = (slot + 1) & (size - 1);

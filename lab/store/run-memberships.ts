@@ -1,30 +1,23 @@
+import { standsAt, viewOf } from "./byte-words.ts";
 import type { RunIndex } from "./run-index.ts";
 import type { TraceTable } from "./trace-table.ts";
 
 /** Keeps which run each trace belongs to, while its spans and logs are added. */
 export interface RunMemberships {
   /** Number of the run whose id these bytes are; 0 for none. */
-  readonly runOf: (bytes: Buffer, offset: number, length: number) => number;
+  readonly runOf: (view: DataView, offset: number, length: number) => number;
   readonly join: (trace: number, run: number) => void;
 }
 
 export function runMemberships(runs: RunIndex, traces: TraceTable): RunMemberships {
-  let last = { bytes: Buffer.alloc(0), run: 0 };
+  let last = { id: viewOf(new Uint8Array(0)), run: 0 };
   return {
-    runOf: (bytes, offset, length) => {
+    runOf: (view, offset, length) => {
       if (length === 0) return 0;
       // Neighbours mostly belong to one run: comparing costs less than making a string.
-      const { bytes: known } = last;
-      if (known.length === length) {
-        let same = 0;
-        while (same < length && known[same] === bytes[offset + same]) same++;
-        if (same === length) return last.run;
-      }
-      const text = bytes.toString("utf8", offset, offset + length);
-      last = {
-        bytes: Buffer.from(bytes.subarray(offset, offset + length)),
-        run: runs.number(text),
-      };
+      if (last.id.byteLength === length && standsAt(last.id, view, offset)) return last.run;
+      const id = Buffer.from(new Uint8Array(view.buffer, view.byteOffset + offset, length));
+      last = { id: viewOf(id), run: runs.number(id.toString("utf8")) };
       return last.run;
     },
     join: (trace, run) => {

@@ -1,5 +1,6 @@
-import { anyHash, attributeHash, viewOf } from "./attribute-hash.ts";
+import { anyHash, attributeHash } from "./attribute-hash.ts";
 import { checkAttributesOf, type RunText, scanAttribute, usualRun } from "./attribute-scan.ts";
+import { viewOf } from "./byte-words.ts";
 import { longestValue } from "./long-values.ts";
 import {
   type Cursor,
@@ -12,6 +13,7 @@ import {
 } from "./protobuf-reader.ts";
 import { scanResource } from "./scan-group.ts";
 import { type SpanStage, spanMark, stageHash } from "./span-stage.ts";
+import { scanUsualAttributes } from "./usual-attributes.ts";
 
 /** More spans than one request may bring. */
 export class TooManyItems extends Error {
@@ -80,7 +82,7 @@ function clearRow(stage: SpanStage, row: number, group: number, c: Cursor): void
 /**
  * Reads the field at `pos` when it is encoded as every known encoder does it, and returns where the
  * next one begins. 0: it is not, or it is wrong, and {@link scanField} has to look; nothing was
- * changed. Knows only what it can judge with a few comparisons: this is where ingest spends its time.
+ * changed. Knows only what it can judge with a few comparisons.
  */
 function scanUsualField(
   bytes: Uint8Array,
@@ -92,7 +94,9 @@ function scanUsualField(
 ): number {
   switch (bytes[pos]) {
     case 0x4a: {
-      // attributes
+      // attributes: many at once when they are short, else the one that is not
+      const behind = scanUsualAttributes(bytes, view, pos, end, stage, row);
+      if (behind > pos) return behind;
       let at = pos + 2;
       let length = bytes[pos + 1] as number;
       if (length >= 0x80) {
@@ -111,13 +115,13 @@ function scanUsualField(
     }
     case 0x0a: // trace_id
       if (end - pos < 18 || bytes[pos + 1] !== 16) return 0;
-      return readWords(bytes, pos + 2, stage.traceId, row * 4, 4) ? pos + 18 : 0;
+      return readWords(view, pos + 2, stage.traceId, row * 4, 4) ? pos + 18 : 0;
     case 0x12: // span_id
       if (end - pos < 10 || bytes[pos + 1] !== 8) return 0;
-      return readWords(bytes, pos + 2, stage.spanId, row * 2, 2) ? pos + 10 : 0;
+      return readWords(view, pos + 2, stage.spanId, row * 2, 2) ? pos + 10 : 0;
     case 0x22: // parent_span_id
       if (end - pos < 10 || bytes[pos + 1] !== 8) return 0;
-      return readWords(bytes, pos + 2, stage.parentId, row * 2, 2) ? pos + 10 : 0;
+      return readWords(view, pos + 2, stage.parentId, row * 2, 2) ? pos + 10 : 0;
     case 0x2a: {
       // name
       const length = bytes[pos + 1] as number;
@@ -235,25 +239,20 @@ export function readId(c: Cursor, target: Uint32Array, at: number, words: number
   const length = readLength(c);
   const start = c.pos;
   c.pos += length;
-  return length === words * 4 && readWords(c.bytes, start, target, at, words);
+  return length === words * 4 && readWords(viewOf(c.bytes), start, target, at, words);
 }
 
 /** Reads big-endian words; false when all are zero. */
 function readWords(
-  bytes: Uint8Array,
+  view: DataView,
   from: number,
   target: Uint32Array,
   at: number,
   words: number,
 ): boolean {
-  let pos = from;
   let any = 0;
-  for (let word = 0; word < words; word++, pos += 4) {
-    const value =
-      ((bytes[pos] as number) << 24) |
-      ((bytes[pos + 1] as number) << 16) |
-      ((bytes[pos + 2] as number) << 8) |
-      (bytes[pos + 3] as number);
+  for (let word = 0; word < words; word++) {
+    const value = view.getInt32(from + word * 4);
     target[at + word] = value;
     any |= value;
   }

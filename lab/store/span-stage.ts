@@ -74,6 +74,17 @@ export function spanStage(capacity = maxSpansPerRequest): SpanStage {
   };
 }
 
+/** Makes room for so many hashes more. */
+export function reserveHashes(stage: SpanStage, more: number): Uint32Array {
+  const wanted = stage.hashCount + more;
+  if (wanted > stage.hashes.length) {
+    const grown = new Uint32Array(Math.max(wanted, stage.hashes.length * 2));
+    grown.set(stage.hashes);
+    stage.hashes = grown;
+  }
+  return stage.hashes;
+}
+
 /** Appends the hash of an attribute of the span that is being scanned. */
 export function stageHash(stage: SpanStage, hash: number): void {
   if (stage.hashCount === stage.hashes.length) {

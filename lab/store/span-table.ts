@@ -1,6 +1,6 @@
 import { type ChunkedTable, chunkedTable, rowMask } from "./chunked-table.ts";
-import { hash64, newSeed } from "./id-hash.ts";
-import { rowSlots } from "./row-slots.ts";
+import { spanLookup } from "./span-lookup.ts";
+import type { TraceEntries } from "./trace-table.ts";
 
 /** Columns of the stored spans; a span's place in them is `row & rowMask`. About 70 bytes per span. */
 export interface SpanColumns {
@@ -33,7 +33,9 @@ export interface HashColumns {
   readonly hash: Uint32Array;
 }
 
-export interface SpanTable extends ChunkedTable<SpanColumns> {
+export type SpanRows = ChunkedTable<SpanColumns>;
+
+export interface SpanTable extends SpanRows {
   /** Row of a span of this trace; 0 when it is not there. */
   readonly find: (trace: number, high: number, low: number) => number;
   /** Span id of a row, as 16 hex digits. */
@@ -41,9 +43,7 @@ export interface SpanTable extends ChunkedTable<SpanColumns> {
   readonly hashes: ChunkedTable<HashColumns>;
   /** Row of the first hash of a span. */
   readonly firstHash: (row: number) => number;
-  /** To be called before many claims: makes them quicker. `ids`: two words per span. */
-  readonly expect: (ids: Uint32Array, count: number) => void;
-  /** Makes a row for a span of this trace and fills its ids; 0 when there is one already. */
+  /** Makes a row for a span of this trace, fills its ids and chains it to the trace; 0 when there is one already. */
   readonly claim: (trace: number, high: number, low: number) => number;
   /** Forgets rows below `row` in both ways. */
   readonly forgetBelow: (row: number) => void;
@@ -51,7 +51,8 @@ export interface SpanTable extends ChunkedTable<SpanColumns> {
 
 const hexWord = (word: number): string => word.toString(16).padStart(8, "0");
 
-export function spanTable(): SpanTable {
+/** `traces`: where the newest span and the number of spans of each trace are kept. */
+export function spanTable(traces: () => TraceEntries): SpanTable {
   const rows = chunkedTable<SpanColumns>((size) => ({
     trace: new Uint32Array(size),
     previous: new Uint32Array(size),
@@ -73,24 +74,7 @@ export function spanTable(): SpanTable {
   const lastHash = (row: number): number => rows.columnsOf(row).lastHash[row & rowMask] as number;
   const firstHash = (row: number): number =>
     row > rows.first() ? lastHash(row - 1) + 1 : hashes.first();
-  const slots = rowSlots();
-  let seed = newSeed();
-
-  /** The row with these ids, or 0 and the probe stands at the free slot. */
-  function probe(hash: number, trace: number, high: number, low: number): number {
-    for (let row = slots.first(hash); row !== 0; row = slots.next(hash)) {
-      if (row < rows.first()) continue;
-      const columns = rows.columnsOf(row);
-      const at = row & rowMask;
-      if (
-        columns.spanId[at * 2] === high &&
-        columns.spanId[at * 2 + 1] === low &&
-        columns.trace[at] === trace
-      )
-        return row;
-    }
-    return 0;
-  }
+  const lookup = spanLookup(rows, traces);
 
   return {
     ...rows,
@@ -101,45 +85,38 @@ export function spanTable(): SpanTable {
       const at = (row & rowMask) * 2;
       return hexWord(spanId[at] as number) + hexWord(spanId[at + 1] as number);
     },
-    find: (trace, high, low) => probe(hash64(seed, high, low), trace, high, low),
-    expect: (ids, count) => {
-      for (let i = 0; i < count; i++)
-        slots.fetch(hash64(seed, ids[i * 2] as number, ids[i * 2 + 1] as number));
-    },
+    find: lookup.find,
     claim: (trace, high, low) => {
-      const hash = hash64(seed, high, low);
-      if (probe(hash, trace, high, low) !== 0) return 0;
+      if (lookup.find(trace, high, low) !== 0) return 0;
       const row = rows.push();
-      slots.put(hash, row);
       const columns = rows.columnsOf(row);
       const at = row & rowMask;
       columns.trace[at] = trace;
       columns.spanId[at * 2] = high;
       columns.spanId[at * 2 + 1] = low;
+      lookup.link(row);
       return row;
     },
     forgetBelow: (row) => {
       const kept = row > rows.first() ? lastHash(row - 1) + 1 : hashes.first();
       hashes.dropBelow(kept);
       rows.dropBelow(row);
-      slots.forgetBelow(row);
+      lookup.forgetBelow(row);
     },
     save: (put) => {
       const table = rows.save(put);
       const hashed = hashes.save(put);
-      return { table, hashed, slots: slots.save(put), seed };
+      return { table, hashed, lookup: lookup.save(put) };
     },
     load: (json, fill) => {
       const saved = json as {
         readonly table: unknown;
         readonly hashed: unknown;
-        readonly slots: unknown;
-        readonly seed: number;
+        readonly lookup: unknown;
       };
       rows.load(saved.table, fill);
       hashes.load(saved.hashed, fill);
-      slots.load(saved.slots, fill);
-      ({ seed } = saved);
+      lookup.load(saved.lookup, fill);
     },
   };
 }
