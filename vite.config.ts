@@ -15,6 +15,8 @@ export default defineConfig(({ mode }) => ({
   test: {
     include: ["{lab,server,scenarios,web}/**/*.test.ts"],
     testTimeout: 20_000,
+    // One second, the default, is too short for a process on a busy machine.
+    expect: { poll: { timeout: 10_000 } },
     // Most tests wait for processes: one worker, which is what two cores get, leaves both idle.
     maxWorkers: Math.max(2, availableParallelism() - 1),
     // Labs of tests use what was fetched before and fetch nothing.

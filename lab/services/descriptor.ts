@@ -81,6 +81,12 @@ export interface EmbeddedRecipe {
     program: Program,
     context: LaunchContext,
   ) => Promise<Command | Workload> | Command | Workload;
+  /**
+   * Its process is there while what it depends on is still starting, loads its code meanwhile, and
+   * begins its work with the first line on its standard input. It finds `LAB_BEGINS=stdin` in its
+   * environment.
+   */
+  readonly loadsEarly?: true;
   /** After the probe answered and before others may use it, e.g. making roles. */
   readonly settle?: (context: LaunchContext) => Promise<void>;
 }

@@ -24,7 +24,9 @@ export const server: ServiceDescriptor = {
   embedded: {
     named: nodeScript,
     providers: [() => nodeScript(join(repositoryDir, "server", "main.ts"))],
-    launch: async (program, { appPortOf, dir, origin, port, portOf, secrets, version }) =>
+    // Its packages are the longest step of a start.
+    loadsEarly: true,
+    launch: async (program, { appPortOf, dir, futurePortOf, origin, port, secrets, version }) =>
       nodeCommand(program, {
         dir,
         nodeArgs: ["--import", "./server/telemetry.ts"],
@@ -39,7 +41,7 @@ export const server: ServiceDescriptor = {
           LAB_FAULT_DATABASE_URL: databaseUrl(
             "lab_fault",
             secrets.faultPassword,
-            portOf("postgres"),
+            (await futurePortOf("postgres")) ?? 0,
           ),
           VALKEY_URL: `redis://:${secrets.valkeyPassword}@127.0.0.1:${await appPortOf("valkey")}`,
           S3_ENDPOINT: `http://127.0.0.1:${await appPortOf("minio")}`,
@@ -54,7 +56,7 @@ export const server: ServiceDescriptor = {
           LAB_USER_NAME: userName,
           LAB_USER_PASSWORD: secrets.userPassword,
           OTEL_EXPORTER_OTLP_ENDPOINT: `http://127.0.0.1:${await appPortOf("collector")}`,
-          SENTRY_DSN: `http://lab@127.0.0.1:${portOf("store")}/1`,
+          SENTRY_DSN: `http://lab@127.0.0.1:${await futurePortOf("store")}/1`,
         },
       }),
   },

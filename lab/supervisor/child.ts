@@ -61,9 +61,12 @@ export function spawnChild(
     });
   });
   const closed = new Promise<void>((resolve) => child.once("close", () => resolve()));
+  // It may end before it was told to begin.
+  child.stdin?.on("error", () => {});
   return {
     pid: child.pid,
     process: child,
+    begin: () => void child.stdin?.end("begin\n"),
     output: [child.stdout, child.stderr].filter((stream) => stream !== null),
     exited,
     closed,

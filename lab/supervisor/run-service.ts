@@ -21,6 +21,8 @@ export interface ServiceRun {
   readonly leash: Leash;
   readonly ports: PortTable;
   readonly output: Output;
+  /** Resolves once what it depends on is ready. Only then a process begins its work that is there early. */
+  readonly dependenciesReady: Promise<void>;
   /** What happens on the way. */
   readonly on: {
     readonly prepared: () => void;
@@ -57,21 +59,32 @@ async function oneProcess(run: ServiceRun): Promise<{ wasReady: boolean; error: 
   });
   let child: Running | undefined;
   let wasReady = false;
+  const { loadsEarly = false } = descriptor.embedded;
   try {
     await makeFolder(context.serviceDir);
     const command = await descriptor.embedded.launch(run.program, context);
     context.signal.throwIfAborted();
-    run.on.prepared();
+    if (!loadsEarly) run.on.prepared();
     child =
       "begin" in command
         ? await command.begin()
         : spawnChild(command, {
-            env: { ...run.env, LAB_SERVICE: descriptor.id },
+            env: {
+              ...run.env,
+              LAB_SERVICE: descriptor.id,
+              ...(loadsEarly ? { LAB_BEGINS: "stdin" } : {}),
+            },
             leash: run.leash,
             deathSignal: descriptor.stop.signal,
+            stdin: loadsEarly ? "pipe" : "ignore",
           });
     for (const stream of child.output) output.read(stream);
     run.on.spawned(child);
+    if (loadsEarly) {
+      await Promise.race([run.dependenciesReady, failedBy(child, recent), aborted(context.signal)]);
+      run.on.prepared();
+      child.begin?.();
+    }
     await becomeReady(run, child, recent);
     wasReady = true;
     run.on.answered();
@@ -114,12 +127,8 @@ async function becomeReady(
     sight = "it answers, but its set-up is not done";
     await descriptor.embedded.settle?.({ ...context, signal });
   };
-  const crash = crashOf(child, recent).then((error): never => {
-    throw error;
-  });
-  crash.catch(() => {});
   try {
-    await Promise.race([answer(), crash, aborted(signal)]);
+    await Promise.race([answer(), failedBy(child, recent), aborted(signal)]);
   } catch (error) {
     if (timeout.aborted && !context.signal.aborted)
       throw failureOf.startTimeout(descriptor, sight, recent, output.path);
@@ -144,6 +153,15 @@ async function crashOf(child: Running, recent: readonly string[]): Promise<Crash
   const exit = await child.exited;
   if (exit.kind !== "not-spawned") await Promise.race([child.closed, pause(50)]);
   return new CrashError(exit, [...recent]);
+}
+
+/** Rejects with the crash; harmless when nobody listens any more. */
+function failedBy(child: Running, recent: readonly string[]): Promise<never> {
+  const crash = crashOf(child, recent).then((error): never => {
+    throw error;
+  });
+  crash.catch(() => {});
+  return crash;
 }
 
 /** Rejects when the signal aborts; harmless when nobody listens any more. */

@@ -18,6 +18,8 @@ export interface Running {
   readonly closed: Promise<void>;
   /** Signals all of it. */
   readonly signal: (signal: NodeJS.Signals) => void;
+  /** Lets a process begin that only loaded its code so far. */
+  readonly begin?: () => void;
   /** Lets all of it stand still where that is not done by signals to its processes; the function lets it go on. */
   readonly freeze?: () => Promise<() => void>;
   /** Resolves once its own health check passes; for what has one. Hears what each failed look saw. */

@@ -42,6 +42,40 @@ describe("starting", () => {
     });
   });
 
+  test("a service that loads early is there while it waits, begins once it need not, and can end before", async () => {
+    let mayBegin = (): void => {};
+    const settled = new Promise<void>((resolve) => {
+      mayBegin = resolve;
+    });
+    const lab = await superviseInTest(
+      [
+        fakeService("store", { settle: () => settled }),
+        fakeService("server", { dependsOn: ["store"], loadsEarly: true, says: ["loaded"] }),
+      ],
+      { backOffMs: () => 10 },
+    );
+    const loaded = () => lab.log("server", 10).then((lines) => lines.filter((l) => l === "loaded"));
+    await expect.poll(loaded, { timeout: 15_000 }).toHaveLength(1);
+    const early = rowOf(lab, "server");
+    expect(early).toMatchObject({ state: "waiting", note: "Waits for Fake store." });
+    await expect(ask(lab.url("server"))).rejects.toThrow();
+    process.kill(early.pid as number, "SIGKILL");
+    await rowWhen(lab, "server", (row) => row.state === "waiting" && row.restarts === 1);
+    mayBegin();
+    await lab.ready();
+    expect((await ask(lab.url("server"))).status).toBe(200);
+  });
+
+  test("a service that loads early goes with the lab", async () => {
+    const lab = await superviseInTest([
+      fakeService("store", { status: 503 }),
+      fakeService("server", { dependsOn: ["store"], loadsEarly: true }),
+    ]);
+    const { pid } = await rowWhen(lab, "server", (row) => row.pid !== null);
+    await lab.shutdown();
+    expect(identify(pid as number)).toBeUndefined();
+  });
+
   test("a service that is not ready in time is named with what was seen and its last lines", async () => {
     const slow = fakeService("server", { startTimeoutMs: 1_000 });
     const launch = () => ({

@@ -163,9 +163,13 @@ export function createUnit(descriptor: ServiceDescriptor, world: UnitWorld): Uni
     try {
       const leash = await world.leash();
       heldBy = leash;
-      await world.dependenciesReady(signal);
-      const begun = performance.now();
-      dispatch({ type: "dependencies-ready" });
+      let begun = performance.now();
+      const dependenciesReady = world.dependenciesReady(signal).then(() => {
+        begun = performance.now();
+        dispatch({ type: "dependencies-ready" });
+      });
+      dependenciesReady.catch(() => {});
+      if (!descriptor.embedded.loadsEarly) await dependenciesReady;
       program = await findProgram(descriptor, world.env, {
         fetches: true,
         report: (step, done) => {
@@ -185,6 +189,7 @@ export function createUnit(descriptor: ServiceDescriptor, world: UnitWorld): Uni
         leash,
         ports,
         output,
+        dependenciesReady,
         on: {
           prepared: () => dispatch({ type: "prepared" }),
           spawned: (spawned) => {

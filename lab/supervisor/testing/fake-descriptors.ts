@@ -23,11 +23,12 @@ export type FakeOptions = Behaviour &
   Partial<Omit<ServiceDescriptor, "embedded">> & {
     readonly env?: (context: LaunchContext) => Readonly<Record<string, string>>;
     readonly settle?: (context: LaunchContext) => Promise<void>;
+    readonly loadsEarly?: true;
   };
 
 /** A service whose program is a small HTTP server. */
 export function fakeService(id: ServiceId, options: FakeOptions = {}): ServiceDescriptor {
-  const { env, settle, says, crashes, stubborn, child, status, ...rest } = options;
+  const { env, settle, loadsEarly, says, crashes, stubborn, child, status, ...rest } = options;
   const behaviour = { says, crashes, stubborn, child, status };
   const program = { path: script, kind: "real", version: "1" } as const;
   return {
@@ -54,6 +55,7 @@ export function fakeService(id: ServiceId, options: FakeOptions = {}): ServiceDe
         },
       }),
       ...(settle ? { settle } : {}),
+      ...(loadsEarly ? { loadsEarly } : {}),
     },
   };
 }

@@ -12,6 +12,8 @@ process.on("SIGTERM", () => {
 });
 if (behaviour.child) console.log(`child ${spawn("sleep", ["600"], { stdio: "ignore" }).pid}`);
 
+if (process.env.LAB_BEGINS === "stdin") for await (const _ of process.stdin) break;
+
 const server = createServer((request, response) => {
   if (request.url === "/crash") process.exit(7);
   if (request.url === "/env") response.end(JSON.stringify(process.env));
