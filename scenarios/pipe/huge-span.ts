@@ -4,6 +4,8 @@ import { defineScenario, integer } from "../define.ts";
 /** Attributes and events per span that OpenTelemetry keeps unless it is told otherwise. */
 const kept = 128;
 const documentKey = "lab.import.document";
+/** Tempo cuts attributes there once more, and leaves no mark (https://grafana.com/docs/tempo/latest/troubleshooting/out-of-memory-errors/). */
+const tempoCutsAt = 2048;
 
 export default defineScenario({
   id: "pipe.huge-span",
@@ -96,8 +98,9 @@ You see one fat span with its counts of dropped attributes and events, and its r
         const span = spans.find(({ name }) => name === "import catalogue");
         const text = span?.attributes[documentKey];
         if (typeof text !== "string") return { ok: false, seen: "no document on the span" };
+        const marked = !text.endsWith("0123456789abcdef") || text.length === tempoCutsAt;
         return {
-          ok: text.length <= 33 * 1024 && !text.endsWith("0123456789abcdef"),
+          ok: text.length <= 33 * 1024 && marked,
           seen: `${text.length} characters of ${Number(params.kilobytes) * 1024}, ending in "${text.slice(-12)}"`,
         };
       },
