@@ -298,7 +298,12 @@ export type CreateRun = v.InferInput<typeof createRunSchema>;
 export interface CreatedRun {
   readonly runId: string;
   readonly ticket: string;
-  readonly drive: { readonly method: "POST"; readonly path: string };
+  readonly drive: {
+    readonly method: "POST";
+    readonly path: string;
+    /** The driver closes the connection so long after it was asked, without an answer. */
+    readonly leaveAfterMs?: number;
+  };
   /** The driver has to mount the scenario's stage instead of, or besides, calling `drive`. */
   readonly stage: boolean;
 }

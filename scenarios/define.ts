@@ -436,6 +436,11 @@ export interface Scenario<S extends ParamSpec = ParamSpec> {
   readonly leases?: readonly Lease[];
   /** Upper bound of a run in milliseconds; default 10000. After it the run is closed as it is. */
   readonly timeoutMs?: number;
+  /**
+   * After how many milliseconds whoever drives the run gives up on its request and closes the
+   * connection; undefined: waits for the answer.
+   */
+  readonly clientLeavesAfterMs?: (params: ValuesOf<S>, mode: Mode) => number | undefined;
   /** What the lab breaks around the app, and for how long. Never in mode `control`. */
   readonly faults?: (params: ValuesOf<S>, mode: "fault" | "fix") => readonly Fault[];
   /** Runs inside ordinary app code of the server. Never called by anyone who only lists scenarios. */

@@ -65,6 +65,7 @@ export const metric = {
   outboundCalls: "lab_outbound_calls_total",
   circuitTransitions: "lab_circuit_transitions_total",
   exporterHeapUsed: "lab_exporter_heap_used_bytes",
+  exporterGcTime: "lab_exporter_gc_seconds_total",
   /** By how much timers were late because the event loop did not turn. */
   eventLoopBlocked: "lab_eventloop_blocked_seconds_total",
   /** Writes to a lost connection that the app kept from postgres.js. */

@@ -1,7 +1,7 @@
 import { readFile } from "node:fs/promises";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { header } from "#scenarios/names.ts";
-import { eventsOf, logsOf, named, traceOf } from "./testing/evidence.ts";
+import { eventsOf, logsOf, named, spansUntil, traceOf } from "./testing/evidence.ts";
 import { startPostgres, type TestPostgres } from "./testing/postgres.ts";
 import { rawRequest } from "./testing/raw-request.ts";
 import { doorSecret, hex, startServer, type TestServer } from "./testing/server.ts";
@@ -47,6 +47,58 @@ test("its metrics are those that the dashboards were made with", async () => {
   expect(new Set(recorded.map(familyOf)), hint).toEqual(
     new Set([...recorded.map(familyOf), ...samples]),
   );
+});
+
+describe("a client that leaves", () => {
+  /** Leaves when its query runs in the database, however long it took to get there. */
+  async function leave(mode: "fault" | "fix") {
+    const left = new AbortController();
+    const params = { givesUp: "the client", deadlineMs: 1500, overrunMs: 500 };
+    const run = server.run("run.timeout-abort", { mode, params, signal: left.signal });
+    await expect
+      .poll(
+        async () =>
+          (
+            await postgres.admin`
+              select 1 from pg_stat_activity where state = 'active' and query like '%as waited%'
+                and pid <> pg_backend_pid()`
+          ).length,
+      )
+      .toBe(1);
+    left.abort();
+    const { traceId } = await run;
+    const spans = await spansUntil(
+      store,
+      traceId,
+      (found) => named(found, "scenario run.timeout-abort").length === 1,
+    );
+    return { traceId, spans };
+  }
+
+  test("is no error: status 499, a cancelled query that is not red, no event, no error line", async () => {
+    const { traceId, spans } = await leave("fix");
+    const [query] = named(spans, "SELECT orders");
+    expect(query).toMatchObject({ status: "unset" });
+    expect(query?.attributes["db.response.status_code"]).toBe("57014");
+    expect(query?.attributes).not.toHaveProperty("error.type");
+    const [request] = named(spans, "POST /api/scenarios/:id");
+    expect(request).toMatchObject({ status: "unset" });
+    expect(request?.attributes["http.response.status_code"]).toBe(499);
+    expect(named(spans, "scenario run.timeout-abort")).toMatchObject([{ status: "unset" }]);
+    expect(await eventsOf(store, traceId, 0)).toEqual([]);
+    expect((await store.logs(traceId)).map(({ severity }) => severity)).not.toContain("error");
+    const metrics = await (await fetch(server.metricsUrl)).text();
+    expect(metrics).toMatch(/http_response_status_code="499"/);
+  });
+
+  test("does not end work that nobody told", async () => {
+    const { traceId, spans } = await leave("fault");
+    const [query] = named(spans, "SELECT orders");
+    expect(query?.attributes).not.toHaveProperty("db.response.status_code");
+    expect(await logsOf(store, traceId, "report is ready")).toMatchObject([
+      { attributes: { abandoned: true } },
+    ]);
+  });
 });
 
 describe("a request", () => {

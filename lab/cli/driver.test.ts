@@ -12,13 +12,14 @@ interface Received {
 }
 
 /** A front door that remembers what it was asked and answers the drive as told. */
-async function door(answer: number | "break", ingest = 200) {
+async function door(answer: number | "break" | "silence", ingest = 200) {
   const received: Received[] = [];
   const server = createServer(async (request, response) => {
     let body = "";
     for await (const chunk of request) body += chunk;
     received.push({ path: request.url ?? "", headers: request.headers, body });
     const status = request.url?.startsWith("/lab/ingest") ? ingest : answer;
+    if (status === "silence") return;
     if (status === "break") request.socket.destroy();
     else response.writeHead(status, { "content-type": "application/json" }).end("{}");
   });
@@ -85,6 +86,16 @@ test("a connection that breaks is status 0, with the reason, and an error on the
   expect(answer).toMatchObject({ status: 0, error: expect.stringMatching(/closed|reset/i) });
   const request = spansOf(received).find(({ name }) => name === "POST");
   expect(request?.status?.code).toBe(2);
+});
+
+test("a driver that is to leave closes the connection without an answer, which is no error", async () => {
+  const { lab, received } = await door("silence");
+  const leaving = { ...created, drive: { ...created.drive, leaveAfterMs: 50 } };
+  const { answer } = await drive(lab, leaving, scenario);
+  expect(answer.status).toBe(0);
+  const request = spansOf(received).find(({ name }) => name === "POST");
+  expect(request?.status?.code ?? 0).toBe(0);
+  expect(attributes(request)).not.toHaveProperty("error.type");
 });
 
 test("refused telemetry is told, and the answer is not lost", async () => {

@@ -74,8 +74,12 @@ export async function drive(
     },
     trace.setSpan(contextApi.active(), root),
   );
-  const answer = await send(lab, created, run, request);
-  endRequest(request, answer);
+  const { leaveAfterMs } = created.drive;
+  const patience = leaveAfterMs === undefined ? undefined : AbortSignal.timeout(leaveAfterMs);
+  const answer = await send(lab, created, run, request, patience);
+  // Whoever leaves on purpose has not failed.
+  if (patience?.aborted && answer.status === 0) request.end();
+  else endRequest(request, answer);
   root.end();
   const undelivered = await deliver(lab, finished);
   return { traceId: root.spanContext().traceId, answer, undelivered };
@@ -109,6 +113,7 @@ async function send(
   created: CreatedRun,
   baggage: Readonly<Record<string, string>>,
   span: Span,
+  patience: AbortSignal | undefined,
 ): Promise<Driven["answer"]> {
   const startedAt = performance.now();
   const { traceId, spanId } = span.spanContext();
@@ -127,6 +132,7 @@ async function send(
           .join(","),
       },
       body: "{}",
+      ...(patience === undefined ? {} : { signal: patience }),
     });
     // The answer is over when its body is: a crash in between breaks the connection.
     await response.arrayBuffer();

@@ -198,13 +198,17 @@ export function openRuns(options: RunsOptions): Runs {
     calmed = run.calmed;
     onChange(run.record());
     const expiresAt = startedAt + timeoutMs + ticketMarginMs;
+    const leaveAfterMs = scenario.clientLeavesAfterMs?.(params, mode);
     return {
       runId,
       ticket: signTicket(
         { runId, scenario: scenario.id, mode, params, seed, expiresAt },
         ticketKey,
       ),
-      drive: { method: "POST", path: `/api/scenarios/${scenario.id}` },
+      drive: {
+        ...{ method: "POST", path: `/api/scenarios/${scenario.id}` },
+        ...(leaveAfterMs === undefined ? {} : { leaveAfterMs }),
+      },
       stage: scenario.stage ?? false,
     };
   }

@@ -11,12 +11,12 @@ export default defineScenario({
   summary: "An export keeps what it has written; its process is aborted, and no error is reported.",
   story: `An export writes orders batch by batch and keeps every batch in a list that nobody reads. The heap grows, the garbage collector works harder and finds less, and at the limit V8 aborts the process: "Reached heap limit", SIGABRT, exit code 134.
 
-This is the crash without a witness. No exception is thrown, so no handler runs: no Sentry event, no last span, no log line by the process that died. The batch it was in leaves no span at all. What remains is around it: spans of the batches before, with a heap that only grows; the gauge \`lab_exporter_heap_used_bytes\`; the parent's span \`export process\`, red, with \`process.exit.code\` 134; one error line of the parent; and \`lab_component_restarts_total\`. Whoever watches error trackers only sees nothing.
+This is the crash without a witness. No exception is thrown, so no handler runs: no Sentry event, no last span, no log line by the process that died. The batch it was in leaves no span at all. What remains is around it: spans of the batches before, with a heap that only grows; the gauge \`lab_exporter_heap_used_bytes\`; the time of the garbage collector, \`lab_exporter_gc_seconds_total\`; the parent's span \`export process\`, red, with \`process.exit.code\` 134; one error line of the parent; and \`lab_component_restarts_total\`. Whoever watches error trackers only sees nothing.
 
 The export runs in a process of its own, with a heap limit of its own, so the shop goes on, and a new process continues after the last batch that was written. That contains a leak. The cure, in the fix mode, is to let go of what is done with.`,
   params: {
-    batchMb: integer({ label: "Per batch", default: 8, min: 4, max: 12, unit: "MB" }),
-    heapMb: integer({ label: "Heap limit", default: 96, min: 64, max: 512, step: 16, unit: "MB" }),
+    batchMb: integer({ label: "Per batch", default: 8, min: 1, max: 12, unit: "MB" }),
+    heapMb: integer({ label: "Heap limit", default: 64, min: 64, max: 512, step: 16, unit: "MB" }),
   },
   modes: ["fault", "control", "fix"],
   leases: ["metrics"],
@@ -71,6 +71,42 @@ The export runs in a process of its own, with a heap limit of its own, so the sh
       count: { gte: 1 },
       why: "The batches before the end arrived, and the last of them show a heap that is nearly full.",
       hint: "If none arrives, spans wait in a batch that dies with the process.",
+    },
+    {
+      signal: "check",
+      title: "in a process that died, the heap grew by what the batches hold",
+      check({ spans, params }) {
+        const grown = spans
+          .filter(({ name, status }) => name === "export process" && status === "error")
+          .map(({ spanId }) => {
+            const heaps = spans
+              .filter(
+                ({ name, parentSpanId }) => name === "export batch" && parentSpanId === spanId,
+              )
+              .map(({ attributes }) => Number(attributes["lab.heap_used_bytes"]) / 2 ** 20);
+            const [first = 0, last = 0] = [heaps[0], heaps.at(-1)];
+            return { batches: heaps.length, mb: last - first };
+          });
+        const steep = grown.filter(
+          ({ batches, mb }) => batches > 1 && mb > 0.5 * (batches - 1) * Number(params.batchMb),
+        );
+        return {
+          ok: steep.length > 0 && steep.length === grown.length,
+          seen: grown
+            .map(({ batches, mb }) => `${mb.toFixed(0)} MB in ${batches} batches`)
+            .join("; "),
+        };
+      },
+      why: "A leak is a slope: nothing of what was written is let go.",
+      hint: "A heap that goes up and down is a busy one, and no leak.",
+    },
+    {
+      signal: "metric",
+      name: "lab_exporter_gc_seconds_total",
+      delta: { gt: 0 },
+      modes: ["fault", "fix"],
+      why: "The garbage collector's time is counted: before the end it takes more and finds less.",
+      hint: "Each process tells it with its batches; what it took for the last one died with it.",
     },
     {
       signal: "span",

@@ -12,7 +12,9 @@ import {
   ATTR_SERVER_PORT,
 } from "@opentelemetry/semantic-conventions";
 import { observeOperation } from "../metrics.ts";
+import { isAbandonedWork } from "../outbound/client-left.ts";
 import { isSpared } from "../telemetry/spared-canaries.ts";
+import { signalOf } from "./cancel.ts";
 import type { DriverQuery } from "./query.ts";
 import { readStatement, type Statement } from "./statement.ts";
 
@@ -42,6 +44,7 @@ export function startQuerySpan(
   const collection = statement.collections.length === 1 ? statement.collections[0] : undefined;
   const span = trace.getActiveSpan() === undefined ? undefined : open(statement, collection, peer);
   const startedAt = performance.now();
+  const signal = signalOf(context.active());
   const measured = span === undefined ? context.active() : trace.setSpan(context.active(), span);
   const observe = (errorType: string | undefined) =>
     context.with(measured, () =>
@@ -62,11 +65,17 @@ export function startQuerySpan(
     },
     fail(error) {
       const errorType = errorTypeOf(error);
-      observe(errorType);
+      // The caller's own wish is no error.
+      const wanted = isAbandonedWork(signal, error);
+      observe(wanted ? undefined : errorType);
       if (span === undefined) return;
-      span.setAttribute(ATTR_ERROR_TYPE, errorType);
       if (/^[0-9A-Z]{5}$/.test(errorType))
         span.setAttribute(ATTR_DB_RESPONSE_STATUS_CODE, errorType);
+      if (wanted) {
+        span.end();
+        return;
+      }
+      span.setAttribute(ATTR_ERROR_TYPE, errorType);
       if (error instanceof Error) {
         span.recordException(error);
         span.setStatus({ code: SpanStatusCode.ERROR, message: error.message });

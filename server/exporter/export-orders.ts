@@ -1,4 +1,4 @@
-import { fork } from "node:child_process";
+import { type ChildProcess, fork } from "node:child_process";
 import { constants } from "node:os";
 import { fileURLToPath } from "node:url";
 import { context, propagation, type Span, SpanStatusCode, trace } from "@opentelemetry/api";
@@ -12,6 +12,8 @@ import type { FromWorker, ToWorker } from "./messages.ts";
 
 /** Processes that one export may cost. */
 const processesAtMost = 6;
+/** Share of the heap in use from which the next process is made ready: its start takes longer than the rest of this one's life. */
+const heapNearlyFull = 0.5;
 const component = "exporter";
 
 const tracer = trace.getTracer("lab-server/exporter");
@@ -23,6 +25,11 @@ const restarts = new Counter({
   registers,
 });
 restarts.inc({ component }, 0);
+const gcTime = new Counter({
+  name: metric.exporterGcTime,
+  help: "Time that the garbage collectors of exporting processes have worked.",
+  registers,
+});
 const heapUsed = new Gauge({
   name: metric.exporterHeapUsed,
   help: "Heap in use of the exporting process, as it last said.",
@@ -37,15 +44,22 @@ const heapUsed = new Gauge({
 export async function exportOrders(job: ExportJob): Promise<ExportResult> {
   const exitCodes: number[] = [];
   let written = 0;
+  let spare: ChildProcess | undefined;
   try {
     for (let attempt = 1; attempt <= processesAtMost; attempt++) {
       const exitCode = await tracer.startActiveSpan(
         "export process",
         { attributes: { [attribute.retryAttempt]: attempt } },
-        (span) =>
-          runProcess(job, written, span, (batches) => {
-            written = batches;
-          }),
+        (span) => {
+          const child = spare?.connected ? spare : startProcess(job);
+          spare = undefined;
+          return runProcess(child, { job, written }, span, (message) => {
+            written = message.written;
+            if (message.heapUsed > heapNearlyFull * job.heapMb * 2 ** 20) {
+              spare ??= startProcess(job);
+            }
+          });
+        },
       );
       if (exitCode === 0) return { batches: written, exitCodes };
       exitCodes.push(exitCode);
@@ -54,36 +68,42 @@ export async function exportOrders(job: ExportJob): Promise<ExportResult> {
     }
   } finally {
     heapUsed.set(0);
+    spare?.kill("SIGKILL");
   }
   throw new AppError(500, "export_failed", "The export kept dying.", {
     hint: "Its process runs out of memory: look at the heap of the last one.",
   });
 }
 
-/** Resolves with the exit code as a shell tells it: 128 + n when signal n ended the process. */
-function runProcess(
-  job: ExportJob,
-  written: number,
-  span: Span,
-  onWritten: (batches: number) => void,
-): Promise<number> {
-  const carrier: Record<string, string> = {};
-  propagation.inject(context.active(), carrier);
-  const child = fork(fileURLToPath(new URL("./worker.ts", import.meta.url)), [], {
-    execArgv: [
-      `--max-old-space-size=${job.heapMb}`,
-      "--import",
-      new URL("../telemetry.ts", import.meta.url).href,
-    ],
+const workerFile = fileURLToPath(new URL("./worker.ts", import.meta.url));
+const telemetryUrl = new URL("../telemetry.ts", import.meta.url).href;
+
+/** Waits for its one task. */
+function startProcess({ heapMb }: ExportJob): ChildProcess {
+  const child = fork(workerFile, [], {
+    execArgv: [`--max-old-space-size=${heapMb}`, "--import", telemetryUrl],
     // Its last words go where those of the app go.
     stdio: ["ignore", "ignore", "inherit", "ipc"],
   });
+  // A spare that could not be started is one less; nobody else would hear of it.
+  return child.on("error", () => {});
+}
+
+/** Resolves with the exit code as a shell tells it: 128 + n when signal n ended the process. */
+function runProcess(
+  child: ChildProcess,
+  task: Omit<ToWorker, "carrier">,
+  span: Span,
+  onMessage: (message: FromWorker) => void,
+): Promise<number> {
+  const carrier: Record<string, string> = {};
+  propagation.inject(context.active(), carrier);
   if (child.pid !== undefined) span.setAttribute("process.pid", child.pid);
-  const task: ToWorker = { job, written, carrier };
-  child.send(task);
+  child.send({ ...task, carrier } satisfies ToWorker);
   child.on("message", (message: FromWorker) => {
     heapUsed.set(message.heapUsed);
-    onWritten(message.written);
+    gcTime.inc(message.gcMs / 1000);
+    onMessage(message);
   });
   return new Promise((resolve, reject) => {
     child.once("error", (error) => {

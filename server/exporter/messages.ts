@@ -14,4 +14,6 @@ export interface FromWorker {
   readonly written: number;
   /** Bytes. */
   readonly heapUsed: number;
+  /** Milliseconds that the garbage collector has worked since the message before. */
+  readonly gcMs: number;
 }

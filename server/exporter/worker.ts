@@ -2,6 +2,7 @@
  * The exporting process: started with `telemetry.ts`, so it has spans, logs and Sentry as the app
  * has. It does what its one message says and ends.
  */
+import { PerformanceObserver } from "node:perf_hooks";
 import { setTimeout as pause } from "node:timers/promises";
 import { context, propagation, trace } from "@opentelemetry/api";
 import { telemetry } from "../telemetry/running.ts";
@@ -13,6 +14,12 @@ const lineBytes = 1024;
 const writeMs = 15;
 const flushMs = 2000;
 const tracer = trace.getTracer("lab-server/exporter");
+
+/** Of the garbage collector, since somebody last asked. */
+let gcMs = 0;
+new PerformanceObserver((list) => {
+  for (const { duration } of list.getEntries()) gcMs += duration;
+}).observe({ entryTypes: ["gc"] });
 
 /** Batches that were written and that nobody needs any more. */
 const kept: (readonly string[])[] = [];
@@ -35,7 +42,8 @@ async function exportAll({ job, written, carrier }: ToWorker): Promise<void> {
         return used;
       }),
     );
-    const message: FromWorker = { written: batch, heapUsed };
+    const message: FromWorker = { written: batch, heapUsed, gcMs };
+    gcMs = 0;
     await new Promise((sent) => process.send?.(message, sent));
   }
   await telemetry().flush(flushMs);

@@ -2,6 +2,7 @@ import { SpanStatusCode, trace } from "@opentelemetry/api";
 import { ATTR_ERROR_TYPE } from "@opentelemetry/semantic-conventions";
 import type { Context, Next } from "koa";
 import { AppError, answerTo } from "../errors.ts";
+import { clientLeftStatus, isAbandonedWork, presenceOf } from "../outbound/client-left.ts";
 import { serverSpans } from "../telemetry/server-span.ts";
 
 /**
@@ -12,6 +13,10 @@ export async function answerErrors(ctx: Context, next: Next): Promise<void> {
   try {
     await next();
   } catch (error) {
+    if (isAbandonedWork(presenceOf(ctx), error)) {
+      ctx.status = clientLeftStatus;
+      return;
+    }
     const span = serverSpans.of(ctx.req);
     const answer = answerTo(error, (span ?? trace.getActiveSpan())?.spanContext().traceId);
     ctx.status = answer.status;

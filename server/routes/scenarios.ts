@@ -13,6 +13,7 @@ import type { Pool, PoolOptions } from "../database/pool.ts";
 import type { Edges } from "../edges.ts";
 import { AppError } from "../errors.ts";
 import { log } from "../log.ts";
+import { isAbandonedWork, presenceOf } from "../outbound/client-left.ts";
 import { reportHandled } from "../report.ts";
 import { breakTelemetryOf } from "../telemetry/live-mutants.ts";
 import { runAttributes, withRunBaggage } from "../telemetry/run-baggage.ts";
@@ -132,6 +133,10 @@ async function serve(
     });
   }
   const workload = openWorkload(host.openPool);
+  const signal = AbortSignal.any([
+    presenceOf(ctx),
+    AbortSignal.timeout(scenario.timeoutMs ?? defaultTimeoutMs),
+  ]);
   const visitors: ReturnType<Edges["visitor"]>[] = [];
   const visitor = () => {
     const guest = host.edges.visitor();
@@ -155,9 +160,11 @@ async function serve(
         visitor,
         workload: workload.offered,
         report: reportHandled,
-        signal: signalOf(ctx, scenario.timeoutMs ?? defaultTimeoutMs),
+        signal,
       });
     } catch (error) {
+      // Nobody waits any more, and the work has ended for that: as it should.
+      if (isAbandonedWork(signal, error)) throw error;
       span.recordException(error instanceof Error ? error : String(error));
       span.setStatus({
         code: SpanStatusCode.ERROR,
@@ -170,13 +177,4 @@ async function serve(
       await Promise.all(visitors.map((guest) => guest.leave()));
     }
   });
-}
-
-/** Aborts when the client leaves before the answer, or when the time is over. */
-function signalOf(ctx: Context, timeoutMs: number): AbortSignal {
-  const gone = new AbortController();
-  ctx.res.once("close", () => {
-    if (!ctx.res.writableFinished) gone.abort();
-  });
-  return AbortSignal.any([gone.signal, AbortSignal.timeout(timeoutMs)]);
 }

@@ -23,6 +23,8 @@ export interface RunOptions {
   readonly params?: ParamValues;
   readonly headers?: Readonly<Record<string, string>>;
   readonly ticket?: Partial<Ticket>;
+  /** Aborted: the client leaves. */
+  readonly signal?: AbortSignal;
 }
 export interface Run {
   readonly runId: string;
@@ -58,7 +60,7 @@ export async function startServer(parts: {
     url,
     metricsUrl: `http://127.0.0.1:${metricsPort}/metrics`,
     fetch: request,
-    async run(scenario, { mode = "fault", params = {}, headers = {}, ticket = {} } = {}) {
+    async run(scenario, { mode = "fault", params = {}, headers = {}, ticket = {}, signal } = {}) {
       const [runId, traceId, spanId] = [newRunId(), hex(16), hex(8)];
       const signed = signTicket(
         { runId, scenario, mode, params, seed: 1, expiresAt: Date.now() + 60_000, ...ticket },
@@ -77,6 +79,7 @@ export async function startServer(parts: {
           baggage,
           ...headers,
         },
+        ...(signal === undefined ? {} : { signal }),
       }).catch(() => undefined);
       return { runId, traceId, spanId, response };
     },

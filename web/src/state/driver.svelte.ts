@@ -113,7 +113,7 @@ async function request(it: Interaction, run: CreatedRun): Promise<Partial<Observ
 async function call(
   it: Interaction,
   { drive, ticket }: CreatedRun,
-  signal: AbortSignal | null = null,
+  signal: AbortSignal | null = patienceOf(drive),
 ): Promise<StageAnswer> {
   const startedAt = performance.now();
   const took = () => performance.now() - startedAt;
@@ -131,6 +131,9 @@ async function call(
     return { status: 0, durationMs: took(), error: said, body: undefined, thrown: error };
   }
 }
+
+const patienceOf = ({ leaveAfterMs }: CreatedRun["drive"]): AbortSignal | null =>
+  leaveAfterMs === undefined ? null : AbortSignal.timeout(leaveAfterMs);
 
 /** Tells the lab what the page saw. The run ends without it too, only later. */
 async function report(runId: string, observation: Observation): Promise<void> {
