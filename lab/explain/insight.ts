@@ -21,23 +21,6 @@ export function coveredMs(spans: readonly PreparedSpan[]): number {
   return covered / 1e6;
 }
 
-/** A span's start is stamped with a clock that counts whole milliseconds; its end is measured from there. */
-const clockStepNs = 1_000_000;
-
-/**
- * One after another, give or take what clocks are off: neighbours that follow each other may seem to
- * overlap by a step of the clock. Together they take about as long as all of them added up.
- */
-export function isSequential(spans: readonly PreparedSpan[]): boolean {
-  const total = spans.reduce((sum, { durationMs }) => sum + durationMs, 0);
-  if (coveredMs(spans) >= 0.9 * total) return true;
-  const ordered = spans.toSorted((a, b) => a.startNs - b.startNs);
-  const ends = ordered.map(({ endNs }) => endNs);
-  const wholeNs = Math.max(...ends) - (ordered[0]?.startNs ?? 0);
-  const steps = ordered.every(({ startNs }, at) => (ends[at - 1] ?? 0) - startNs <= clockStepNs);
-  return steps && wholeNs / 1e6 >= 0.8 * total;
-}
-
 /** Milliseconds as a person reads them: three digits that matter. */
 export const milliseconds = (ms: number): string =>
   `${ms >= 100 ? Math.round(ms) : Number(ms.toPrecision(2))} ms`;
