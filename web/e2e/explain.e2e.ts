@@ -49,7 +49,7 @@ test("a query per item is pointed out, and leads to its span; the fix stands bes
   await expect(page.getByRole("columnheader").filter({ hasText: /fix|fault/ })).toHaveCount(2);
   const operations = page.getByRole("table", { name: "Operations of both runs" });
   const queries = operations.getByRole("row").filter({ hasText: "SELECT orders" });
-  await expect(queries).toHaveText(/30 ×.*added/s);
+  await expect(queries).toHaveText(/30\s+×.*added/s);
   await page.getByRole("link", { name: "fault", exact: true }).click();
   await expect(page).toHaveURL(new RegExp(`/runs/${fault}$`));
 });

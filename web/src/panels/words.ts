@@ -61,7 +61,7 @@ export function sentenceOf({
   verdict,
   checks,
 }: Pick<RunRecord, "state" | "verdict" | "checks">): string {
-  if (state === "driving") return "Running: telemetry is coming in.";
+  if (state === "driving") return "Telemetry is coming in.";
   if (state === "settling") return "The request is over; late telemetry may still arrive.";
   const late = state === "expired" ? "Its time ran out before the driver reported the end. " : "";
   return late + verdictSentence(verdict, checks);

@@ -39,22 +39,22 @@ export class TraceSearch {
 
 /** Names and values that a query can ask for, read when they are first wanted. */
 export class Vocabulary {
-  names = $state.raw<readonly string[]>([]);
+  #names: Promise<readonly string[]> | undefined;
   readonly #values = new Map<string, Promise<readonly string[]>>();
 
-  /** Read anew each time: runs bring new names. Failing only means that nothing is offered. */
-  async readNames(): Promise<void> {
-    try {
-      const { scopes } = await getJson<TagsBody>(routes.tags);
-      this.names = scopes.flatMap(({ name, tags }) =>
-        name === "intrinsic"
-          ? tags.filter((tag) => !tag.includes(":"))
-          : tags.map((tag) => `${name}.${/^[\w.-]+$/.test(tag) ? tag : JSON.stringify(tag)}`),
-      );
-    } catch {
-      this.names = [];
-    }
+  /** What was read is forgotten: runs bring new names. */
+  forget(): void {
+    this.#names = undefined;
     this.#values.clear();
+  }
+
+  /** Names with their scopes. Failing only means that nothing is offered. */
+  names(): Promise<readonly string[]> {
+    this.#names ??= getJson<TagsBody>(routes.tags).then(
+      ({ scopes }) => scopes.flatMap(({ name, tags }) => tags.flatMap((tag) => written(name, tag))),
+      () => [],
+    );
+    return this.#names;
   }
 
   /** Values of a name as TraceQL writes them. */
@@ -68,4 +68,10 @@ export class Vocabulary {
     this.#values.set(name, reading);
     return reading;
   }
+}
+
+/** Of the intrinsics only those without a scope, which say the same and are shorter. */
+function written(scope: string, tag: string): readonly string[] {
+  if (scope === "intrinsic") return tag.includes(":") ? [] : [tag];
+  return [`${scope}.${/^[\w.-]+$/.test(tag) ? tag : JSON.stringify(tag)}`];
 }
