@@ -115,3 +115,30 @@ test("Prometheus scrapes what is there, and speaks only of what it knows", async
     full.scrape_configs.length,
   );
 });
+
+interface RedactingConfig {
+  readonly processors: { readonly redaction: { readonly blocked_values: readonly string[] } };
+}
+
+test("the Collector takes the steps of a sign-in out of any program's URLs, and leaves what is redacted", async () => {
+  const { processors }: RedactingConfig = parse(await rendered("Collector alone"));
+  // As the processor does it: what matches becomes asterisks (RE2 has its flags inside).
+  const masked = (value: string): string =>
+    processors.redaction.blocked_values.reduce(
+      (left, pattern) =>
+        left.replace(new RegExp(pattern.replace(/^\(\?i\)/, ""), "gi"), (_, before = "") =>
+          /^[?&]?$/.test(before) ? `${before}****` : "****",
+        ),
+      value,
+    );
+  const long = "8Zt9u3b0LJ4mWc1x";
+  expect(
+    masked(`session_code=${long}&execution=a1&tab_id=b2&client_data=${long}&nonce=${long}`),
+  ).not.toContain(long);
+  for (const name of ["code", "state", "code_verifier", "id_token_hint", "session_state"])
+    expect(masked(`http://localhost/realms/lab/x?scope=openid&${name}=${long}&ui=en`)).toBe(
+      "http://localhost/realms/lab/x?scope=openid&****&ui=en",
+    );
+  for (const fine of ["/cb?code=REDACTED&state=REDACTED", "country_code=switzerland", "state=idle"])
+    expect(masked(fine)).toBe(fine);
+});

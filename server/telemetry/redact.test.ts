@@ -12,6 +12,18 @@ test.each([
   ["http://lab@127.0.0.1:4318/1", "http://REDACTED:REDACTED@127.0.0.1:4318/1"],
   ["/cb?code=abc&state=def&page=2", "/cb?code=REDACTED&state=REDACTED&page=2"],
   [
+    "/auth?client_id=shop&nonce=a&state=b&code_challenge=c&code_challenge_method=S256",
+    "/auth?client_id=shop&nonce=REDACTED&state=REDACTED&code_challenge=c&code_challenge_method=S256",
+  ],
+  [
+    "/authenticate?session_code=a&execution=b&tab_id=c&client_data=d",
+    "/authenticate?session_code=REDACTED&execution=b&tab_id=c&client_data=REDACTED",
+  ],
+  [
+    "/logout?id_token_hint=a&x=1 /token?code_verifier=b",
+    "/logout?id_token_hint=REDACTED&x=1 /token?code_verifier=REDACTED",
+  ],
+  [
     "/o?X-Amz-Signature=aa&X-Amz-Credential=bb%2Fcc&X-Amz-Date=1",
     "/o?X-Amz-Signature=REDACTED&X-Amz-Credential=REDACTED&X-Amz-Date=1",
   ],

@@ -13,9 +13,12 @@ export interface Redactor {
 const sensitiveWord =
   "authorization|cookie|passw(?:or)?d|passphrase|pwd|secret|token|api[-_]?key|private[-_]?key|credential|signature|session[-_]?id|dsn|jwt|x-lab-door|x-lab-ticket|ticket";
 const sensitiveKey = new RegExp(`(?:${sensitiveWord})`, "i");
-/** Query parameters that sign or carry a sign-in. The first four are those of the HTTP conventions. */
+/**
+ * Query parameters that sign or carry a sign-in: those of the HTTP conventions first, then OpenID
+ * Connect's, and Keycloak's own for the steps of one.
+ */
 const sensitiveQuery =
-  "awsaccesskeyid|signature|sig|x-goog-signature|x-amz-(?:signature|credential|security-token)|x-goog-credential|googleaccessid|code|state|token|key|auth";
+  "awsaccesskeyid|signature|sig|x-goog-signature|x-amz-(?:signature|credential|security-token)|x-goog-credential|googleaccessid|code|state|nonce|code_verifier|id_token_hint|session_code|session_state|client_data|token|key|auth";
 
 /** Longer texts are cut: nobody reads them, and every pattern would have to. */
 const longest = 32_768;

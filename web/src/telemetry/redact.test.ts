@@ -15,6 +15,14 @@ test.each([
     "https://b.local/k?AWSAccessKeyId=a&Signature=b&Expires=1",
     "https://b.local/k?AWSAccessKeyId=REDACTED&Signature=REDACTED&Expires=1",
   ],
+  [
+    "http://localhost:4700/auth?client_id=shop&nonce=a&state=b&code_challenge=c",
+    "http://localhost:4700/auth?client_id=shop&nonce=REDACTED&state=REDACTED&code_challenge=c",
+  ],
+  [
+    "http://localhost:4700/x?session_code=a&tab_id=b&code_verifier=c&id_token_hint=d",
+    "http://localhost:4700/x?session_code=REDACTED&tab_id=b&code_verifier=REDACTED&id_token_hint=REDACTED",
+  ],
   ["http://ann:secret@localhost/x#token=1", "http://localhost/x"],
   ["/api/me?access_token=1&page=2", "/api/me?access_token=REDACTED&page=2"],
   ["/api/countries?country_code=de", "/api/countries?country_code=de"],

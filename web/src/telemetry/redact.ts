@@ -3,7 +3,7 @@ import { ATTR_URL_FULL } from "@opentelemetry/semantic-conventions";
 import { holdsCanary } from "#scenarios/names.ts";
 
 const secretName =
-  /^(access_token|auth|code|id_token|key|password|secret|signature|sig|state|token)$|signature|token|secret|credential|accesskeyid|googleaccessid/i;
+  /^(access_token|auth|client_data|code|code_verifier|id_token|key|nonce|password|secret|session_code|session_state|signature|sig|state|token)$|signature|token|secret|credential|accesskeyid|googleaccessid/i;
 
 const redacted = "REDACTED";
 
