@@ -4,14 +4,21 @@ export default defineScenario({
   id: "cache.cold-miss",
   title: "Cold cache",
   summary: "After a deploy or a flush every first read misses: the database serves them all.",
-  story: `A cache is empty after a restart, a flush, or a change of its keys. Every first read misses, asks the database and stores what it got. The second round is quick again. Nothing fails; for a while the database carries what the cache usually keeps from it.
+  story: `A cache is empty after a restart, a flush, or a change of its keys. Every first read misses, asks the database and stores what it got. The second read is quick again. Nothing fails; for a while the database carries what the cache usually keeps from it.
 
 You see it in the shape of each read: \`GET\` without a value, \`cache load\` with its \`SELECT\`, then \`SET\`. The second read is one \`GET\`. \`lab.cache.outcome\` says \`miss\`, then \`hit\`, and \`lab_cache_requests_total\` counts both. Sentry stays silent, because a miss is not an error.
 
 Teams warm what is hot before traffic arrives, roll out slowly, or keep the old keys until the new ones are filled. The control run reads products that somebody has put there before: the same reads, and not one query.`,
   params: {
     keys: integer({ label: "Products", default: 10, min: 1, max: 100, unit: "keys" }),
-    ttlSeconds: integer({ label: "Time to live", default: 30, min: 1, max: 300, unit: "s" }),
+    ttlSeconds: integer({
+      label: "Time to live",
+      help: "Each product is read again at once, so that a short one is no miss.",
+      default: 30,
+      min: 1,
+      max: 300,
+      unit: "s",
+    }),
   },
   modes: ["fault", "control"],
   leases: ["valkey", "metrics"],
@@ -25,13 +32,11 @@ Teams warm what is hot before traffic arrives, roll out slowly, or keep the old 
         return row ?? null;
       });
     try {
-      if (mode === "control") {
-        for (const id of ids) {
+      for (const id of ids) {
+        if (mode === "control") {
           await cache.client.set(keyOf(id), JSON.stringify({ id }), "PX", keeping.ttlMs);
         }
-      }
-      for (const _ of ["cold", "warm"]) {
-        for (const id of ids) await product(id);
+        for (const _ of ["cold", "warm"]) await product(id);
       }
       log.info({ keys: params.keys }, "products read twice");
       return { keys: params.keys };
@@ -79,8 +84,8 @@ Teams warm what is hot before traffic arrives, roll out slowly, or keep the old 
       signal: "span",
       select: { name: "cache read", attributes: { "lab.cache.outcome": "hit" } },
       count: "${params.keys}",
-      why: "The second round finds everything.",
-      hint: "Misses in the second round: the time to live is shorter than the run.",
+      why: "The second read of each finds it.",
+      hint: "Misses in the second read: the value was not kept, or its time was over at once.",
     },
     {
       signal: "metric",
@@ -89,6 +94,18 @@ Teams warm what is hot before traffic arrives, roll out slowly, or keep the old 
       delta: "${params.keys}",
       why: "The counter that dashboards and alerts use tells the same as the spans.",
       hint: "Another run read through the cache meanwhile, or reads are counted twice.",
+    },
+    {
+      signal: "agree",
+      of: [
+        { spans: { name: "cache read", attributes: { "lab.cache.outcome": "miss" } } },
+        { metric: { name: "lab_cache_requests_total", labels: { outcome: "miss" } } },
+        { spans: { name: "cache load" } },
+        { spans: { name: "SELECT products", kind: "client" } },
+      ],
+      modes: ["fault", "control"],
+      why: "Spans, counter, loads and queries tell one story: a miss is a query.",
+      hint: "If they differ, somebody went past the cache, or one of them is not written for each read.",
     },
     {
       signal: "metric",
@@ -103,7 +120,7 @@ Teams warm what is hot before traffic arrives, roll out slowly, or keep the old 
       count: "2*${params.keys}",
       every: { attributes: { "lab.cache.outcome": "hit" } },
       modes: ["control"],
-      why: "A warm cache answers both rounds.",
+      why: "A warm cache answers both reads.",
       hint: "A miss here means that the values put there before were lost.",
     },
     {

@@ -1,5 +1,8 @@
-import { setTimeout as pause } from "node:timers/promises";
-import { choice, defineScenario, integer, kill, proxy } from "../define.ts";
+import { setTimeout as wait } from "node:timers/promises";
+import { choice, defineScenario, integer, kill, pause, proxy } from "../define.ts";
+
+/** So long an outage lasts for each request of a crowd, at least: all shall meet it. */
+const perRequestMs = 25;
 
 export default defineScenario({
   id: "cache.down-fallback",
@@ -12,31 +15,39 @@ Here a command gets a quarter of a second, once. The first request that finds Va
 In the background a probe asks again, and closes the circuit within a second of the recovery; nobody has to wait for finding that out. You see the last request of the run read from the cache again. Hanging is worse than being refused, because only time tells it from being slow: that is why the limit is short.`,
   params: {
     how: choice({
-      label: "What happens to the connection",
+      label: "What happens to Valkey",
       default: "refused",
-      options: ["refused", "hangs"],
+      help: "Paused and killed are Valkey's process; it stays out of reach for the time below in each case. How long a command may take is the app's own: 250 ms for sessions and cache alike.",
+      options: ["refused", "hangs", "paused", "killed"],
     }),
-    kills: integer({ label: "Kill the process too", default: 0, min: 0, max: 1, unit: "times" }),
     requests: integer({ label: "Requests", default: 20, min: 2, max: 200 }),
     outageMs: integer({
       label: "For",
+      help: "Longer with many requests: 25 ms for each.",
       default: 1200,
       min: 800,
-      max: 10_000,
+      max: 20_000,
       step: 100,
       unit: "ms",
     }),
   },
   modes: ["fault", "control"],
   leases: ["valkey", "metrics"],
-  timeoutMs: 30_000,
-  faults: ({ how, kills, outageMs }) => [
-    how === "hangs"
-      ? proxy("valkey").hang({ forMs: outageMs })
-      : proxy("valkey").down({ forMs: outageMs }),
-    ...(kills > 0 ? [kill("valkey")] : []),
-  ],
-  async serve({ params, http, cache, log, signal }) {
+  timeoutMs: 45_000,
+  faults: ({ how, requests, outageMs }) => {
+    const forMs = Math.max(outageMs, 800 + perRequestMs * requests);
+    switch (how) {
+      case "refused":
+        return [proxy("valkey").down({ forMs })];
+      case "hangs":
+        return [proxy("valkey").hang({ forMs })];
+      case "paused":
+        return [pause("valkey", { forMs })];
+      case "killed":
+        return [proxy("valkey").down({ forMs }), kill("valkey")];
+    }
+  },
+  async serve({ params, http, visitor, cache, log, signal }) {
     const show = async (path: string): Promise<number> => {
       const response = await http(path, { signal });
       await response.arrayBuffer();
@@ -45,8 +56,14 @@ In the background a probe asks again, and closes the circuit within a second of 
     // One finds out for all: the others come when the circuit is open.
     const statuses = [await show("/api/products")];
     const others = Array.from({ length: params.requests - 1 }, () => show("/api/products"));
-    statuses.push(...(await Promise.all(others)), await show("/api/me"));
-    while (!cache.isThere()) await pause(20, undefined, { signal });
+    statuses.push(...(await Promise.all(others)));
+    const member = visitor();
+    // In the outage nobody keeps the session that the cookie names.
+    await member.comeSignedIn().catch(() => {});
+    const me = await member.http("/api/me", { signal });
+    await me.text();
+    statuses.push(me.status);
+    while (!cache.isThere()) await wait(20, undefined, { signal });
     statuses.push(await show("/api/products"));
     const failed = statuses.filter((status) => status !== 200).length;
     log.info({ requests: statuses.length, failed }, "shop visited");
@@ -155,11 +172,70 @@ In the background a probe asks again, and closes the circuit within a second of 
       hint: "None: somebody caught the failure and told nobody. Many: each request reports it anew.",
     },
     {
-      signal: "component",
-      component: "valkey",
-      restarts: "${params.kills}",
+      signal: "check",
+      title: "Valkey restarts once when it was killed, and else never",
+      check: ({ restarts, params }) => {
+        const wanted = params.how === "killed" ? 1 : 0;
+        const seen = restarts.valkey ?? 0;
+        return { ok: seen === wanted, seen: `${seen} of ${wanted} restarts of valkey` };
+      },
       why: "A killed Valkey is started again; a connection that is broken restarts nothing.",
-      hint: "More restarts than kills: Valkey ended by itself. Look at its log on the Services view.",
+      hint: "More restarts: Valkey ended by itself. Look at its log on the Services view.",
+    },
+    {
+      signal: "check",
+      title: "the failed command says whether it was refused or got no answer",
+      check: ({ spans, params }) => {
+        const waits = params.how === "hangs" || params.how === "paused";
+        const wanted = waits ? "COMMAND_TIMEOUT" : "CONNECTION_CLOSED";
+        const seen = spans
+          .filter(({ name, status }) => name === "GET" && status === "error")
+          .map(({ attributes }) => attributes["error.type"]);
+        return { ok: seen.join() === wanted, seen: `${seen.join() || "none"}, wanted ${wanted}` };
+      },
+      why: "Refused is found out at once; silence only by waiting, and it may as well be slowness.",
+      hint: "CONNECTION_CLOSED: the connection was lost. COMMAND_TIMEOUT: it is there, and nothing comes.",
+    },
+    {
+      signal: "agree",
+      of: [
+        { spans: { name: "cache read", attributes: { "lab.cache.outcome": "error" } } },
+        { metric: { name: "lab_cache_requests_total", labels: { outcome: "error" } } },
+        {
+          spans: {
+            name: "GET /api/products",
+            kind: "server",
+            attributes: { "lab.degraded": true },
+          },
+        },
+      ],
+      modes: ["fault", "control"],
+      why: "Reads, counter and requests tell the same number of answers that had to do without.",
+      hint: "The signal that tells fewer is the one that loses data.",
+    },
+    {
+      signal: "span",
+      select: {
+        name: "GET /api/me",
+        kind: "server",
+        status: "unset",
+        attributes: { "lab.degraded": true, "user.id": { exists: false } },
+      },
+      count: 1,
+      why: "Who comes with a session is a guest for the time being, and the request says why.",
+      hint: "Without lab.degraded the page would call the visitor signed out, and throw the cookie away.",
+    },
+    {
+      signal: "span",
+      select: {
+        name: "GET /api/me",
+        kind: "server",
+        attributes: { "lab.degraded": { exists: false }, "user.id": { exists: true } },
+      },
+      count: 1,
+      modes: ["control"],
+      why: "With Valkey there the same visitor is known.",
+      hint: "Without user.id the session was not found.",
     },
     {
       signal: "component",

@@ -1,5 +1,8 @@
 import { defineScenario, integer } from "../define.ts";
 
+/** Of the pool that all loads have to share. A crowd of 500 with loads of a second takes 25 s. */
+const connections = 20;
+
 export default defineScenario({
   id: "cache.stampede",
   title: "Cache stampede",
@@ -11,12 +14,25 @@ The trace shows one \`cache load\` with its SELECT per reader, all overlapping, 
 The cure is single-flight: who misses while a load is under way waits for it. In the fix mode one reader loads, the others are \`coalesced\` and carry a link to the load they waited for: in the trace of a slow reader you find the span, perhaps in somebody else's trace, that explains its time. Jitter on the time to live and refreshing ahead of it help against many keys at once.`,
   params: {
     readers: integer({ label: "Readers", default: 60, min: 10, max: 500, step: 10 }),
-    loadMs: integer({ label: "One load", default: 50, min: 20, max: 1000, step: 10, unit: "ms" }),
+    loadMs: integer({
+      label: "One load",
+      help: "Loads share 20 connections: the whole crowd takes readers / 20 times as long.",
+      default: 50,
+      min: 20,
+      max: 1000,
+      step: 10,
+      unit: "ms",
+    }),
   },
   modes: ["fault", "control", "fix"],
   leases: ["valkey", "metrics"],
   timeoutMs: 60_000,
-  async serve({ mode, params, runId, sql, cache, log }) {
+  async serve({ mode, params, runId, workload, cache, log }) {
+    const sql = workload.openPool({
+      name: "bestsellers",
+      max: connections,
+      acquireTimeoutMs: 60_000,
+    });
     const key = `stampede:${runId}`;
     const seconds = params.loadMs / 1000;
     const bestsellers = () =>

@@ -17,7 +17,10 @@ export interface Visitor {
   /** As {@link signIn}, but resolves with the app's last answer, whatever it is. */
   readonly attemptSignIn: (tampering?: SignInTampering) => Promise<Response>;
   readonly signOut: () => Promise<void>;
-  /** Arrives with a session from before, for times when nobody could sign in. It has no tokens. */
+  /**
+   * Arrives with a session from before, for times when nobody could sign in. It has no tokens.
+   * Rejects when Valkey is away; the visitor has the session's cookie all the same.
+   */
   readonly comeSignedIn: () => Promise<void>;
   /**
    * Moves the visitor's session so many milliseconds into the past, as if nobody had used it

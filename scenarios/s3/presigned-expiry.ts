@@ -16,11 +16,19 @@ The link is a credential: whoever has it may read. So its signature must be in n
 
 Teams sign late, when the picture is about to be read, give links only the time a page needs, and let the page ask for a new one when it gets a 403: mode fix does that.`,
   params: {
-    seconds: integer({ label: "The link lives", default: 1, min: 1, max: 2, unit: "s" }),
+    seconds: integer({
+      label: "The link lives",
+      help: "The page waits until it is over.",
+      default: 1,
+      min: 1,
+      max: 30,
+      unit: "s",
+    }),
   },
   modes: ["fault", "control", "fix"],
   needs: ["minio"],
   leases: ["metrics"],
+  timeoutMs: 50_000,
   stage: true,
   async serve({ mode, params, objects, log }) {
     const key = objects.imageKey(1);

@@ -1,5 +1,13 @@
 import { defineScenario, integer } from "../define.ts";
 
+interface Share {
+  readonly calls: number;
+  readonly percent: number;
+}
+/** So that one call is refused at least. */
+const percentOf = ({ calls, percent }: Share): number => Math.max(percent, Math.ceil(100 / calls));
+const refusedOf = (share: Share): number => Math.floor((share.calls * percentOf(share)) / 100);
+
 /** The storage forgets the order by itself after this, should nobody take it back. */
 const forgottenMs = 15_000;
 
@@ -16,7 +24,22 @@ Teams watch the attempts of the SDK and the storage's 5xx rate, spread keys over
 The refusals come from the lab's stand-in for MinIO, which can be asked to refuse the calls of one run; the lab does not throttle a real MinIO.`,
   params: {
     calls: integer({ label: "Pictures read side by side", default: 2, min: 1, max: 10 }),
-    refusals: integer({ label: "Attempts refused of each", default: 2, min: 1, max: 2 }),
+    percent: integer({
+      label: "Pictures refused at first",
+      help: "Spread evenly; one at least.",
+      default: 100,
+      min: 10,
+      max: 100,
+      step: 10,
+      unit: "%",
+    }),
+    refusals: integer({
+      label: "Attempts refused of each",
+      help: "The SDK makes three attempts: with all of them refused the reader would get an error, and nothing would be hidden.",
+      default: 2,
+      min: 1,
+      max: 2,
+    }),
   },
   modes: ["fault", "control"],
   requires: ["s3 stand-in"],
@@ -27,7 +50,7 @@ The refusals come from the lab's stand-in for MinIO, which can be asked to refus
     const calm =
       mode === "fault"
         ? await objects.throttle({
-            ...{ runId, attempts: params.refusals, percent: 100, forMs: forgottenMs },
+            ...{ runId, attempts: params.refusals, percent: percentOf(params), forMs: forgottenMs },
           })
         : undefined;
     const read = async (product: number): Promise<number> => {
@@ -65,8 +88,8 @@ The refusals come from the lab's stand-in for MinIO, which can be asked to refus
           "http.request.resend_count": { exists: false },
         },
       },
-      count: "${params.calls}",
-      why: "The first attempt of each call was refused with 503: only its HTTP span says so.",
+      count: { gte: 1 },
+      why: "The first attempt was refused with 503: only its HTTP span says so.",
       hint: "Without HTTP spans below the S3 span, internal instrumentation of the AWS SDK is suppressed.",
     },
     {
@@ -80,9 +103,34 @@ The refusals come from the lab's stand-in for MinIO, which can be asked to refus
           "http.request.resend_count": "${params.refusals}",
         },
       },
-      count: "${params.calls}",
+      count: { gte: 1 },
       why: "The attempt that worked tells how many came before it.",
       hint: "The count comes from the SDK's header amz-sdk-request, which names the attempt.",
+    },
+    {
+      signal: "check",
+      title: "so many calls are refused as were asked for, each so often, and the others never",
+      check: ({ spans, params }) => {
+        const share = { calls: Number(params.calls), percent: Number(params.percent) };
+        const calls = new Set(
+          spans.filter(({ name }) => name === "S3.GetObject").map(({ spanId }) => spanId),
+        );
+        const tries = spans.filter(({ parentSpanId }) => calls.has(parentSpanId ?? ""));
+        const refused = tries.filter(
+          ({ attributes }) => attributes["http.response.status_code"] === 503,
+        );
+        const hit = new Set(refused.map(({ parentSpanId }) => parentSpanId)).size;
+        const wanted = refusedOf(share);
+        return {
+          ok:
+            hit === wanted &&
+            refused.length === wanted * Number(params.refusals) &&
+            tries.length === calls.size + refused.length,
+          seen: `${hit} of ${wanted} calls refused, ${refused.length} refusals in ${tries.length} attempts`,
+        };
+      },
+      why: "The trace holds every attempt, so the share of throttled calls can be counted in it.",
+      hint: "Fewer: attempts without a span of their own. More: the storage refuses others too.",
     },
     {
       signal: "order",
@@ -125,7 +173,7 @@ The refusals come from the lab's stand-in for MinIO, which can be asked to refus
       name: "lab_s3_requests_5xx_errors_total",
       aliases: ["minio_api_requests_5xx_errors_total"],
       labels: { name: "GetObject" },
-      delta: { gte: "${params.calls}" },
+      delta: { gte: "${params.refusals}" },
       why: "The storage's own counter rises, also where no caller ever complained.",
       hint: "No change means that the storage was not asked to refuse, or forgot it.",
     },
@@ -135,7 +183,7 @@ The refusals come from the lab's stand-in for MinIO, which can be asked to refus
       severity: "warn",
       body: "storage throttled, the SDK tried again",
       attributes: { attempts: "${params.refusals}+1" },
-      count: "${params.calls}",
+      count: { gte: 1 },
       correlated: true,
       why: "The SDK tells in its result how many attempts it took; an app that logs it need not guess.",
       hint: "The number is $metadata.attempts of the SDK's answer.",
@@ -146,10 +194,30 @@ The refusals come from the lab's stand-in for MinIO, which can be asked to refus
       service: "lab-server",
       level: "warn",
       name: "storage throttled, the SDK tried again",
-      count: "${params.calls}",
+      count: { gte: 1 },
       sameTrace: true,
       why: "Sentry has the lines, and through them the trace, though it has no event.",
       hint: "Lines reach Sentry through the logger.",
+    },
+    {
+      signal: "agree",
+      of: [
+        { logs: { body: "storage throttled, the SDK tried again", correlated: true } },
+        { sentry: { item: "log", name: "storage throttled, the SDK tried again" } },
+        {
+          spans: {
+            kind: "client",
+            childOf: { name: "S3.GetObject" },
+            attributes: {
+              "http.response.status_code": 200,
+              "http.request.resend_count": { gte: 1 },
+            },
+          },
+        },
+      ],
+      modes: ["fault", "control"],
+      why: "Log, Sentry and trace tell the same number of calls that had to be repeated.",
+      hint: "The signal that tells fewer is the one that loses data.",
     },
     {
       signal: "sentry",

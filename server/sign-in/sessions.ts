@@ -3,6 +3,7 @@ import * as Sentry from "@sentry/node";
 import type Koa from "koa";
 import type { Context, Middleware } from "koa";
 import { createSession } from "koa-session";
+import { attribute } from "#scenarios/names.ts";
 import { serverSpans } from "../telemetry/server-span.ts";
 import { userAttributes, withUser } from "../telemetry/user.ts";
 import { newSessionId } from "./new-session-id.ts";
@@ -89,7 +90,8 @@ export function identify(
     // The front door may have ended TLS: without this Koa refuses to set a Secure cookie.
     if (cookie.secure) ctx.cookies.secure = true;
     return loadSession(ctx, () => {
-      const { lost } = loadingOf(ctx);
+      const { away, lost } = loadingOf(ctx);
+      if (away) serverSpans.of(ctx.req)?.setAttribute(attribute.degraded, true);
       if (lost !== undefined) {
         logSecurityEvent({ name: "auth.session.expired", reason: lost });
         ctx.cookies.set(cookie.name, null, { signed: true, overwrite: true });

@@ -191,10 +191,6 @@ function visitor({ http, signIn, user, oidc }: Parameters<typeof openVisitors>[0
     letTimePass: (ms, { inUse } = { inUse: false }) => signIn.store.age(sessionId(), ms, inUse),
     async comeSignedIn() {
       const id = newSessionId();
-      await signIn.store.write(id, {
-        user: { sub: guestSub, username: user.name, name: user.name, email: "" },
-        createdAt: Date.now(),
-      });
       sessionIds.add(id);
       // As koa's cookies are signed (https://github.com/crypto-utils/keygrip).
       const signature = createHmac("sha1", signIn.cookieKeys[0] ?? "")
@@ -204,6 +200,10 @@ function visitor({ http, signIn, user, oidc }: Parameters<typeof openVisitors>[0
       headers.append("set-cookie", `${cookie.name}=${id}; path=/`);
       headers.append("set-cookie", `${cookie.name}.sig=${signature}; path=/`);
       jar.take(new URL(origin), headers);
+      await signIn.store.write(id, {
+        user: { sub: guestSub, username: user.name, name: user.name, email: "" },
+        createdAt: Date.now(),
+      });
     },
     async copyRefreshToken() {
       const stored = await signIn.store.read(sessionId());
