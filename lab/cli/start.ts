@@ -118,7 +118,7 @@ async function announce(
   // What a lab in the background prints is its log, and a link is a secret while it waits for its visit.
   const shown = start.untilReady || isBackground(context.env) ? session.origin : session.link();
   if (!start.untilReady) {
-    context.out(session.runtimeLine);
+    board.note(session.runtimeLine);
     if (session.token !== undefined) context.out(linkAdvice);
   }
   context.out(

@@ -99,7 +99,13 @@ export function dashboardJson(dashboard: Dashboard): object {
     links: [
       {
         ...{ type: "dashboards", title: "Lab", tags: ["lab"], icon: "external link" },
-        ...{ asDropdown: true, keepTime: true, includeVars: false, targetBlank: false },
+        ...{
+          tooltip: "",
+          asDropdown: true,
+          keepTime: true,
+          includeVars: false,
+          targetBlank: false,
+        },
       },
     ],
     annotations: { list: [runs] },
@@ -258,7 +264,10 @@ function optionsOf({ type }: Panel): object {
   switch (type) {
     case "timeseries":
       return {
-        legend: { displayMode: "table", placement: "bottom", calcs: ["lastNotNull", "max"] },
+        legend: {
+          ...{ showLegend: true, displayMode: "table", placement: "bottom" },
+          calcs: ["lastNotNull", "max"],
+        },
         tooltip: { mode: "multi", sort: "desc" },
       };
     case "stat":
@@ -270,7 +279,10 @@ function optionsOf({ type }: Panel): object {
       return {
         ...{ calculate: false, yAxis: { unit: "s" }, cellGap: 1, legend: { show: true } },
         exemplars: { color: "rgba(255,0,255,0.7)" },
-        color: { mode: "scheme", scheme: "Blues", steps: 32 },
+        color: {
+          ...{ mode: "scheme", scheme: "Blues", steps: 32 },
+          ...{ fill: "dark-orange", exponent: 0.5, reverse: false },
+        },
       };
     case "logs":
       return {

@@ -1,16 +1,19 @@
 import type { Env } from "#lab/state/lab-dir.ts";
-import { type RuntimeName, readRuntime } from "#lab/state/runtime-choice.ts";
+import { mayHaveContainers, type RuntimeName, readRuntime } from "#lab/state/runtime-choice.ts";
 
 /** Where a lab is to run. */
 export interface Machine {
   /** The lab's state folder. */
   readonly dir: string;
   readonly env: Env;
-  /** Longest that a container engine may keep a start waiting that did not ask for it; 300 ms unless told. */
+  /**
+   * Longest that a container engine may keep a start waiting that did not ask for it. 300 ms unless
+   * told; 3 s where the last start used containers, whose data this one would miss.
+   */
   readonly engineMs?: number;
 }
 
-const engineLimitMs = 300;
+const engineLimitMs = { strange: 300, known: 3_000 };
 
 /** The runtime of a start. */
 export interface Choice {
@@ -34,7 +37,7 @@ const composeLine = (why: string): string =>
  */
 export async function chooseRuntime(
   asked: RuntimeName | undefined,
-  { dir, env, engineMs = engineLimitMs }: Machine,
+  { dir, env, engineMs }: Machine,
 ): Promise<Choice> {
   const wanted = asked ?? (await readRuntime(dir));
   switch (wanted) {
@@ -47,7 +50,10 @@ export async function chooseRuntime(
         line: embeddedLine(`${fullStack}, where Docker is: ${inContainers}`),
       };
     case undefined:
-      return chooseByHoldings(env, engineMs);
+      return chooseByHoldings(
+        env,
+        engineMs ?? engineLimitMs[(await mayHaveContainers(dir)) ? "known" : "strange"],
+      );
   }
 }
 
