@@ -79,6 +79,9 @@ test("verify takes any number of scenarios", () => {
     ...{ scenarios: ["db.a", "db.b"], selfTest: true, junit: "out.xml", json: true },
   });
   expect(command("verify --strict --seed 7")).toMatchObject({ strict: true, seed: 7 });
+  expect(command("verify --judge store")).toMatchObject({ judge: "store" });
+  expect(command("run db.a --judge backends")).toMatchObject({ judge: "backends" });
+  expect(problem("verify --judge me")).toBe('--judge is store or backends, not "me".');
   expect(problem("verify --seed x")).toContain("--seed is a whole number");
   expect(problem("verify --mode fix")).toContain("--mode does not go with");
 });

@@ -15,6 +15,7 @@ import {
   mayImprove,
   withConfirmed,
 } from "./judgement.ts";
+import { openLabComparison } from "./lab-comparison.ts";
 import { linksOf, type Places } from "./links.ts";
 import { metricChanges, metricLights } from "./metric-changes.ts";
 import type { MetricWatch } from "./metric-watch.ts";
@@ -95,9 +96,6 @@ const unanswered: Confirmed = {
   states: { traces: "unreachable", logs: "unreachable" },
 };
 
-/** Between two looks at what is not as it was. */
-const compareEveryMs = 150;
-
 /**
  * The life of one run: `driving` until the driver says it ended, `settling` until its telemetry has
  * come and is still, then `settled`; or `expired` at the deadline. Moved by events only: what the
@@ -123,8 +121,7 @@ export function openLiveRun(options: LiveRunOptions): LiveRun {
   const { telemetry, unread } = reader;
   let isQuiet = false;
   let metricsRead: "no" | "under way" | "yes" = metrics === undefined ? "yes" : "no";
-  let compared: "no" | "under way" | readonly string[] = options.compare === undefined ? [] : "no";
-  let compareAgain: NodeJS.Timeout | undefined;
+  const comparison = openLabComparison(options.compare, settleIfStill);
   let confirmed: Confirmed | undefined;
   let asking: AbortController | undefined;
   let calmAt = 0;
@@ -224,8 +221,9 @@ export function openLiveRun(options: LiveRunOptions): LiveRun {
       return;
     }
     const left = Math.max(record.endedAt ?? 0, calmAt) + missingWithinMs - Date.now();
-    if (typeof compared === "string" || (compared.length > 0 && left > 0)) {
-      if (compared !== "under way") compare();
+    const different = comparison.different();
+    if (different === undefined || (different.length > 0 && left > 0)) {
+      comparison.look();
       return;
     }
     const judgement = judgeRun(expect, evidence(true));
@@ -235,38 +233,24 @@ export function openLiveRun(options: LiveRunOptions): LiveRun {
       change({});
       return;
     }
-    if (backends === undefined) finish("settled", withLeftBehind(judgement, compared));
-    else if (asking === undefined) void confirm(backends, compared);
+    if (backends === undefined) finish("settled", withLeftBehind(judgement, different));
+    else if (asking === undefined) void confirm(backends, different);
   }
 
   /** The store has all that will come: now the backends have the word. What comes meanwhile begins it anew. */
   async function confirm(by: Backends, different: readonly string[]): Promise<void> {
     asking = new AbortController();
     const { signal } = asking;
-    confirmed = await by.confirm(record, telemetry(), signal);
+    const answer = await by.confirm(record, telemetry(), signal);
     asking = undefined;
     if (closed || record.state !== "settling") return;
+    confirmed = answer;
     if (signal.aborted) settleIfStill();
     else
       finish(
         "settled",
         withLeftBehind(judgeConfirmed(expect, evidence(true), confirmed), different),
       );
-  }
-
-  /** What goes back by itself gets a moment for it. */
-  function compare(): void {
-    const again = compared !== "no";
-    compared = "under way";
-    clearTimeout(compareAgain);
-    compareAgain = setTimeout(
-      () =>
-        void options.compare?.().then((different) => {
-          compared = different;
-          settleIfStill();
-        }),
-      again ? compareEveryMs : 0,
-    ).unref();
   }
 
   const withLeftBehind = (judgement: Judgement, different: readonly string[]): Judgement =>
@@ -299,7 +283,7 @@ export function openLiveRun(options: LiveRunOptions): LiveRun {
   function finish(state: "settled" | "expired", judgement: Judgement): void {
     clearTimeout(quiet);
     clearTimeout(end);
-    clearTimeout(compareAgain);
+    comparison.close();
     metrics?.close();
     asking?.abort();
     end = setTimeout(gone, tailMs).unref();
@@ -316,7 +300,7 @@ export function openLiveRun(options: LiveRunOptions): LiveRun {
     asking?.abort();
     metrics?.close();
     clearTimeout(quiet);
-    clearTimeout(compareAgain);
+    comparison.close();
     clearTimeout(end);
   }
 
