@@ -1,21 +1,23 @@
-import { choice, defineScenario, pause, proxy } from "#scenarios/define.ts";
+import { choice, defineScenario, pause, proxy, stop } from "#scenarios/define.ts";
 
 /** For the test of what is left when somebody is killed in the middle: it breaks all it can reach. */
 export default defineScenario({
   id: "db.cut-off",
   title: "Cut off from everything",
-  summary: "Its database does not answer, its cache stands still.",
-  story: "The fault breaks two connections and pauses a service; the control uses all of them.",
+  summary: "Its database does not answer, its cache stands still, its storage is stopped.",
+  story:
+    "The fault breaks two connections, pauses a service and stops another; the control does the same work with all of it whole.",
   params: {
     toxic: choice({ label: "Database", default: "hang", options: ["hang", "down"] }),
   },
   modes: ["fault", "control"],
-  needs: ["valkey"],
+  needs: ["valkey", "minio"],
   timeoutMs: 1000,
   faults: ({ toxic }) => [
     toxic === "hang" ? proxy("postgres").hang() : proxy("postgres").down(),
     proxy("valkey").latency({ ms: 60_000 }),
     pause("valkey"),
+    stop("minio"),
   ],
   async serve({ sql, cache }) {
     await sql`select id from products order by id limit 1`;

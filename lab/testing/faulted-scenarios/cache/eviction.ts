@@ -1,0 +1,1 @@
+export { default } from "../../../../scenarios/cache/eviction.ts";

@@ -1,0 +1,1 @@
+export { default } from "../../../../scenarios/db/missing-index.ts";
