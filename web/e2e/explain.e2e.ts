@@ -68,7 +68,6 @@ test("traces are found with TraceQL, completed as one types, and the address kee
   await box.press("Enter");
   await expect(box).toHaveValue('{ resource.service.name = "lab-web"');
   await box.pressSequentially(" }");
-  await box.press("Escape");
   await box.press("Enter");
   await expect(page).toHaveURL(/\/traces\?q=.*lab-web/);
   // The page's own loading is a trace.

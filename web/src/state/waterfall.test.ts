@@ -138,3 +138,40 @@ test("whoever is led to a layer sees it", () => {
   waterfall.open("outer");
   expect(shown()).toContain("outer");
 });
+
+test("levels close from the deepest and open from the top", () => {
+  const { waterfall, shown } = waterfallOf(...sketches);
+  waterfall.collapseLevel();
+  expect(shown()).toEqual(["root", "a", "b"]);
+  waterfall.collapseLevel();
+  expect(shown()).toEqual(["root"]);
+  waterfall.collapseLevel();
+  expect(shown()).toEqual(["root"]);
+  waterfall.expandLevel();
+  expect(shown()).toEqual(["root", "a", "b"]);
+  waterfall.expandLevel();
+  expect(shown()).toEqual(["root", "a", "a1", "a2", "b"]);
+});
+
+test("marked spans are found as a search finds them, until somebody searches", () => {
+  const { waterfall } = waterfallOf(...sketches);
+  const found = () => waterfall.found.map((index) => waterfall.rows[index]?.id);
+  waterfall.collapseAll();
+  waterfall.mark("a check", ["b", "a2"]);
+  expect(waterfall.markedFor).toBe("a check");
+  expect(found()).toEqual(["a2", "b"]);
+  expect(waterfall.cursorId).toBe("a2");
+  waterfall.nextFound(1);
+  expect(waterfall.cursorId).toBe("b");
+  waterfall.query = "GET";
+  expect(waterfall.markedFor).toBeNull();
+  expect(found()).toEqual(["a"]);
+});
+
+test("only what was found is shown, with what it hangs under; everything when nothing is", () => {
+  const { waterfall, shown } = waterfallOf(...sketches);
+  waterfall.onlyFound = true;
+  expect(shown()).toHaveLength(5);
+  waterfall.query = "orders";
+  expect(shown()).toEqual(["root", "a", "a1", "a2"]);
+});
