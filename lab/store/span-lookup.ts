@@ -32,10 +32,13 @@ export function spanLookup(rows: SpanRows, entries: () => TraceEntries): SpanLoo
     const first = rows.first();
     let row = entries().lastSpan[trace] as number;
     while (row >= first) {
+      // Mostly all are in one chunk: asking for it at every step would take longer than the rest.
+      const chunk = row | rowMask;
       const { spanId, previous } = rows.columnsOf(row);
-      const at = row & rowMask;
-      if (spanId[at * 2 + 1] === low && spanId[at * 2] === high) return row;
-      row = previous[at] as number;
+      for (; row >= first && (row | rowMask) === chunk; row = previous[row & rowMask] as number) {
+        const at = (row & rowMask) * 2;
+        if (spanId[at + 1] === low && spanId[at] === high) return row;
+      }
     }
     return 0;
   }

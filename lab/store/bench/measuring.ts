@@ -1,9 +1,10 @@
 import { mkdtempSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { loadavg, tmpdir } from "node:os";
 import { join } from "node:path";
 
+/** Prints a figure, and how busy the machine was: on a busy one, wall-clock times say little. */
 export const report = (figure: string, value: string): void =>
-  console.log(`${figure.padEnd(64)} ${value}`);
+  console.log(`${figure.padEnd(70)} ${value}   (load ${loadavg()[0]?.toFixed(1)})`);
 
 export const tempDir = (): string => mkdtempSync(join(tmpdir(), "lab-store-bench-"));
 
