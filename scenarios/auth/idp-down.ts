@@ -121,7 +121,6 @@ Teams get this wrong in two ways. The library's own timeout, often 30 seconds, f
         },
         { logs: { body: "auth.degraded", severity: "warn" } },
       ],
-      modes: ["fault", "control"],
       why: "Traces, metrics and the security log tell the same number of people who could not sign in.",
       hint: "The signal that tells fewer is the one that loses data.",
     },

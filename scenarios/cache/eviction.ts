@@ -7,7 +7,7 @@ const valueLength = 100_000;
 const bytesPerKey = 115_000;
 const mib = 1024 * 1024;
 /** Long enough for the run, and shorter than any session: what has least time left is evicted first. */
-const ttlMs = 60_000;
+const ttlMs = 300_000;
 
 async function usedMemory(client: Redis): Promise<number> {
   return Number(/^used_memory:(\d+)/m.exec(await client.info("memory"))?.[1]);
@@ -61,8 +61,8 @@ Teams size the memory by the working set, give values a time to live, store less
   modes: ["fault", "control", "fix"],
   requires: ["real valkey"],
   leases: ["valkey", "metrics"],
-  timeoutMs: 60_000,
-  async serve({ mode, params, runId, sql, cache, log, report }) {
+  timeoutMs: 150_000,
+  async serve({ mode, params, runId, sql, cache, log, report, signal }) {
     const { client } = cache;
     const wanted = Math.ceil((params.limitMb * mib * params.fillPercent) / 100);
     const keys = Array.from(
@@ -71,6 +71,8 @@ Teams size the memory by the working set, give values a time to live, store less
     );
     const readAll = async (): Promise<void> => {
       for (const [index, key] of keys.entries()) {
+        // Nobody waits any more, and others need the memory that is limited here.
+        signal.throwIfAborted();
         await cache.through(key, { ttlMs, jitter: 0 }, async () => {
           const [row] = await sql`select id, name from products where id = ${index + 1}`;
           return { ...row, description: "x".repeat(valueLength) };
@@ -193,7 +195,6 @@ Teams size the memory by the working set, give values a time to live, store less
           },
         },
       ],
-      modes: ["fault", "control", "fix"],
       why: "The error is in the metric as in the span, with the same type.",
       hint: "Another app wrote to the full cache meanwhile, or the label is missing.",
     },
@@ -259,7 +260,7 @@ Teams size the memory by the working set, give values a time to live, store less
       count: 1,
       modes: ["fault", "control", "fix"],
       why: "The run takes its values away at the end, and a full server lets it.",
-      hint: "Without DEL the values stay for a minute, and fill the cache of everybody.",
+      hint: "Without DEL the values stay for minutes, and fill the cache of everybody.",
     },
     {
       signal: "answer",
