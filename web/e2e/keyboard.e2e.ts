@@ -86,5 +86,5 @@ test("r runs the shown run again, with the same parameters", async ({ page }) =>
   await page.keyboard.press("r");
   await expect.poll(run.runId).not.toBe(first);
   await run.finished();
-  await expect(run.fact("Customers")).toHaveText("20");
+  await expect(run.fact("Customers")).toHaveText("20 rows");
 });

@@ -15,7 +15,7 @@ const outages: readonly Outage[] = [
     id: "cache.down-fallback",
     start: async (page) => {
       const card = scenariosPage(page).card("cache.down-fallback");
-      await card.param("What happens to the connection").selectOption("hangs");
+      await card.param("What happens to Valkey").selectOption("hangs");
       await card.param("For").fill("6000");
       await card.run.click();
     },
@@ -68,12 +68,10 @@ for (const { id, start } of outages) {
     await page.getByRole("link", { name: "Runs", exact: true }).click();
     await expect(page.locator(`a[href="/runs/${broken}"]`).first()).toBeVisible(soon);
 
-    // Another scenario starts meanwhile, or the page says what it waits for and starts it then.
+    // Another scenario starts meanwhile, or as soon as what it needs is free again.
     await page.getByRole("link", { name: "Scenarios" }).click();
-    await expect(async () => {
-      await scenarios.card("db.n-plus-one").run.click(soon);
-      await expect(page).toHaveURL(/\/runs\/[0-9a-z]{26}$/, { timeout: 1_000 });
-    }).toPass({ timeout: 20_000 });
+    await scenarios.card("db.n-plus-one").run.click();
+    await expect(page).toHaveURL(/\/runs\/[0-9a-z]{26}$/, { timeout: 25_000 });
     expect(run.runId()).not.toBe(broken);
     await run.finished();
     await expect(run.sentence).toContainText("Pass");
