@@ -35,15 +35,19 @@ const dbOperationDuration = new Histogram<string>({
   registers,
 });
 
+/** What leaves the app by a queue of its own: spans, log records, Sentry's envelopes. */
+const telemetrySignals = ["span", "log", "sentry"] as const;
+export type TelemetrySignal = (typeof telemetrySignals)[number];
+
 const telemetryDropped = new Counter({
   name: metric.telemetryDropped,
-  help: "Spans and log records that could not be delivered.",
+  help: "Spans, log records and Sentry envelopes that could not be delivered.",
   labelNames: ["reason", "signal"],
   registers,
 });
 
 // Present from the start: a counter that appears with its first loss shows no increase.
-for (const signal of ["span", "log"]) {
+for (const signal of telemetrySignals) {
   for (const reason of ["queue_full", "rejected", "shutdown"]) {
     telemetryDropped.inc({ signal, reason }, 0);
   }
@@ -105,6 +109,6 @@ export function observeOperation(
   });
 }
 
-export const countDropped = (signal: "span" | "log", count: number, reason: string): void =>
+export const countDropped = (signal: TelemetrySignal, count: number, reason: string): void =>
   telemetryDropped.inc({ signal, reason }, count);
 export const countDriverFault = (): void => driverFault.inc();

@@ -49,6 +49,17 @@ test("its metrics are those that the dashboards were made with", async () => {
   );
 });
 
+test("a Sentry event that is raised while the store is away arrives when it is back, once", async () => {
+  const traceIds: string[] = [];
+  await store.restart(async () => {
+    for (let n = 0; n < 3; n++) traceIds.push((await server.run("run.handled-error")).traceId);
+  });
+  for (const traceId of traceIds) expect(await eventsOf(store, traceId, 1)).toHaveLength(1);
+  const metrics = await (await fetch(server.metricsUrl)).text();
+  const lost = [...metrics.matchAll(/^lab_telemetry_dropped_total\{.*"sentry".*\} (\S+)/gm)];
+  expect(lost.map(([, count]) => count)).toEqual(["0", "0", "0"]);
+});
+
 describe("a client that leaves", () => {
   /** Leaves when its query runs in the database, however long it took to get there. */
   async function leave(mode: "fault" | "fix") {

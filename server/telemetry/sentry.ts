@@ -1,11 +1,11 @@
-import { context, ProxyTracerProvider, trace } from "@opentelemetry/api";
-import { suppressTracing } from "@opentelemetry/core";
+import { ProxyTracerProvider, trace } from "@opentelemetry/api";
 import * as Sentry from "@sentry/node";
 import { attribute } from "#scenarios/names.ts";
 import type { ServerEnv } from "../env.ts";
 import { gather } from "./gather.ts";
 import { isForSentry } from "./live-mutants.ts";
 import type { Redactor } from "./redact.ts";
+import type { SentryDelivery } from "./sentry-delivery.ts";
 
 /**
  * Left out on purpose. `Dedupe` drops the second of two equal errors, and here people repeat a
@@ -24,8 +24,6 @@ const leftOut = [
   "ProcessSession",
 ];
 
-/** The SDK's own limit of 64 loses events when a hundred requests fail at once. */
-const envelopesInFlight = 1000;
 /** Log lines of one request go out together. */
 const logsMs = 50;
 
@@ -34,7 +32,11 @@ const logsMs = 50;
  * Tracing stays off, because any active Sentry span would win over OpenTelemetry's ids.
  * @throws when OpenTelemetry is not running yet: Sentry would then keep ids of its own.
  */
-export function linkSentry(env: ServerEnv, redactor: Redactor): void {
+export function linkSentry(
+  env: ServerEnv,
+  redactor: Redactor,
+  transport: SentryDelivery["transport"],
+): void {
   const provider = trace.getTracerProvider();
   if (
     provider instanceof ProxyTracerProvider &&
@@ -66,15 +68,7 @@ export function linkSentry(env: ServerEnv, redactor: Redactor): void {
       ...defaults.filter(({ name }) => !leftOut.includes(name)),
       Sentry.openTelemetryIntegration(),
     ],
-    // The SDK's own suppression does not reach OpenTelemetry: its POSTs would become spans.
-    transport: (options) => {
-      const transport = Sentry.makeNodeTransport({ ...options, bufferSize: envelopesInFlight });
-      return {
-        ...transport,
-        send: (envelope) =>
-          context.with(suppressTracing(context.active()), () => transport.send(envelope)),
-      };
-    },
+    transport,
     beforeSend: (event) =>
       isForSentry(event.tags?.[attribute.runId]) ? (redactor.data(event) as typeof event) : null,
     beforeBreadcrumb: (breadcrumb) => redactor.data(breadcrumb) as typeof breadcrumb,

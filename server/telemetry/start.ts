@@ -30,6 +30,7 @@ import { runBaggageToSpans } from "./run-baggage.ts";
 import { setTelemetry } from "./running.ts";
 import { createSampling } from "./sampling.ts";
 import { linkSentry } from "./sentry.ts";
+import { sentryDelivery } from "./sentry-delivery.ts";
 import { sentryTracePropagator } from "./sentry-trace.ts";
 import { serverSpans } from "./server-span.ts";
 import { sendAtLocalRoot } from "./span-delivery.ts";
@@ -52,7 +53,8 @@ export function startTelemetry(env: ServerEnv): void {
     new OTLPLogExporter({ url: `${env.otlpEndpoint}/v1/logs`, timeoutMillis: exportTimeoutMs }),
     (count, reason) => countDropped("log", count, reason),
   );
-  exposeQueues({ span: spans.size, log: logs.size });
+  const sentry = sentryDelivery((count, reason) => countDropped("sentry", count, reason));
+  exposeQueues({ span: spans.size, log: logs.size, sentry: sentry.queue.size });
   const openSpans = trackOpenSpans();
   const sampling = createSampling();
   const sdk = new NodeSDK({
@@ -101,7 +103,7 @@ export function startTelemetry(env: ServerEnv): void {
     ],
   });
   sdk.start();
-  linkSentry(env, redactor);
+  linkSentry(env, redactor, sentry.transport);
   setTelemetry({
     redactor,
     openSpans,
@@ -115,6 +117,7 @@ export function startTelemetry(env: ServerEnv): void {
     stop() {
       spans.abandon();
       logs.abandon();
+      sentry.queue.abandon();
     },
   });
 }

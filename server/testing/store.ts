@@ -36,23 +36,33 @@ export interface TestStore {
   readonly sentry: (traceId: string) => Promise<readonly StoredItem[]>;
   /** Reads again whenever something has arrived, until the answer is good. */
   readonly until: <T>(read: () => Promise<T>, isGood: (answer: T) => boolean) => Promise<T>;
+  /** Stops it, and starts it again on its port and with its data when `meanwhile` is over. */
+  readonly restart: (meanwhile: () => Promise<void>) => Promise<void>;
   readonly stop: () => Promise<void>;
 }
 
 /** Starts one in a temporary folder. */
 export async function startStore(): Promise<TestStore> {
   const folder = await temporaryFolder();
-  const child: Child = startChild(["lab/store/main.ts"], {
-    LAB_STORE_PORT: "0",
-    LAB_STORE_DIR: folder.path,
-  });
-  const { port } = await child.line(({ msg }) => msg === "store ready");
+  const start = async (wanted: unknown) => {
+    const child: Child = startChild(["lab/store/main.ts"], {
+      LAB_STORE_PORT: String(wanted),
+      LAB_STORE_DIR: folder.path,
+    });
+    const { port } = await child.line(({ msg }) => msg === "store ready");
+    return { child, port };
+  };
+  let { child, port } = await start(0);
   const url = `http://127.0.0.1:${port}`;
-  const feed = new AbortController();
+  let feed = new AbortController();
   const listeners = new Set<() => void>();
-  void listen(`${url}/lab/feed`, feed.signal, () => {
-    for (const listener of [...listeners]) listener();
-  });
+  const follow = (): void => {
+    feed = new AbortController();
+    void listen(`${url}/lab/feed`, feed.signal, () => {
+      for (const listener of [...listeners]) listener();
+    });
+  };
+  follow();
   const get = async (path: string): Promise<Readonly<Record<string, unknown>>> => {
     const response = await fetch(url + path);
     return response.ok ? ((await response.json()) as Record<string, unknown>) : {};
@@ -76,6 +86,13 @@ export async function startStore(): Promise<TestStore> {
         await promise;
         listeners.delete(resolve);
       }
+    },
+    async restart(meanwhile) {
+      feed.abort();
+      await child.stop();
+      await meanwhile();
+      ({ child, port } = await start(port));
+      follow();
     },
     async stop() {
       feed.abort();
