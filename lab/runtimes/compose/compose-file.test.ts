@@ -12,7 +12,7 @@ import { composeServices } from "#lab/services/registry.ts";
 import { repositoryDir } from "#lab/state/lab-dir.ts";
 import { portVariable } from "#lab/supervisor/port-table.ts";
 import { startOrder } from "#lab/supervisor/start-order.ts";
-import { composeFile } from "./compose-file.ts";
+import { composeFile, imagesNamed } from "./compose-file.ts";
 import { commandOf, findComposeTool } from "./compose-tool.ts";
 import { imageVariable } from "./failures.ts";
 
@@ -97,6 +97,12 @@ test("no block is let near the engine, holds a secret or restarts by itself", as
       expect(await readFile(join(repositoryDir, "compose", id, name), "utf8"), name).not.toMatch(
         /(?:requirepass|_PASSWORD[=:])\s*[^\s$][\w-]{5,}/,
       );
+});
+
+test("the README names the images that are pulled", async () => {
+  const readme = await readFile(join(repositoryDir, "README.md"), "utf8");
+  for (const image of imagesNamed(text, {}).values())
+    expect(readme).toContain(`\`${image.replace(/@.*$/, "")}\``);
 });
 
 const tool = await findComposeTool(process.env).catch((error: unknown) => {
