@@ -8,6 +8,7 @@ import { removeElsewhere } from "#lab/state/elsewhere.ts";
 import { repositoryDir } from "#lab/state/lab-dir.ts";
 import { type Running, readRunning } from "#lab/state/lock.ts";
 import { identify, isAlive, type ProcessIdentity } from "#lab/supervisor/process-identity.ts";
+import type { Offline } from "./offline.ts";
 
 /** A lab of a test: its own folder, any free port, started and stopped by the real command line. */
 export interface LabUnderTest {
@@ -44,31 +45,42 @@ export function labEnvironment(dir: string, more: NodeJS.ProcessEnv = {}): NodeJ
   return { ...Object.fromEntries(own), ...set, ...more };
 }
 
-/** Runs `npm run lab -- <args>` without npm, to its end. */
+/** Runs `npm run lab -- <args>` without npm, to its end; `through` is put before the command. */
 export function cli(
   dir: string,
   args: readonly string[],
   more: NodeJS.ProcessEnv = {},
+  through: readonly string[] = [],
 ): Promise<Ended> {
   const startedAt = performance.now();
-  const argv = [join(repositoryDir, "lab/bootstrap.mjs"), "lab", ...args];
+  const node = [process.execPath, join(repositoryDir, "lab/bootstrap.mjs")];
+  const [file, ...argv] = [...through, ...node, "lab", ...args] as [string, ...string[]];
   const settings = { cwd: repositoryDir, env: labEnvironment(dir, more) };
   return new Promise((resolve) => {
-    execFile(process.execPath, argv, settings, (error, out, err) => {
+    execFile(file, argv, settings, (error, out, err) => {
       const code = error === null ? 0 : Number(error.code ?? 255);
       resolve({ code, out, err, ms: performance.now() - startedAt });
     });
   });
 }
 
-/** Starts a lab in the background and waits until it is ready. `flags` are more of `up`'s, `more` of its environment. */
+/**
+ * Starts a lab in the background and waits until it is ready. `flags` are more of `up`'s, `more` of its
+ * environment; with `offline` it has a network of its own.
+ */
 export async function startLab(
   dir?: string,
   flags: readonly string[] = [],
   more: NodeJS.ProcessEnv = {},
+  offline?: Offline,
 ): Promise<LabUnderTest> {
   const own = dir ?? (await newLabDir());
-  const started = await cli(own, ["up", "--detach", "--no-open", ...flags], more);
+  const started = await cli(
+    own,
+    ["up", "--detach", "--no-open", ...flags],
+    more,
+    offline?.begin ?? [],
+  );
   if (started.code !== 0) throw new Error(`the lab did not start:\n${started.out}${started.err}`);
   const running = await runningIn(own);
   return {
@@ -76,7 +88,7 @@ export async function startLab(
     origin: running.origin ?? "",
     pid: running.pid,
     printed: started.out + started.err,
-    cli: (...args) => cli(own, args, more),
+    cli: (...args) => cli(own, args, more, offline?.join(running.pid) ?? []),
     stop: async () => {
       const processes = processesOf(own, running);
       const stopped = await cli(own, ["down"]);
