@@ -5,7 +5,8 @@ import type { Env } from "#lab/state/lab-dir.ts";
 import { browserArguments, findBrowser } from "#lab/testing/browser.ts";
 import { credentials, type LabAddress } from "./running-lab.ts";
 
-const pageTimeoutMs = 15_000;
+/** A busy machine takes most of it to start the browser. */
+const pageTimeoutMs = 30_000;
 /** For a stage that asks for a click; the page is closed before when the run is over. */
 const clickWithinMs = 30_000;
 

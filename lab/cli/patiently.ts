@@ -1,8 +1,11 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { LabError } from "#lab/errors.ts";
 
-/** Refusals that pass: another run holds what this one needs, or a service is just coming back. */
-const passing = new Set(["lease-held", "too-many-runs", "requirement-missing"]);
+/**
+ * Refusals that pass: another run holds what this one needs, a service is just coming back, or the
+ * lab was too busy to read the request, which has done nothing then.
+ */
+const passing = new Set(["lease-held", "too-many-runs", "requirement-missing", "request-timeout"]);
 
 /** Asks again while the lab is busy, and gives up with its refusal. */
 export async function patiently<T>(
