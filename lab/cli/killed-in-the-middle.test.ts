@@ -93,12 +93,16 @@ async function allReady(): Promise<void> {
   expect(standingStill((await status()).services.flatMap(({ pid }) => pid ?? []))).toEqual([]);
 }
 
-/** Indexes of the shop and settings of Valkey, read past the lab. */
+/** Indexes of the shop and settings of Valkey, read past the lab, once both have answered in time. */
 async function facts(): Promise<readonly SystemFact[]> {
   const { services } = await status();
   const reader = openFactReader({ services: () => services }, await loadSecrets(dir));
   try {
-    return await reader.read();
+    return await vi.waitFor(async () => {
+      const seen = await reader.read();
+      expect(new Set(seen.map(({ of }) => of))).toEqual(new Set(["postgres", "valkey"]));
+      return seen;
+    }, patience);
   } finally {
     await reader.close();
   }
