@@ -15,6 +15,8 @@ test.each([
   [59_400, "59.4 s"],
   [59_999, "1 m 0 s"],
   [125_000, "2 m 5 s"],
+  [3_600_000, "1 h 0 m"],
+  [200_000_000, "2 d 7 h"],
   [-15, "−15.0 ms"],
 ])("%s ms reads %s", (ms, text) => {
   expect(formatDuration(ms)).toBe(text);

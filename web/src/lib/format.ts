@@ -11,6 +11,9 @@ export function formatDuration(ms: number): string {
   if (!Number.isFinite(ms)) return "–";
   if (ms < 0) return `−${formatDuration(-ms)}`;
   const seconds = Math.round(ms / 1000);
+  if (seconds >= 86_400)
+    return `${Math.floor(seconds / 86_400)} d ${Math.floor(seconds / 3600) % 24} h`;
+  if (seconds >= 3600) return `${Math.floor(seconds / 3600)} h ${Math.floor(seconds / 60) % 60} m`;
   if (seconds >= 60) return `${Math.floor(seconds / 60)} m ${seconds % 60} s`;
   let unit: (typeof units)[number] = units[0];
   // 999.6 µs rounds to 1000, which is 1.00 ms.

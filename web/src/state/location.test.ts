@@ -6,6 +6,7 @@ const places: readonly Place[] = [
   { view: "scenarios", scenario: null },
   { view: "scenarios", scenario: "db.n-plus-one" },
   { view: "runs" },
+  { view: "runs", q: "db. & more", mode: "fix", verdict: "other" },
   { view: "run", runId: "01kabcdefghjkmnpqrstvwxyz0", ...noFocus },
   {
     view: "run",

@@ -1,7 +1,7 @@
 /** Where the page is. Every view is a value of this type, and every value has one URL. */
 export type Place =
   | { readonly view: "scenarios"; readonly scenario: string | null }
-  | { readonly view: "runs" }
+  | ({ readonly view: "runs" } & RunsFilter)
   | ({ readonly view: "run"; readonly runId: string } & TraceFocus)
   /** Two runs side by side. */
   | { readonly view: "compare"; readonly left: string; readonly right: string }
@@ -13,6 +13,16 @@ export type Place =
     } & TraceFocus)
   | { readonly view: "services" }
   | { readonly view: "unknown"; readonly path: string };
+
+const runModes = ["fault", "control", "fix"] as const;
+const runVerdicts = ["pass", "fail", "other"] as const;
+/** Which runs are listed; absent: all. */
+export interface RunsFilter {
+  /** Part of a scenario, run or trace id. */
+  readonly q?: string;
+  readonly mode?: (typeof runModes)[number];
+  readonly verdict?: (typeof runVerdicts)[number];
+}
 
 /** What of a trace is looked at: all of it is kept in the query, so that a link shows the same. */
 export interface TraceFocus {
@@ -43,7 +53,7 @@ export function placeOf(url: URL): Place {
       return { view: "scenarios", scenario: second ?? null };
     case "runs":
       return second === undefined
-        ? { view: "runs" }
+        ? { view: "runs", ...filterOf(url.searchParams) }
         : { view: "run", runId: second, ...focusOf(url.searchParams) };
     case "traces":
       return {
@@ -67,20 +77,36 @@ export function hrefOf(place: Place): string {
     case "scenarios":
       return place.scenario === null ? "/" : `/scenarios/${encodeURIComponent(place.scenario)}`;
     case "runs":
-      return "/runs";
+      return `/runs${textOf({ q: place.q, mode: place.mode, verdict: place.verdict })}`;
     case "run":
       return `/runs/${encodeURIComponent(place.runId)}${queryOf(place)}`;
     case "compare":
       return `/compare/${encodeURIComponent(place.left)}/${encodeURIComponent(place.right)}`;
     case "traces":
       return place.traceId === null
-        ? `/traces${place.q === undefined ? "" : `?${new URLSearchParams({ q: place.q })}`}`
+        ? `/traces${textOf({ q: place.q })}`
         : `/traces/${encodeURIComponent(place.traceId)}${queryOf(place)}`;
     case "services":
       return "/services";
     case "unknown":
       return place.path;
   }
+}
+
+function filterOf(query: URLSearchParams): RunsFilter {
+  const q = query.get("q");
+  const mode = runModes.find((one) => one === query.get("mode"));
+  const verdict = runVerdicts.find((one) => one === query.get("verdict"));
+  return {
+    ...(q === null || q === "" ? {} : { q }),
+    ...(mode === undefined ? {} : { mode }),
+    ...(verdict === undefined ? {} : { verdict }),
+  };
+}
+
+function textOf(values: Readonly<Record<string, string | undefined>>): string {
+  const given = Object.entries(values).filter(([, value]) => value !== undefined && value !== "");
+  return given.length === 0 ? "" : `?${new URLSearchParams(given as [string, string][])}`;
 }
 
 function focusOf(query: URLSearchParams): TraceFocus {

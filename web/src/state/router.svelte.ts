@@ -29,6 +29,12 @@ export class Router {
     this.place = next;
   }
 
+  /** Shows the same view otherwise, without a new step of the history. */
+  amend(place: Place): void {
+    history.replaceState(null, "", hrefOf(place));
+    this.place = place;
+  }
+
   /** What of the present trace is looked at; nothing in particular on other views. */
   get traceFocus(): TraceFocus {
     const place = this.place;
