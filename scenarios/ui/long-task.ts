@@ -71,7 +71,7 @@ You see a span for the vital and one for the long animation frame, which names t
       },
       count: { gte: 1 },
       why: "The frame tells what the latency does not: which script ran, and for how long.",
-      hint: "Long animation frames are told by Chromium 123 and later.",
+      hint: "Chromium 123 and later tell them with their scripts; elsewhere the page takes the time between two frames.",
     },
     {
       signal: "log",

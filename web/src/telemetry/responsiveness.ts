@@ -3,6 +3,8 @@ import { redactUrl } from "./redact.ts";
 
 /** Shorter interactions are not reported by browsers. */
 const shortestMs = 16;
+/** A frame that takes longer is a long one. */
+const longFrameMs = 50;
 /** An interaction that nobody reports within this time after its frame was a short one. */
 const reportedWithinMs = 1_000;
 
@@ -17,9 +19,12 @@ const rated = (value: number): Latency => ({
   rating: value <= 200 ? "good" : value <= 500 ? "needs-improvement" : "poor",
 });
 
+const tells = (type: string): boolean => PerformanceObserver.supportedEntryTypes.includes(type);
+
 /**
  * Latency of the next click on `target` by a real input, as Interaction to Next Paint defines it.
- * Clicks made by scripts are no interactions and are not seen.
+ * Clicks made by scripts are no interactions and are not seen. Where the browser does not time
+ * events (Safari before 26.2, WebKitGTK), the page takes the time until the next frame itself.
  */
 export function latencyOfClick(target: Element, signal: AbortSignal): Promise<Latency> {
   const { promise, resolve } = Promise.withResolvers<Latency>();
@@ -30,13 +35,20 @@ export function latencyOfClick(target: Element, signal: AbortSignal): Promise<La
       }
     }
   });
-  observer.observe({ type: "event", durationThreshold: shortestMs } as PerformanceObserverInit);
+  const timesEvents = tells("event");
+  if (timesEvents) {
+    observer.observe({ type: "event", durationThreshold: shortestMs } as PerformanceObserverInit);
+  }
   target.addEventListener(
     "click",
     (event) => {
       if (!event.isTrusted) return;
       // Counted from the frame: handlers that run before it may take longer than the report does.
-      requestAnimationFrame(() => setTimeout(resolve, reportedWithinMs, rated(shortestMs)));
+      requestAnimationFrame(() => {
+        if (timesEvents) setTimeout(resolve, reportedWithinMs, rated(shortestMs));
+        // The first task after the frame.
+        else setTimeout(() => resolve(rated(Math.round(performance.now() - event.timeStamp))));
+      });
     },
     { signal },
   );
@@ -55,10 +67,16 @@ interface LongFrame extends PerformanceEntry {
   }[];
 }
 
-/** One span per frame of more than 50 ms until the signal aborts. Nothing where browsers do not tell. */
+/**
+ * One span per frame of more than 50 ms until the signal aborts. Where the browser does not tell of
+ * them (all but Chromium), the page takes the time between two frames, and no script is named.
+ */
 export function traceLongFrames(tracer: Tracer, parent: Context, signal: AbortSignal): void {
   const type = "long-animation-frame";
-  if (!PerformanceObserver.supportedEntryTypes.includes(type)) return;
+  if (!tells(type)) {
+    traceGaps(tracer, parent, signal);
+    return;
+  }
   const observer = new PerformanceObserver((list) => {
     for (const frame of list.getEntries() as LongFrame[]) {
       const startTime = performance.timeOrigin + frame.startTime;
@@ -87,4 +105,30 @@ export function traceLongFrames(tracer: Tracer, parent: Context, signal: AbortSi
   });
   observer.observe({ type });
   signal.addEventListener("abort", () => observer.disconnect(), { once: true });
+}
+
+function traceGaps(tracer: Tracer, parent: Context, signal: AbortSignal): void {
+  let last = performance.now();
+  const frame = (): void => {
+    if (signal.aborted) return;
+    const now = performance.now();
+    if (now - last > longFrameMs) {
+      const attributes = { "lab.frame.blocking_ms": now - last - longFrameMs };
+      const startTime = performance.timeOrigin + last;
+      tracer
+        .startSpan("browser.long_animation_frame", { startTime, attributes }, parent)
+        .end(performance.timeOrigin + now);
+    }
+    last = now;
+    requestAnimationFrame(frame);
+  };
+  // A hidden page has no frames at all.
+  document.addEventListener(
+    "visibilitychange",
+    () => {
+      last = performance.now();
+    },
+    { signal },
+  );
+  requestAnimationFrame(frame);
 }
