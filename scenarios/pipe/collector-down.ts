@@ -1,28 +1,35 @@
 import { choice, defineScenario, integer, proxy } from "../define.ts";
 
+const away = {
+  refused: proxy("collector").down,
+  "answers 503": (time: { readonly forMs: number }) =>
+    proxy("collector").answer({ status: 503, type: "text/plain", body: "starting\n", ...time }),
+  hangs: proxy("collector").hang,
+} as const;
+
 export default defineScenario({
   id: "pipe.collector-down",
   title: "The collector is away",
   summary:
     "Telemetry has nowhere to go for a while: the app must not notice, and nothing may be lost.",
-  story: `The collector restarts, or the network to it is cut. For some seconds the app's spans and log lines have nowhere to go: connections are refused, or, which is worse, accepted and never answered. Meanwhile the app serves requests as always.
+  story: `The collector restarts, or the network to it is cut. For some seconds the app's spans and log lines have nowhere to go: connections are refused, somebody in front answers 503, or, which is worse, they are accepted and never answered. Meanwhile the app serves requests as always.
 
 Nothing of it shows in the trace afterwards, and that is the point: every span of the run is there, only later. What shows it while it lasts is a number of the app's own: how many spans wait to be delivered. It rises with every request and falls to zero when the collector is back. The counter of dropped telemetry does not move, and no request takes longer than usual.
 
 Out of the box the OpenTelemetry SDK does not do this: its batch processor forgets a batch whose export failed after a few tries, so that twenty seconds without a collector lose half of the spans. Teams put a bounded queue with retries in front of the exporter, or run a collector agent beside the app; and they watch the queue and the drops, because telemetry that is lost in silence is missed when it is needed most.`,
   params: {
-    how: choice({ label: "What the app sees", default: "refused", options: ["refused", "hangs"] }),
-    seconds: integer({ label: "Outage", default: 2, min: 1, max: 5, unit: "s" }),
+    how: choice({
+      label: "What the app sees",
+      default: "refused",
+      options: ["refused", "answers 503", "hangs"],
+    }),
+    seconds: integer({ label: "Outage", default: 2, min: 1, max: 120, unit: "s" }),
     requests: integer({ label: "Requests meanwhile", default: 10, min: 5, max: 50, step: 5 }),
   },
   modes: ["fault", "control"],
   leases: ["metrics"],
-  timeoutMs: 15_000,
-  faults: ({ how, seconds }) => [
-    how === "hangs"
-      ? proxy("collector").hang({ forMs: seconds * 1_000 })
-      : proxy("collector").down({ forMs: seconds * 1_000 }),
-  ],
+  timeoutMs: 130_000,
+  faults: ({ how, seconds }) => [away[how]({ forMs: seconds * 1_000 })],
   async serve({ params, http, log, signal }) {
     const { requests, seconds } = params;
     // The last request is served while the outage lasts, however long the others took.

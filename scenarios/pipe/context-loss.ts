@@ -1,5 +1,6 @@
 import { AsyncLocalStorage, AsyncResource } from "node:async_hooks";
 import { EventEmitter } from "node:events";
+import { Worker } from "node:worker_threads";
 import { choice, defineScenario, integer } from "../define.ts";
 import { attribute } from "../names.ts";
 
@@ -68,11 +69,28 @@ const throughMicrotask: Carrier = (job) => {
   load(job);
 };
 
+let worker: Worker | undefined;
+const answersTo: Job[] = [];
+/** A worker thread of the module: its answers arrive in the context that made it. */
+const throughWorker: Carrier = (job, waitMs) => {
+  worker ??= outsideRequests(() => {
+    const code =
+      'const { parentPort } = require("node:worker_threads"); parentPort.on("message", (ms) => setTimeout(() => parentPort.postMessage(0), ms));';
+    const made = new Worker(code, { eval: true, execArgv: [] });
+    made.on("message", () => answersTo.shift()?.());
+    made.unref();
+    return made;
+  });
+  answersTo.push(job);
+  worker.postMessage(waitMs);
+};
+
 const carriers = {
   "timer of a module": throughTimer,
   "event emitter": throughEmitter,
   "callback pool": throughPool,
   "microtask batch": throughMicrotask,
+  "worker thread": throughWorker,
 } as const satisfies Readonly<Record<string, Carrier>>;
 
 export default defineScenario({
@@ -80,7 +98,7 @@ export default defineScenario({
   title: "Work leaves its trace",
   summary:
     "A callback runs where no request is active: its spans start a second trace that nobody links.",
-  story: `The request puts a job into a list, an emitter, a pool or a batch, and somebody else takes it out: a timer that the module started, whoever emits, whoever gives the pooled thing back. Node carries the context of the one who *calls*, so the job runs outside the request although the request waits for it.
+  story: `The request puts a job into a list, an emitter, a pool or a batch, or waits for a worker thread, and somebody else goes on with it: a timer that the module started, whoever emits, whoever gives the pooled thing back, the worker's channel. Node carries the context of the one who *calls*, so the job runs outside the request although the request waits for it.
 
 The request's trace then ends where the job began, with a gap that has no child. The job's spans are a trace of their own with a root in the app, and its log lines carry that other trace id. Nothing failed, so no alarm says that half of the story is missing.
 
@@ -91,7 +109,13 @@ The cure is one line where the job is handed over: \`AsyncResource.bind(job)\` k
     carrier: choice({
       label: "Handed over through",
       default: "timer of a module",
-      options: ["timer of a module", "event emitter", "callback pool", "microtask batch"],
+      options: [
+        "timer of a module",
+        "event emitter",
+        "callback pool",
+        "microtask batch",
+        "worker thread",
+      ],
     }),
     waitMs: integer({ label: "Waits", default: 50, min: 10, max: 2000, step: 10, unit: "ms" }),
   },

@@ -47,7 +47,7 @@ function keptFairly({ spans, params }: RunEvidence) {
   };
 }
 
-function keptWhole({ spans }: RunEvidence) {
+function keptWhole({ spans, params, mode }: RunEvidence) {
   const kept = new Set(checkouts(spans).map(({ traceId }) => traceId));
   const byTrace = Map.groupBy(spans, ({ traceId }) => traceId);
   const request = spans.find(({ name }) => name.startsWith("scenario.run "))?.traceId;
@@ -61,8 +61,10 @@ function keptWhole({ spans }: RunEvidence) {
       own.every(({ parentSpanId }) => parentSpanId === null || ids.has(parentSpanId));
     return !whole;
   });
+  // A head that keeps nothing leaves nothing that could be whole.
+  const nothingKept = mode === "fault" && params.decided === "head" && params.percent === 0;
   return {
-    ok: others.length > 0 && partial.length === 0,
+    ok: nothingKept === (others.length === 0) && partial.length === 0,
     seen: `${others.length - partial.length} whole traces, ${partial.length} in parts`,
   };
 }

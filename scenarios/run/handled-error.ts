@@ -1,4 +1,32 @@
 import { choice, defineScenario, integer } from "../define.ts";
+import type { RunEvidence } from "../run-evidence.ts";
+
+/** Texts of the exceptions in the run's one event, in the order in which they were sent. */
+function chainOf({ sentry }: RunEvidence): readonly string[] {
+  const event = sentry.find(({ kind }) => kind === "event")?.payload as
+    | { readonly exception?: { readonly values?: readonly { readonly value?: string }[] } }
+    | undefined;
+  return event?.exception?.values?.map(({ value = "" }) => value) ?? [];
+}
+
+/** What has to stand there: the root of all causes first, what was thrown last. */
+function chainMeant({ params }: RunEvidence): readonly string[] {
+  const root = "the stock service answered with no body";
+  const steps = Array.from(
+    { length: Number(params.causes) },
+    (_, layer) => `order step ${layer + 1} failed`,
+  );
+  switch (params.kind) {
+    case "TypeError":
+      return [root, ...steps, "stock.items is not iterable"];
+    case "AggregateError":
+      return ["warehouse Graz is closed", "warehouse Lyon is closed", "no warehouse can deliver"];
+    case "not an error":
+      return ["out of stock"];
+    default:
+      return [root, ...steps];
+  }
+}
 
 /** A chain of causes, outermost last made: `layers` errors around the first. */
 function chain(layers: number): Error {
@@ -93,6 +121,27 @@ Two mistakes are common. Teams log and report on every layer, and one failure be
       sameTrace: true,
       why: "One failure is one event: handled, because the app answered and goes on.",
       hint: "Two events mean that two places report; none means that the error middleware swallowed it.",
+    },
+    {
+      signal: "check",
+      title: "the event tells the whole chain, the first cause first",
+      reads: ["sentry"],
+      check(evidence) {
+        const [seen, meant] = [chainOf(evidence), chainMeant(evidence)];
+        return { ok: seen.join("|") === meant.join("|"), seen: seen.join(" → ") || "no exception" };
+      },
+      why: "The cause says what broke; what was thrown last says only where it was noticed.",
+      hint: "Errors are thrown on with `cause`; what is thrown and is no Error has neither chain nor stack.",
+    },
+    {
+      signal: "agree",
+      of: [
+        { spans: { name: "POST /api/scenarios/:id", kind: "server", status: "error" } },
+        { logs: { severity: "error", body: "request failed" } },
+        { sentry: { item: "event", service: "lab-server" } },
+      ],
+      why: "Spans, log lines and events tell the same number of failures.",
+      hint: "The signal that tells fewer is the one that loses data, the one that tells more reports twice.",
     },
     {
       signal: "log",

@@ -26,9 +26,15 @@ The trace shows a tree of equal red calls, and \`http.request.resend_count\` on 
 
 Teams retry in one place only, wait longer each time and with jitter, and give retries a budget. The fix mode has a circuit breaker: after a few failures in a row it opens, and further calls are refused at once, as spans \`circuit open\` without a child. The warehouse gets its rest.`,
   params: {
-    calls: integer({ label: "Calls", default: 3, min: 1, max: 20 }),
+    calls: integer({ label: "Calls", default: 3, min: 1, max: 50 }),
     layers: integer({ label: "Layers that retry", default: 2, min: 1, max: 3 }),
-    attempts: integer({ label: "Attempts per layer", default: 3, min: 2, max: 5 }),
+    attempts: integer({
+      label: "Attempts per layer",
+      default: 3,
+      min: 1,
+      max: 5,
+      help: "With one attempt nobody tries again: what is left without retries.",
+    }),
     openAfter: integer({
       label: "Breaker opens after",
       default: 2,
@@ -210,10 +216,18 @@ Teams retry in one place only, wait longer each time and with jitter, and give r
       hint: "Another run called the warehouse meanwhile.",
     },
     {
-      signal: "metric",
-      name: "lab_outbound_calls_total",
-      labels: { peer: "warehouse", outcome: "failed" },
-      delta: { gte: "${params.calls}+1" },
+      signal: "check",
+      title: "the metric of outgoing calls rises by all of them, not by what was asked for",
+      reads: ["metrics"],
+      check({ metric, params }) {
+        const { calls, attempts, layers } = params;
+        const failed = { peer: "warehouse", outcome: "failed" };
+        const change = metric("lab_outbound_calls_total", failed)?.change ?? 0;
+        return {
+          ok: change === Number(calls) * Number(attempts) ** Number(layers),
+          seen: `${change} failed calls for ${calls} that were asked for`,
+        };
+      },
       why: "Outgoing calls rise above what was asked for: the one metric that shows a storm.",
       hint: "A counter of requests shows nothing: there are as few as ever.",
     },

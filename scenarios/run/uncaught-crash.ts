@@ -109,6 +109,29 @@ So the app has a crash path of its own. It captures the error while the span is 
       hint: "The server's log on the Services view shows the same line.",
     },
     {
+      signal: "span",
+      select: {
+        name: "POST",
+        kind: "client",
+        status: "error",
+        childOf: { name: "scenario.run run.uncaught-crash" },
+      },
+      count: 1,
+      why: "Whoever asked sees a request that failed, on the same trace.",
+      hint: "A green one means that somebody answered in the app's place.",
+    },
+    {
+      signal: "check",
+      title: "another process answers for the metrics than before",
+      reads: ["metrics"],
+      check({ metric }) {
+        const { before = 0, after = 0 } = metric("process_start_time_seconds") ?? {};
+        return { ok: after > before, seen: `started at ${before}, then at ${after}` };
+      },
+      why: "`process_start_time_seconds` is how a dashboard tells that counters began anew.",
+      hint: "The same time means that the process lived on.",
+    },
+    {
       signal: "component",
       component: "server",
       exitCode: 70,

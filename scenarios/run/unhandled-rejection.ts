@@ -121,6 +121,29 @@ The cure is one line, and a lint rule against floating promises finds the next o
       hint: "The server's log on the Services view shows the same line.",
     },
     {
+      signal: "span",
+      select: {
+        name: "POST",
+        kind: "client",
+        status: "error",
+        childOf: { name: "scenario.run run.unhandled-rejection" },
+      },
+      count: 1,
+      why: "Whoever asked sees a request that failed, on the same trace.",
+      hint: "A green one means that somebody answered in the app's place.",
+    },
+    {
+      signal: "check",
+      title: "another process answers for the metrics than before",
+      reads: ["metrics"],
+      check({ metric }) {
+        const { before = 0, after = 0 } = metric("process_start_time_seconds") ?? {};
+        return { ok: after > before, seen: `started at ${before}, then at ${after}` };
+      },
+      why: "`process_start_time_seconds` is how a dashboard tells that counters began anew.",
+      hint: "The same time means that the process lived on.",
+    },
+    {
       signal: "component",
       component: "server",
       exitCode: 70,

@@ -37,6 +37,24 @@ Either way the event has to carry the trace of the click, or nobody will ever fi
       hint: "A guarded error is only reported when the boundary's onerror does so; an unguarded one arrives through window.onerror.",
     },
     {
+      signal: "check",
+      title: "guarded it is handled, unguarded it reached the window",
+      reads: ["sentry"],
+      check({ sentry, params }) {
+        const event = sentry.find(({ kind }) => kind === "event");
+        const text = JSON.stringify(event?.payload ?? {});
+        const guarded = params.boundary === "guarded";
+        const type = guarded ? "generic" : "auto.browser.global_handlers.onerror";
+        const mechanism = /"mechanism":\{[^}]*\}/.exec(text)?.[0] ?? "no mechanism";
+        return {
+          ok: mechanism.includes(`"${type}"`) && mechanism.includes(`"handled":${guarded}`),
+          seen: mechanism,
+        };
+      },
+      why: "Whether somebody caught it is the first thing that is asked of an error.",
+      hint: "A guarded error that says unhandled passed its boundary by.",
+    },
+    {
       signal: "page",
       observation: "boundary",
       value: "${params.boundary}",
