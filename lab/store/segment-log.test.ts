@@ -62,6 +62,21 @@ test.each([1, 5, 19, 20, 22])(
   },
 );
 
+test("a segment of the first version, which knew no carries, is read like any other", async () => {
+  const { dir, file } = await written("one", "two");
+  const bytes = readFileSync(file);
+  bytes.writeUInt32LE(1, 8);
+  writeFileSync(file, bytes);
+  const { log, records } = open(dir);
+  expect(records).toEqual(["0 one", "1 two"]);
+  expect(log.damage).toEqual([]);
+  log.append(recordKind.traces, Buffer.from("three"));
+  log.close();
+  const again = open(dir);
+  expect(again.records).toEqual(["0 one", "1 two", "2 three"]);
+  again.log.close();
+});
+
 test("a record with a flipped bit is skipped and told, the others stay", async () => {
   const { dir, file } = await written("one", "two", "three");
   const bytes = readFileSync(file);

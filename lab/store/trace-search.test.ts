@@ -1,124 +1,11 @@
 import { expect, test } from "vitest";
-import type { OtlpSpan } from "#lab/api.ts";
 import { openTestStore } from "./testing/open.ts";
 import { newSpanId, newTraceId, span, text, traces, tracesProtobuf } from "./testing/payload.ts";
-
-const begin = 1_795_357_945_000_000_000n;
-interface Shape {
-  readonly name: string;
-  readonly ms?: number;
-  readonly at?: number;
-  readonly children?: readonly Shape[];
-  readonly service?: string;
-  readonly more?: Partial<OtlpSpan>;
-}
-
-/** Spans of a tree, with the service each is sent by. */
-function grow(
-  { name, ms = 10, at = 0, children = [], service = "lab-server", more = {} }: Shape,
-  traceId: string,
-  parentSpanId?: string,
-): { readonly service: string; readonly span: OtlpSpan }[] {
-  const start = begin + BigInt(at) * 1_000_000n;
-  const own = span({
-    traceId,
-    name,
-    startTimeUnixNano: String(start),
-    endTimeUnixNano: String(start + BigInt(ms) * 1_000_000n),
-    ...(parentSpanId === undefined ? {} : { parentSpanId }),
-    ...more,
-  });
-  return [{ service, span: own }, ...children.flatMap((child) => grow(child, traceId, own.spanId))];
-}
-
-const int = (key: string, value: number) => ({ key, value: { intValue: String(value) } });
-
-/** root(click) → GET /orders → { SELECT ×3 one failed, cache.get → deep } */
-const shop: Shape = {
-  name: "click",
-  service: "lab-web",
-  ms: 400,
-  children: [
-    {
-      name: "GET /orders",
-      ms: 300,
-      at: 20,
-      more: {
-        kind: 2,
-        attributes: [int("http.response.status_code", 500), text("http.route", "/orders")],
-      },
-      children: [
-        {
-          name: "SELECT",
-          ms: 100,
-          at: 30,
-          more: { kind: 3, attributes: [text("db.system.name", "postgresql"), int("rows", 1)] },
-        },
-        {
-          name: "SELECT",
-          ms: 50,
-          at: 130,
-          more: {
-            kind: 3,
-            status: { code: 2, message: "deadlock" },
-            attributes: [
-              text("db.system.name", "postgresql"),
-              int("rows", 7),
-              { key: "ok", value: { boolValue: false } },
-            ],
-            events: [
-              {
-                timeUnixNano: String(begin + 140_000_000n),
-                name: "exception",
-                attributes: [text("exception.type", "PostgresError")],
-              },
-            ],
-            links: [{ traceId: "ab".repeat(16), spanId: "cd".repeat(8) }],
-          },
-        },
-        { name: "SELECT", ms: 20, at: 190, more: { kind: 3, attributes: [int("rows", 4)] } },
-        {
-          name: "cache.get",
-          at: 220,
-          more: {
-            attributes: [
-              {
-                key: "tags",
-                value: { arrayValue: { values: [{ stringValue: "hot" }, { stringValue: "eu" }] } },
-              },
-            ],
-          },
-          children: [{ name: "deep", ms: 1, at: 221 }],
-        },
-      ],
-    },
-  ],
-};
-const calm: Shape = { name: "GET /health", ms: 2, at: 5000, more: { kind: 2 } };
-
-interface SearchBody {
-  readonly traces: readonly {
-    readonly traceID: string;
-    readonly spanSets: readonly {
-      readonly matched: number;
-      readonly spans: readonly { readonly name?: string }[];
-    }[];
-  }[];
-}
-
-async function opened() {
-  const store = await openTestStore();
-  const ids = { shop: newTraceId(), calm: newTraceId() };
-  for (const each of [...grow(shop, ids.shop), ...grow(calm, ids.calm)])
-    await store.post("/v1/traces", tracesProtobuf([each.span], each.service));
-  const search = (query: string, more = "") =>
-    store.get<SearchBody>(`/api/search?spss=100&q=${encodeURIComponent(query)}${more}`);
-  return { store, ids, search };
-}
+import { begin, openShop, type SearchBody } from "./testing/shop-traces.ts";
 
 /** Names of the found spans of the shop trace, sorted; null when it was not found. */
 test("queries find the spans they should", async () => {
-  const { search, ids } = await opened();
+  const { search, ids } = await openShop();
   const found = async (query: string): Promise<string[] | null> => {
     const { traces: list } = await search(`${query} | select(name)`);
     const sets = list.find(({ traceID }) => traceID === ids.shop)?.spanSets;
@@ -200,7 +87,7 @@ test("queries find the spans they should", async () => {
 });
 
 test("a found trace is told as Tempo tells it, newest first, within limit and time", async () => {
-  const { store, ids, search } = await opened();
+  const { store, ids, search } = await openShop();
   expect(await search("{ kind = server }")).toMatchObject({
     traces: [
       {
@@ -248,7 +135,7 @@ test("a found trace is told as Tempo tells it, newest first, within limit and ti
 });
 
 test("the older search parameters still work", async () => {
-  const { store, ids } = await opened();
+  const { store, ids } = await openShop();
   const find = async (query: string) =>
     (await store.get<SearchBody>(`/api/search?${query}`)).traces.map(({ traceID }) => traceID);
   expect(await find("minDuration=100ms")).toEqual([ids.shop]);
@@ -262,7 +149,7 @@ test("the older search parameters still work", async () => {
 });
 
 test("a query that cannot be read is 400 and says where", async () => {
-  const { store } = await opened();
+  const { store } = await openShop();
   for (const [query, message] of [
     ["q=%7B%20.a%20%3D%20%7D", "line 1, column 8"],
     ["q=%7B%7D%20%7C%20rate()", "rate() is not supported"],
@@ -277,48 +164,8 @@ test("a query that cannot be read is 400 and says where", async () => {
   }
 });
 
-test("tags and their values are listed by scope", async () => {
-  const { store } = await opened();
-  const { scopes } = await store.get<{ scopes: { name: string; tags: string[] }[] }>(
-    "/api/v2/search/tags",
-  );
-  const tags = (scope: string) => scopes.find(({ name }) => name === scope)?.tags;
-  expect(tags("resource")).toEqual(["service.name"]);
-  expect(tags("span")).toEqual([
-    "db.system.name",
-    "http.response.status_code",
-    "http.route",
-    "ok",
-    "rows",
-    "tags",
-  ]);
-  expect(tags("event")).toEqual(["exception.type"]);
-  expect(tags("intrinsic")).toContain("duration");
-  expect(await store.get("/api/v2/search/tags?scope=event")).toMatchObject({
-    scopes: [{ name: "event" }],
-  });
-  expect(await store.get("/api/search/tags")).toMatchObject({
-    tagNames: expect.arrayContaining(["rows", "service.name"]),
-  });
-  const values = (tag: string) => store.get(`/api/v2/search/tag/${encodeURIComponent(tag)}/values`);
-  expect(await values("span.rows")).toEqual({
-    tagValues: ["1", "4", "7"].map((value) => ({ type: "int", value })),
-  });
-  expect(await values("resource.service.name")).toMatchObject({
-    tagValues: [{ value: "lab-server" }, { value: "lab-web" }],
-  });
-  expect(await values("status")).toMatchObject({
-    tagValues: [{ type: "keyword", value: "unset" }, {}, {}],
-  });
-  expect(await values("name")).toMatchObject({
-    tagValues: [{ value: "GET /health" }, {}, {}, {}, {}, {}],
-  });
-  expect(await store.get("/api/search/tag/http.route/values")).toEqual({ tagValues: ["/orders"] });
-  expect(await store.get("/api/search/tag/%27%22%7D/values")).toEqual({ tagValues: [] });
-});
-
 test("a trace whose parents form a circle can be searched", async () => {
-  const { store, search } = await opened();
+  const { store, search } = await openShop();
   const traceId = newTraceId();
   const [a, b] = [newSpanId(), newSpanId()];
   const circle = [
