@@ -6,7 +6,7 @@ import type { Supervisor } from "#lab/supervisor/supervisor.ts";
 import type { SystemFact } from "#lab/system.ts";
 
 /** Facts are asked for around every run; a service that does not answer in this time has none. */
-const limitMs = 500;
+const limitMs = 2000;
 const settings = ["maxmemory", "maxmemory-policy", "timeout", "appendonly", "save"];
 
 export interface FactReader {

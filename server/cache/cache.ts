@@ -1,11 +1,12 @@
-import { context, type Span, type SpanContext, SpanStatusCode, trace } from "@opentelemetry/api";
+import { context, type Span, type SpanContext, trace } from "@opentelemetry/api";
 import { getRPCMetadata } from "@opentelemetry/core";
 import { ATTR_ERROR_TYPE } from "@opentelemetry/semantic-conventions";
 import type { Cache, Keeping } from "#scenarios/edges/cache.ts";
 import { attribute } from "#scenarios/names.ts";
+import { errorTypeOf } from "../error-type.ts";
+import { endedWith } from "../telemetry/span-outcome.ts";
 import type { Valkey } from "../valkey/client.ts";
 import { describeKey } from "../valkey/command-text.ts";
-import { errorType } from "../valkey/failure.ts";
 import { countRead, type Outcome } from "./metrics.ts";
 
 const tracer = trace.getTracer("lab-server/cache");
@@ -52,7 +53,7 @@ export function openCache(valkey: Pick<Valkey, "attempt" | "client" | "isThere">
   /** Resolves when the value is there and kept; those who wait for it have it before. */
   async function loadAndKeep<T>(key: string, keeping: Keeping, load: () => Promise<T>): Promise<T> {
     const span = tracer.startSpan("cache load");
-    const value = context.with(trace.setSpan(context.active(), span), () => ended(span, load));
+    const value = context.with(trace.setSpan(context.active(), span), () => endedWith(span, load));
     const shared: Load = { value, span: span.spanContext() };
     if (keeping.singleFlight !== false) loads.set(key, shared);
     try {
@@ -93,7 +94,7 @@ export function openCache(valkey: Pick<Valkey, "attempt" | "client" | "isThere">
       tracer.startActiveSpan(
         "cache read",
         { attributes: { [attribute.cacheKey]: describeKey(key) } },
-        (span) => ended(span, () => read(span, key, keeping, load)),
+        (span) => endedWith(span, () => read(span, key, keeping, load)),
       ),
     async forget(...keys) {
       if (keys.length === 0) return;
@@ -113,22 +114,6 @@ function tell(span: Span, outcome: Outcome): void {
 
 /** On the read itself and on the request it is part of: its answer came from a fallback. */
 function markDegraded(span: Span, error: unknown): void {
-  span.setAttributes({ [attribute.degraded]: true, [ATTR_ERROR_TYPE]: errorType(error) });
+  span.setAttributes({ [attribute.degraded]: true, [ATTR_ERROR_TYPE]: errorTypeOf(error) });
   getRPCMetadata(context.active())?.span.setAttribute(attribute.degraded, true);
-}
-
-/** Ends the span with the work; a rejection is recorded and passed on. */
-async function ended<T>(span: Span, work: () => Promise<T>): Promise<T> {
-  try {
-    return await work();
-  } catch (error) {
-    span.recordException(error instanceof Error ? error : String(error));
-    span.setStatus({
-      code: SpanStatusCode.ERROR,
-      message: error instanceof Error ? error.message : String(error),
-    });
-    throw error;
-  } finally {
-    span.end();
-  }
 }

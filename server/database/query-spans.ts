@@ -1,4 +1,4 @@
-import { context, type Span, SpanKind, SpanStatusCode, trace } from "@opentelemetry/api";
+import { context, type Span, SpanKind, trace } from "@opentelemetry/api";
 import {
   ATTR_DB_COLLECTION_NAME,
   ATTR_DB_NAMESPACE,
@@ -7,12 +7,12 @@ import {
   ATTR_DB_QUERY_TEXT,
   ATTR_DB_RESPONSE_STATUS_CODE,
   ATTR_DB_SYSTEM_NAME,
-  ATTR_ERROR_TYPE,
   ATTR_SERVER_ADDRESS,
   ATTR_SERVER_PORT,
 } from "@opentelemetry/semantic-conventions";
-import { observeOperation } from "../metrics.ts";
+import { errorTypeOf } from "../error-type.ts";
 import { isAbandonedWork } from "../outbound/client-left.ts";
+import { startOperation } from "../telemetry/client-operation.ts";
 import { isSpared } from "../telemetry/spared-canaries.ts";
 import { signalOf } from "./cancel.ts";
 import type { DriverQuery } from "./query.ts";
@@ -42,45 +42,27 @@ export function startQuerySpan(
 ): { readonly succeed: (result: unknown) => void; readonly fail: (error: unknown) => void } {
   const statement = statementOf(query);
   const collection = statement.collections.length === 1 ? statement.collections[0] : undefined;
-  const span = trace.getActiveSpan() === undefined ? undefined : open(statement, collection, peer);
-  const startedAt = performance.now();
+  const operation = startOperation(
+    { system: "postgresql", operation: statement.operation, collection },
+    () => open(statement, collection, peer),
+  );
   const signal = signalOf(context.active());
-  const measured = span === undefined ? context.active() : trace.setSpan(context.active(), span);
-  const observe = (errorType: string | undefined) =>
-    context.with(measured, () =>
-      observeOperation(
-        { system: "postgresql", operation: statement.operation, collection, errorType },
-        (performance.now() - startedAt) / 1000,
-      ),
-    );
   return {
     succeed(result) {
-      observe(undefined);
       const rows = result as { readonly length?: number; readonly columns?: readonly unknown[] };
       // `begin` and `update` also give an empty list, but no columns.
       if (rows?.length !== undefined && (rows.columns?.length ?? 0) > 0) {
-        span?.setAttribute(returnedRows, rows.length);
+        operation.span?.setAttribute(returnedRows, rows.length);
       }
-      span?.end();
+      operation.succeed();
     },
     fail(error) {
-      const errorType = errorTypeOf(error);
+      const type = errorTypeOf(error);
+      if (/^[0-9A-Z]{5}$/.test(type))
+        operation.span?.setAttribute(ATTR_DB_RESPONSE_STATUS_CODE, type);
       // The caller's own wish is no error.
-      const wanted = isAbandonedWork(signal, error);
-      observe(wanted ? undefined : errorType);
-      if (span === undefined) return;
-      if (/^[0-9A-Z]{5}$/.test(errorType))
-        span.setAttribute(ATTR_DB_RESPONSE_STATUS_CODE, errorType);
-      if (wanted) {
-        span.end();
-        return;
-      }
-      span.setAttribute(ATTR_ERROR_TYPE, errorType);
-      if (error instanceof Error) {
-        span.recordException(error);
-        span.setStatus({ code: SpanStatusCode.ERROR, message: error.message });
-      }
-      span.end();
+      if (isAbandonedWork(signal, error)) operation.succeed();
+      else operation.fail(error);
     },
   };
 }
@@ -99,12 +81,6 @@ function open(statement: Statement, collection: string | undefined, peer: Peer):
       [ATTR_SERVER_PORT]: peer.port,
     },
   });
-}
-
-function errorTypeOf(error: unknown): string {
-  const code = (error as { readonly code?: unknown } | null)?.code;
-  if (typeof code === "string") return code;
-  return error instanceof Error ? error.name : "_OTHER";
 }
 
 const known = new WeakMap<readonly string[], Statement>();

@@ -5,7 +5,6 @@ import {
   ROOT_CONTEXT,
   type Span,
   SpanKind,
-  SpanStatusCode,
   trace,
 } from "@opentelemetry/api";
 import {
@@ -15,6 +14,8 @@ import {
 } from "@opentelemetry/semantic-conventions";
 import type { Redis } from "iovalkey";
 import type { OrderEvents, OrderPlaced, Subscribing } from "#scenarios/edges/order-events.ts";
+import { errorTypeOf } from "../error-type.ts";
+import { endedWith } from "../telemetry/span-outcome.ts";
 import type { Valkey } from "../valkey/client.ts";
 import { type Envelope, readEnvelope, writeEnvelope } from "./envelope.ts";
 
@@ -122,20 +123,11 @@ function keepSubscribed(client: Redis): Promise<void> {
   return promise.finally(() => clearTimeout(tooLate));
 }
 
-async function finished<T>(span: Span, work: () => Promise<T>): Promise<T> {
-  try {
-    return await work();
-  } catch (error) {
-    const code = (error as { readonly code?: unknown } | null)?.code;
-    const name = error instanceof Error ? error.name : "_OTHER";
-    span.setAttribute(ATTR_ERROR_TYPE, typeof code === "string" ? code : name);
-    span.recordException(error instanceof Error ? error : String(error));
-    span.setStatus({
-      code: SpanStatusCode.ERROR,
-      message: error instanceof Error ? error.message : String(error),
-    });
-    throw error;
-  } finally {
-    span.end();
-  }
-}
+/** Ends the span with the work, and says of what kind its failure is. */
+const finished = <T>(span: Span, work: () => Promise<T>): Promise<T> =>
+  endedWith(span, () =>
+    work().catch((error: unknown) => {
+      span.setAttribute(ATTR_ERROR_TYPE, errorTypeOf(error));
+      throw error;
+    }),
+  );

@@ -1,6 +1,6 @@
 import { bodyParser } from "@koa/bodyparser";
 import type Router from "@koa/router";
-import { context, SpanStatusCode, trace } from "@opentelemetry/api";
+import { context, trace } from "@opentelemetry/api";
 import * as Sentry from "@sentry/node";
 import type { Context } from "koa";
 import type { Sql } from "postgres";
@@ -18,6 +18,7 @@ import { reportHandled } from "../report.ts";
 import { breakTelemetryOf } from "../telemetry/live-mutants.ts";
 import { runAttributes, withRunBaggage } from "../telemetry/run-baggage.ts";
 import { serverSpans } from "../telemetry/server-span.ts";
+import { recordFailure } from "../telemetry/span-outcome.ts";
 import { spareCanaries } from "../telemetry/spared-canaries.ts";
 import { usedTickets } from "./used-tickets.ts";
 import { openWorkload } from "./workload.ts";
@@ -165,11 +166,7 @@ async function serve(
     } catch (error) {
       // Nobody waits any more, and the work has ended for that: as it should.
       if (isAbandonedWork(signal, error)) throw error;
-      span.recordException(error instanceof Error ? error : String(error));
-      span.setStatus({
-        code: SpanStatusCode.ERROR,
-        message: error instanceof Error ? error.message : String(error),
-      });
+      recordFailure(span, error);
       throw error;
     } finally {
       span.end();

@@ -85,7 +85,7 @@ describe("an outage", () => {
     await back.promise;
   });
 
-  test("50,000 calls meanwhile leave nothing behind", async () => {
+  test("50,000 calls meanwhile leave nothing behind", { timeout: 60_000 }, async () => {
     const valkey = await open(server.url);
     await server.kill();
     await get(valkey);

@@ -1,18 +1,18 @@
-import { context, type Span, SpanKind, SpanStatusCode, trace } from "@opentelemetry/api";
+import { type Span, SpanKind, trace } from "@opentelemetry/api";
 import {
   ATTR_DB_NAMESPACE,
   ATTR_DB_OPERATION_NAME,
   ATTR_DB_QUERY_TEXT,
   ATTR_DB_RESPONSE_STATUS_CODE,
   ATTR_DB_SYSTEM_NAME,
-  ATTR_ERROR_TYPE,
   ATTR_SERVER_ADDRESS,
   ATTR_SERVER_PORT,
 } from "@opentelemetry/semantic-conventions";
 import type { Command, Redis } from "iovalkey";
-import { observeOperation } from "../metrics.ts";
+import { errorTypeOf } from "../error-type.ts";
+import { startOperation } from "../telemetry/client-operation.ts";
 import { type CommandText, describeCommand } from "./command-text.ts";
-import { errorType, replyPrefix, scrubCommandError } from "./failure.ts";
+import { replyPrefix, scrubCommandError } from "./failure.ts";
 
 /** The conventions know no `valkey` (https://opentelemetry.io/docs/specs/semconv/database/redis/). */
 const system = "redis";
@@ -43,16 +43,10 @@ export function instrumentCommands(client: Redis): Redis {
 function observe(command: Command, client: Redis): void {
   const { resolve, reject } = command;
   const described = describeCommand(command.name, command.args, keysOf(command));
-  const span = trace.getActiveSpan() === undefined ? undefined : open(described, client);
-  const startedAt = performance.now();
-  const measured = span === undefined ? context.active() : trace.setSpan(context.active(), span);
-  const measure = (type: string | undefined) =>
-    context.with(measured, () =>
-      observeOperation(
-        { system, operation: described.operation, collection: undefined, errorType: type },
-        (performance.now() - startedAt) / 1000,
-      ),
-    );
+  const operation = startOperation(
+    { system, operation: described.operation, collection: undefined },
+    () => open(described, client),
+  );
   let ended = false;
   const isFirst = (): boolean => {
     const first = !ended;
@@ -61,23 +55,21 @@ function observe(command: Command, client: Redis): void {
   };
   command.resolve = (reply) => {
     // A reply that comes after its time ran out finds the command rejected already.
-    if (isFirst()) {
-      measure(undefined);
-      span?.end();
-    }
+    if (isFirst()) operation.succeed();
     return resolve(reply);
   };
   const refuse = (error: Error): void => {
     if (isFirst()) {
-      measure(errorType(error));
-      if (span !== undefined) fail(span, error);
+      const prefix = replyPrefix(error);
+      if (prefix !== undefined) operation.span?.setAttribute(ATTR_DB_RESPONSE_STATUS_CODE, prefix);
+      operation.fail(error);
     }
     reject(error);
   };
   command.reject = (cause) => {
     const error = scrubCommandError(cause) as Error;
     // After a stall of this process timers run before sockets are read: the reply may lie there.
-    if (errorType(error) === "COMMAND_TIMEOUT") setImmediate(refuse, error);
+    if (errorTypeOf(error) === "COMMAND_TIMEOUT") setImmediate(refuse, error);
     else refuse(error);
   };
 }
@@ -95,15 +87,6 @@ function open({ operation, text }: CommandText, client: Redis): Span {
       [ATTR_SERVER_PORT]: port,
     },
   });
-}
-
-function fail(span: Span, error: Error): void {
-  const prefix = replyPrefix(error);
-  span.setAttribute(ATTR_ERROR_TYPE, errorType(error));
-  if (prefix !== undefined) span.setAttribute(ATTR_DB_RESPONSE_STATUS_CODE, prefix);
-  span.recordException(error);
-  span.setStatus({ code: SpanStatusCode.ERROR, message: error.message });
-  span.end();
 }
 
 /** The driver knows where a command's keys stand, and refuses what has too few arguments. */

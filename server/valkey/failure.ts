@@ -1,3 +1,5 @@
+import { errorTypeOf } from "../error-type.ts";
+
 /** Replies that mean "not now": the server is there and cannot serve. Others are about the command. */
 const notServing = new Set(["LOADING", "BUSY", "MASTERDOWN", "CLUSTERDOWN", "NOAUTH", "READONLY"]);
 
@@ -19,13 +21,6 @@ export function scrubCommandError(error: unknown): unknown {
   return error;
 }
 
-/** `WRONGTYPE`, `OOM`, … of a reply; `COMMAND_TIMEOUT`, `CONNECTION_CLOSED` of the connection. */
-export const errorType = (error: unknown): string => {
-  const code = (error as { readonly code?: unknown } | null)?.code;
-  if (typeof code === "string") return code;
-  return error instanceof Error ? error.name : "_OTHER";
-};
-
 /** The prefix of an error reply (https://valkey.io/topics/protocol/#simple-errors), if it is one. */
 export function replyPrefix(error: unknown): string | undefined {
   if (!(error instanceof Error) || error.name !== "ReplyError") return undefined;
@@ -35,7 +30,7 @@ export function replyPrefix(error: unknown): string | undefined {
 /** True when another command would most likely fail in the same way, whatever it is. */
 export function isAway(error: unknown): boolean {
   const prefix = replyPrefix(error);
-  return prefix === undefined ? connectionCodes.has(errorType(error)) : notServing.has(prefix);
+  return prefix === undefined ? connectionCodes.has(errorTypeOf(error)) : notServing.has(prefix);
 }
 
 const connectionCodes = new Set([
