@@ -26,7 +26,13 @@ The trace shows a tree of equal red calls, and \`http.request.resend_count\` on 
 
 Teams retry in one place only, wait longer each time and with jitter, and give retries a budget. The fix mode has a circuit breaker: after a few failures in a row it opens, and further calls are refused at once, as spans \`circuit open\` without a child. The warehouse gets its rest.`,
   params: {
-    calls: integer({ label: "Calls", default: 3, min: 1, max: 50 }),
+    calls: integer({
+      label: "Calls",
+      default: 3,
+      min: 2,
+      max: 50,
+      help: "A single call that is tried once would leave a breaker nothing to refuse.",
+    }),
     layers: integer({ label: "Layers that retry", default: 2, min: 1, max: 3 }),
     attempts: integer({
       label: "Attempts per layer",
@@ -46,7 +52,7 @@ Teams retry in one place only, wait longer each time and with jitter, and give r
   },
   modes: ["fault", "control", "fix"],
   leases: ["metrics"],
-  timeoutMs: 60_000,
+  timeoutMs: 120_000,
   async serve({ mode, params, workload, log }) {
     const { calls, layers, attempts, jitter } = params;
     const openAfter = Math.min(params.openAfter, calls * attempts ** layers - 1);

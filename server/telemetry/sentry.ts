@@ -24,6 +24,8 @@ const leftOut = [
   "ProcessSession",
 ];
 
+/** Of one event. The SDK stops after five, and what it leaves out is the first cause. */
+const linkedErrors = 20;
 /** Log lines of one request go out together. */
 const logsMs = 50;
 
@@ -66,6 +68,7 @@ export function linkSentry(
     },
     integrations: (defaults) => [
       ...defaults.filter(({ name }) => !leftOut.includes(name)),
+      Sentry.linkedErrorsIntegration({ limit: linkedErrors }),
       Sentry.openTelemetryIntegration(),
     ],
     transport,
