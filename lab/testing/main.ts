@@ -47,12 +47,19 @@ const unit = (args: readonly string[]): Promise<Counts> =>
     args: ["run", "--reporter=default", ...reporters("vitest", "./lab/testing"), ...args],
   });
 
+/** Asks for Firefox and WebKit: their windows come up on a desktop, which nobody wants of every test. */
+const otherBrowsers = "--browsers";
+
 async function journeys(args: readonly string[]): Promise<Counts> {
   try {
     const browser = await provideBrowser(process.env, console.log);
+    const others = args.includes(otherBrowsers);
+    const chosen = others
+      ? [...args.filter((arg) => arg !== otherBrowsers), "other-browsers"]
+      : args;
     return await countTool(
-      { name: "playwright", script: "playwright/cli.js", args: ["test", ...args] },
-      { LAB_CHROMIUM: browser },
+      { name: "playwright", script: "playwright/cli.js", args: ["test", ...chosen] },
+      { LAB_CHROMIUM: browser, ...(others ? { LAB_BROWSERS: "on" } : {}) },
     );
   } catch (error) {
     if (!(error instanceof LabError)) throw error;

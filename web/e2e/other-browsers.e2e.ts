@@ -38,16 +38,17 @@ for (const driven of findDriven(process.env)) {
     request,
     baseURL,
   }) => {
+    test.skip(process.env.LAB_BROWSERS === undefined, "asked for by npm run e2e -- --browsers");
     if ("missing" in driven) {
       test.skip(true, driven.missing);
       return;
     }
     // Two more engines start cold, each with its own processes.
-    test.setTimeout(120_000);
+    test.setTimeout(240_000);
     const origin = baseURL ?? "";
     const driver = await startDriver(driven);
     drivers.push(driver);
-    const window = await openWindow(driver.origin, driven.capabilities, 20_000);
+    const window = await openWindow(driver.origin, driven.capabilities, 45_000);
     const sessionCookies = async () =>
       (await window.cookies()).filter(({ name }) => name.startsWith("lab_session_"));
 
