@@ -112,39 +112,46 @@ test("what a pinned run gets later is kept, too, and carrying it on is no news",
   store.close();
 });
 
-test("killed at any moment of an eviction, the store has a pinned run whole and once", async () => {
-  const dir = await emptyDir();
-  const store = openStore({ dir, ...small });
-  const traceId = newTraceId();
-  await fill(store, traceId, "kept");
-  const before = all(store, traceId, "kept");
-  store.pin("kept");
-  const first = join(dir, "segment-00000001.log");
-  while (!existsSync(join(dir, "segment-00000002.log")))
-    await store.addTraces(tracesProtobuf([span()]));
-  const evicted = readFileSync(first);
-  while (existsSync(first)) await store.addTraces(tracesProtobuf([span()]));
-  const carriedIn = readdirSync(dir)
-    .filter((name) => name.startsWith("segment"))
-    .sort()
-    .at(-1) as string;
-  const whole = readFileSync(join(dir, carriedIn));
-  const carryAt = carryOffset(whole);
-  expect(carryAt).toBeGreaterThan(0);
-  // Behind the carry the span that set the eviction off, if anything: from there on all is written.
-  for (let length = carryAt; length <= whole.length; length += 97) {
-    const copy = await emptyDir();
-    cpSync(dir, copy, { recursive: true });
-    writeFileSync(join(copy, "segment-00000001.log"), evicted);
-    truncateSync(join(copy, carriedIn), length);
-    for (const restart of [1, 2]) {
-      const after = openStore({ dir: copy, segmentBytes: 4096 });
-      expect([length, restart, all(after, traceId, "kept")]).toEqual([length, restart, before]);
-      after.close();
+test.each([
+  ["no checkpoint", false],
+  ["a checkpoint from before it", true],
+])(
+  "killed at any moment of an eviction, with %s, the store has a pinned run whole and once",
+  async (_, hasCheckpoint) => {
+    const dir = await emptyDir();
+    const store = openStore({ dir, ...small });
+    const traceId = newTraceId();
+    await fill(store, traceId, "kept");
+    const before = all(store, traceId, "kept");
+    store.pin("kept");
+    const first = join(dir, "segment-00000001.log");
+    while (!existsSync(join(dir, "segment-00000002.log")))
+      await store.addTraces(tracesProtobuf([span()]));
+    const evicted = readFileSync(first);
+    if (hasCheckpoint) store.checkpoint();
+    while (existsSync(first)) await store.addTraces(tracesProtobuf([span()]));
+    const carriedIn = readdirSync(dir)
+      .filter((name) => name.startsWith("segment"))
+      .sort()
+      .at(-1) as string;
+    const whole = readFileSync(join(dir, carriedIn));
+    const carryAt = carryOffset(whole);
+    expect(carryAt).toBeGreaterThan(0);
+    // Behind the carry the span that set the eviction off, if anything: from there on all is written.
+    for (let length = carryAt; length <= whole.length; length += 97) {
+      const copy = await emptyDir();
+      cpSync(dir, copy, { recursive: true });
+      writeFileSync(join(copy, "segment-00000001.log"), evicted);
+      truncateSync(join(copy, carriedIn), length);
+      for (const restart of [1, 2]) {
+        const after = openStore({ dir: copy, segmentBytes: 4096 });
+        expect([length, restart, all(after, traceId, "kept")]).toEqual([length, restart, before]);
+        after.close();
+      }
     }
-  }
-  store.close();
-});
+    store.close();
+  },
+);
 
 /** Where the record begins that leads a carry; -1 when there is none. */
 function carryOffset(segment: Buffer): number {
