@@ -30,6 +30,8 @@ test("a run whose root span is lost fails, and the check leads to the span that 
   await expect(failed.getByRole("img", { name: "does not hold" })).toBeVisible();
   await expect(failed).toContainText("If it is missing:");
   await expect(failed.getByRole("button", { name: "Copy the query" })).toBeVisible();
+  const answer = failed.getByRole("link", { name: /^Open/ });
+  await expect(answer).toHaveAttribute("href", /^\/traces\?q=/);
   await failed.getByRole("button", { name: "POST /api/scenarios/:id" }).click();
   await expect(run.waterfall.span).toContainText("POST /api/scenarios/:id");
   await expect(page).toHaveURL(/span=[0-9a-f]{16}/);
