@@ -43,7 +43,7 @@ export const systemPostgres: Provider = async (env) => {
   return {
     notApplicable:
       misses.map((miss) => miss.notApplicable).join("; ") || "no PostgreSQL server is installed",
-    hint: "Install one (Debian, Ubuntu: sudo apt install postgresql; macOS: brew install postgresql).",
+    hint: "Install one (Debian, Ubuntu: sudo apt install postgresql; macOS: brew install postgresql; nix profile install nixpkgs#postgresql), or run it in a container: npm run lab -- --runtime compose.",
   };
 };
 

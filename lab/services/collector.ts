@@ -6,10 +6,9 @@ import { type CollectorPlaces, collectorValues } from "./collector/config.ts";
 import type { Command, LaunchContext, Program, ServiceDescriptor } from "./descriptor.ts";
 import { renderConfig } from "./render-config.ts";
 
-const path = onPath(
-  ["otelcol-contrib"],
-  "Get otelcol-contrib from https://github.com/open-telemetry/opentelemetry-collector-releases/releases, Docker: otel/opentelemetry-collector-contrib",
-);
+const install =
+  "Get otelcol-contrib from https://github.com/open-telemetry/opentelemetry-collector-releases/releases (deb, rpm, macOS), nix profile install nixpkgs#opentelemetry-collector-contrib, Docker: otel/opentelemetry-collector-contrib";
+const path = onPath(["otelcol-contrib"], install);
 
 /** What all telemetry passes on its way to those who keep it. */
 export const collector: ServiceDescriptor = {
@@ -31,7 +30,7 @@ export const collector: ServiceDescriptor = {
   metrics: { port: "metrics", path: "/metrics", prefixes: ["postgresql_", "traces_"] },
   embedded: {
     named: path.named,
-    providers: [whenAskedFor("collector", path.provider)],
+    providers: [whenAskedFor("collector", path.provider, install)],
     launch: prepare,
   },
 };

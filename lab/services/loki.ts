@@ -7,7 +7,8 @@ export const loki = telemetryBackend({
   title: "Loki",
   role: "Keeps log lines and finds them by trace, for Grafana.",
   ports: ["grpc", "gossip"],
-  install: "Get loki from https://github.com/grafana/loki/releases, Docker: grafana/loki",
+  install:
+    "Get loki from https://github.com/grafana/loki/releases (deb, rpm), brew install loki, nix profile install nixpkgs#grafana-loki, Docker: grafana/loki",
   version: /loki, version v?(\d+\.\d+\.\d+)/,
   unknownVersion: async () => "unreleased",
   memory: "400MiB",

@@ -19,7 +19,7 @@ import { metricsToken } from "./minio/metrics-token.ts";
 
 const region = "us-east-1";
 const installHint =
-  "macOS: brew install minio. Elsewhere: https://github.com/minio/minio, or Docker";
+  "Install it: brew install minio, nix profile install nixpkgs#minio, https://github.com/minio/minio, Docker: minio/minio";
 const path = onPath(["minio"], installHint);
 
 /** Object storage for the product images. */

@@ -46,7 +46,11 @@ export function telemetryBackend(backend: TelemetryBackend): ServiceDescriptor {
     embedded: {
       named: async (given) => withVersion(await path.named(given)),
       providers: [
-        whenAskedFor(id, async (...search) => withVersion(await path.provider(...search))),
+        whenAskedFor(
+          id,
+          async (...search) => withVersion(await path.provider(...search)),
+          backend.install,
+        ),
       ],
       launch: async (program, { port, serviceDir }) => {
         const [config, data] = [join(serviceDir, `${id}.yaml`), join(serviceDir, "data")];

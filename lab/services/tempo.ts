@@ -10,7 +10,8 @@ export const tempo = telemetryBackend({
   title: "Tempo",
   role: "Keeps traces and answers TraceQL, for Grafana.",
   ports: ["otlp", "grpc", "gossip"],
-  install: "Get tempo from https://github.com/grafana/tempo/releases, Docker: grafana/tempo",
+  install:
+    "Get tempo from https://github.com/grafana/tempo/releases (deb, rpm, macOS), nix profile install nixpkgs#tempo, Docker: grafana/tempo",
   version: /tempo, version v?(\d+\.\d+\.\d+)/,
   unknownVersion: majorOf,
   memory: "800MiB",

@@ -7,7 +7,7 @@ import type { NotApplicable, Program, Provider } from "../descriptor.ts";
 
 /** How to get the program. */
 export const keycloakInstall =
-  "Unpack https://www.keycloak.org/downloads and name its folder in LAB_KEYCLOAK_BIN (it needs Java 17 or later), brew install keycloak, or Docker: quay.io/keycloak/keycloak";
+  "Unpack https://www.keycloak.org/downloads and name its folder in LAB_KEYCLOAK_BIN (it needs Java 17 or later), brew install keycloak, nix profile install nixpkgs#keycloak, or Docker: quay.io/keycloak/keycloak";
 /** Everything else is below this folder: the program starts by the file of that name. */
 const marker = join("lib", "quarkus-run.jar");
 
