@@ -215,14 +215,6 @@ Teams retry only what may run twice: a read, or a whole transaction, which the d
       hint: "More attempts: a dead connection stayed in the pool, or more than one was lost.",
     },
     {
-      signal: "metric",
-      name: "process_start_time_seconds",
-      returnsTo: "baseline",
-      modes: ["fault", "control"],
-      why: "The app's process is the same as before: what it counted goes on.",
-      hint: "Another start time means that the app was restarted.",
-    },
-    {
       signal: "component",
       component: "server",
       restarts: 0,
