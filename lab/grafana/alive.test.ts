@@ -23,7 +23,7 @@ const query = (part: Partial<DashboardQuery> = {}): DashboardQuery => ({
   ...{ expr: 'sum(rate(a_total{x=~"$x"}[$__rate_interval]))', exemplars: false },
   ...part,
 });
-const window = { now: 1_000_000_000, seconds: 60 };
+const window = { now: 1_000_000_000, seconds: 59.5 };
 const curve = (...values: readonly string[]) => ({
   data: { result: [{ values: values.map((value, index) => [index, value]) }] },
 });
@@ -37,6 +37,13 @@ test.each<[string, unknown, Judgement["state"]]>([
   const judged = await judgeQuery(query(), { prometheus: url }, new Set(["a_total"]), window);
   expect(judged).toMatchObject({ state });
   expect(asked[0]?.searchParams.get("query")).toBe('sum(rate(a_total{x=~".*"}[30s]))');
+});
+
+test("the window is a duration that PromQL takes, however long the lab has run", async () => {
+  const { url, asked } = await program({ "/api/v1/query_range": curve("1") });
+  const expr = "increase(a_total[$__range])";
+  await judgeQuery(query({ expr }), { prometheus: url }, new Set(["a_total"]), window);
+  expect(asked[0]?.searchParams.get("query")).toBe("increase(a_total[60s])");
 });
 
 test("a query of metrics that nobody exposes is not judged, nor is one whose program is away", async () => {

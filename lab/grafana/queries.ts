@@ -92,8 +92,11 @@ function variableExpr(definition: string): string {
 
 /** Grafana's variables with a value each, as a viewer of everything in the last `rangeSeconds` has them. */
 export function filledIn(expr: string, rangeSeconds = 900): string {
-  return expr
-    .replaceAll("$__rate_interval", "30s")
-    .replaceAll("$__range", `${rangeSeconds}s`)
-    .replaceAll(/\$(?!\d)\w+/g, ".*");
+  return (
+    expr
+      .replaceAll("$__rate_interval", "30s")
+      // Durations are whole numbers.
+      .replaceAll("$__range", `${Math.ceil(rangeSeconds)}s`)
+      .replaceAll(/\$(?!\d)\w+/g, ".*")
+  );
 }

@@ -145,7 +145,11 @@ test("a query that was put to a backend leads there, to Grafana where that runs"
     end: `${startedAt + 30_700}000000`,
   });
   const metrics = new URL(hrefOf({ language: "promql", text: "up" }, backends));
-  expect(metrics.searchParams.get("g0.expr")).toBe("up");
+  expect(Object.fromEntries(metrics.searchParams)).toEqual({
+    ...{ query: "up", step: "1" },
+    start: String(startedAt / 1000 - 30),
+    end: String((startedAt + 30_700) / 1000),
+  });
   const pane = paneOf(new URL(hrefOf(inLogql, { ...backends, grafana })));
   expect(pane).toMatchObject({ datasource: "loki", queries: [{ expr: inLogql.text }] });
 });

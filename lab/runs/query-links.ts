@@ -38,7 +38,9 @@ function queryLink({ language, text, asked }: EvidenceQuery, run: Run, places: P
     case "promql":
       return (
         explore(dataSource.prometheus, { expr: text }) ??
-        (prometheus ? askUrl(prometheus, "/graph", graphOf(text)) : evidence(run))
+        (prometheus
+          ? askUrl(prometheus, "/api/v1/query_range", seriesOf(text, run))
+          : evidence(run))
       );
   }
 }
@@ -54,6 +56,9 @@ function lokiRange(query: string, run: Run): Readonly<Record<string, string>> {
   return { query, start: `${from}000000`, ...(to === "now" ? {} : { end: `${to}000000` }) };
 }
 
-const graphOf = (expression: string): Readonly<Record<string, string>> => ({
-  ...{ "g0.expr": expression, "g0.tab": "0", "g0.range_input": "5m" },
-});
+/** The answer itself, as Debian builds Prometheus without its page. Times are seconds. */
+function seriesOf(query: string, run: Run): Readonly<Record<string, string>> {
+  const { from, to } = windowOf(run);
+  const end = to === "now" ? Date.now() : Number(to);
+  return { query, start: String(Number(from) / 1000), end: String(end / 1000), step: "1" };
+}

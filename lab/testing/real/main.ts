@@ -11,6 +11,7 @@ import { repositoryDir } from "#lab/state/lab-dir.ts";
 import { labEnvironment, startLab } from "../lab-under-test.ts";
 import { runTool, stopTools } from "../runner.ts";
 import { compareBackends } from "./backends.ts";
+import { followLinks } from "./links.ts";
 import { findPrograms, programLines, realSetting } from "./programs.ts";
 
 /** Where tests hold real programs and stand-ins to the same. */
@@ -41,7 +42,8 @@ let verified = 255;
 let fits = true;
 try {
   verified = await verify(lab.dir);
-  for (const { claim, compared, differences } of await compareBackends(lab.origin)) {
+  const claims = [...(await compareBackends(lab.origin)), await followLinks(lab.origin)];
+  for (const { claim, compared, differences } of claims) {
     const holds = differences.length === 0 && compared > 0;
     fits &&= holds;
     say(`${holds ? "✓" : "✗"} ${claim}: ${compared - differences.length} of ${compared}`);

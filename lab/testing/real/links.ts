@@ -1,0 +1,110 @@
+import type { RunRecord, RunsBody, StatusBody } from "#lab/api.ts";
+import { routes } from "#lab/api.ts";
+import { dashboardFiles } from "#lab/grafana/dashboard-files.ts";
+import { dataSource } from "#lab/grafana/uids.ts";
+import { linksOf } from "#lab/runs/links.ts";
+import type { Comparison } from "./backends.ts";
+
+/** A pane of Explore, as the lab's links to Grafana have it. */
+interface Pane {
+  readonly datasource: string;
+  readonly queries: readonly { readonly query?: string; readonly expr?: string }[];
+  readonly range: { readonly from: string; readonly to: string };
+}
+
+/** Base URLs of the programs behind the links. */
+type Places = Readonly<Record<"tempo" | "loki" | "prometheus", string | undefined>>;
+
+/**
+ * Follows every link of a running lab's runs and of their checks. Those to Grafana are followed
+ * without it: their query is put to the data source, and their dashboard looked for.
+ */
+export async function followLinks(origin: string): Promise<Comparison> {
+  const { services } = await read<StatusBody>(new URL(routes.status, origin));
+  const at = (id: keyof Places): string | undefined =>
+    services.find((row) => row.id === id && row.kind === "real" && row.state === "ready")?.url ??
+    undefined;
+  const places = { tempo: at("tempo"), loki: at("loki"), prometheus: at("prometheus") };
+  const { runs } = await read<RunsBody>(new URL(`${routes.runs}?limit=500`, origin));
+  const hrefs = new Set(runs.flatMap((run) => hrefsOf(run, origin)));
+  const differences: string[] = [];
+  const waiting = [...hrefs];
+  const walk = async (): Promise<void> => {
+    for (let href = waiting.pop(); href !== undefined; href = waiting.pop()) {
+      const problem = await follow(new URL(href), places).catch(String);
+      if (problem !== undefined) differences.push(`${href.slice(0, 200)}: ${problem}`);
+    }
+  };
+  await Promise.all([walk(), walk(), walk(), walk()]);
+  return { claim: "Every link of a run leads somewhere", compared: hrefs.size, differences };
+}
+
+/** Stands for a Grafana, which no name of this domain is (RFC 6761). */
+const grafana = "http://grafana.invalid";
+
+/** Without Sentry's, which are on somebody else's machine. */
+const hrefsOf = (run: RunRecord, origin: string): readonly string[] =>
+  [
+    ...run.links.map(({ href }) => href),
+    ...linksOf(run, { grafana }).map(({ href }) => href),
+    ...run.checks.flatMap(({ query }) => query?.href ?? []),
+  ]
+    .map((href) => new URL(href, origin).href)
+    .filter((href) => /^(localhost|127\.0\.0\.1|grafana\.invalid)$/.test(new URL(href).hostname));
+
+/** @returns what is wrong with the place it leads to; undefined when nothing is. */
+async function follow(url: URL, places: Places): Promise<string | undefined> {
+  if (url.origin !== grafana) {
+    const answer = await fetch(url, { signal: AbortSignal.timeout(limitMs) });
+    const text = await answer.text();
+    if (answer.status === 200 || isNewerTraceql(url, text)) return undefined;
+    return `answered with ${answer.status}`;
+  }
+  if (url.pathname === "/explore") {
+    const panes = JSON.parse(url.searchParams.get("panes") ?? "{}") as Record<string, Pane>;
+    for (const pane of Object.values(panes)) {
+      const problem = await explore(pane, places);
+      if (problem !== undefined) return problem;
+    }
+    return undefined;
+  }
+  const uid = /^\/d\/([\w-]+)$/.exec(url.pathname)?.[1];
+  const known = dashboardFiles().some((dashboard) => dashboard.uid === uid);
+  return known ? undefined : "there is no such dashboard";
+}
+
+/** Tempo 2 knows `!= nil` only; 3 and the store also ask for what is not there. */
+const isNewerTraceql = (url: URL, answer: string): boolean =>
+  /[^!]= nil/.test(url.searchParams.get("q") ?? "") && /syntax error/.test(answer);
+
+async function explore(
+  { datasource, queries, range }: Pane,
+  { tempo, loki }: Places,
+): Promise<string | undefined> {
+  const [query] = queries;
+  if (datasource === dataSource.tempo.uid && tempo !== undefined) {
+    // What the data source asks for a query that is an id.
+    const { trace } = await read<{
+      readonly trace?: { readonly resourceSpans?: readonly object[] };
+    }>(new URL(`/api/v2/traces/${query?.query}`, tempo));
+    return (trace?.resourceSpans?.length ?? 0) > 0 ? undefined : "Tempo has no span of it";
+  }
+  if (datasource === dataSource.loki.uid && loki !== undefined) {
+    const url = new URL("/loki/api/v1/query_range", loki);
+    const end = range.to === "now" ? Date.now() : range.to;
+    url.search = new URLSearchParams({
+      ...{ query: query?.expr ?? "", start: `${range.from}000000`, end: `${end}000000` },
+    }).toString();
+    // A run without a line of log is none the worse: that the query is understood is what counts.
+    await read(url);
+  }
+  return undefined;
+}
+
+const limitMs = 10_000;
+
+async function read<T>(url: URL): Promise<T> {
+  const answer = await fetch(url, { signal: AbortSignal.timeout(limitMs) });
+  if (answer.status !== 200) throw new Error(`${url.pathname} was answered with ${answer.status}`);
+  return (await answer.json()) as T;
+}
