@@ -30,7 +30,8 @@ const neighbourOf = (spans: readonly SeenSpan[]): SeenSpan | undefined =>
   spans.find(({ name, kind }) => name === "GET /api/customers/export" && kind === "server");
 const computingOf = (spans: readonly SeenSpan[]): SeenSpan | undefined =>
   spans.find(({ name }) => name === "compute prices");
-const endOf = ({ startMs, durationMs }: SeenSpan): number => startMs + durationMs;
+/** Parts of the neighbour's answer that came while the computing lasted. */
+const partsMeanwhile = "lab.neighbour.parts";
 
 export default defineScenario({
   id: "run.eventloop-block",
@@ -57,17 +58,20 @@ Teams move such work to a worker thread, as the fix mode does, or cut it into sl
     const reader = neighbour.body?.pipeThrough(new TextDecoderStream()).getReader();
     // Its answer is under way: from here on it depends on the event loop and on nothing else.
     await reader?.read();
+    let parts = 0;
     const computing = tracer.startActiveSpan("compute prices", async (span) => {
       try {
         if (mode === "fault") burn(params.kind, params.blockMs);
         if (mode === "fix") await burnInWorker(params.kind, params.blockMs);
       } finally {
+        span.setAttribute(partsMeanwhile, parts);
         span.end();
       }
     });
     let bytes = 0;
     for (let part = await reader?.read(); part && !part.done; part = await reader?.read()) {
       bytes += part.value.length;
+      parts += 1;
     }
     await computing;
     log.info({ bytes }, "prices computed");
@@ -152,16 +156,9 @@ Teams move such work to a worker thread, as the fix mode does, or cut it into sl
       hint: "The route label is a template.",
     },
     {
-      signal: "check",
-      title: "the export ends before the computing does",
-      reads: ["traces"],
-      check({ spans }) {
-        const [computing, export_] = [computingOf(spans), neighbourOf(spans)];
-        if (computing === undefined || export_ === undefined)
-          return { ok: false, seen: "no such spans" };
-        const ahead = endOf(computing) - endOf(export_);
-        return { ok: ahead > 0, seen: `ended ${ahead.toFixed(0)} ms before` };
-      },
+      signal: "span",
+      select: { name: "compute prices", attributes: { [partsMeanwhile]: { gte: 1 } } },
+      count: 1,
       modes: ["fix"],
       why: "In a worker thread the same computing holds nobody up.",
       hint: "Look at the event loop lag: something still blocks it.",
