@@ -171,4 +171,4 @@ test("10,000 random pairs are judged without an exception, each within 50 ms", (
   expect([...seen.keys()].sort()).toEqual(["fail", "inconclusive", "pass", "pending"]);
   expect(seen.get("pass")).toBeGreaterThan(500);
   expect(slowestMs).toBeLessThan(50);
-});
+}, 60_000);

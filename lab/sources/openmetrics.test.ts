@@ -69,7 +69,7 @@ test("any label value survives being written and read", () => {
     }),
     { numRuns: 50 },
   );
-});
+}, 60_000);
 
 test.each([
   ["a 1", 1, "no # EOF at the end"],
