@@ -22,6 +22,8 @@ export type LifeEvent =
   | { readonly type: "dependencies-ready" }
   | { readonly type: "prepared" }
   | { readonly type: "answered"; readonly at: number }
+  /** It gets another port: somebody else has its own, and may have answered in its place. */
+  | { readonly type: "moved" }
   /** It ended, or could not be prepared, without having been asked to. */
   | { readonly type: "crashed"; readonly at: number; readonly leased: boolean }
   /** Trying again cannot help: no program, a port that somebody insists on is taken. */
@@ -56,7 +58,7 @@ const transitions: Readonly<
     impossible: "unavailable",
     stop: "stopping",
   },
-  ready: { crashed: "backing-off", stop: "stopping" },
+  ready: { moved: "preparing", crashed: "backing-off", stop: "stopping" },
   "backing-off": { retry: "waiting", start: "waiting", stop: "stopped" },
   "crash-looping": { start: "waiting", stop: "stopped" },
   unavailable: { start: "waiting", stop: "stopped" },
@@ -77,6 +79,7 @@ export function nextLife(life: Life, event: LifeEvent): Life {
       return { state, readySince: null, crashes: [], streak: 0 };
     case "dependencies-ready":
     case "prepared":
+    case "moved":
     case "impossible":
     case "retry":
     case "exited":

@@ -42,15 +42,16 @@ export interface ServiceRun {
  */
 export async function runService(run: ServiceRun): Promise<never> {
   for (let moves = 0; ; moves++) {
-    const { wasReady, error } = await oneProcess(run);
-    const taken = !wasReady && error instanceof CrashError && error.portTaken;
+    const error = await oneProcess(run);
+    // Also after it was ready: whoever has the port may have answered in its place.
+    const taken = error instanceof CrashError && error.portTaken;
     if (!taken || moves === portMoves) throw error;
     await run.ports.move();
     run.on.moved();
   }
 }
 
-async function oneProcess(run: ServiceRun): Promise<{ wasReady: boolean; error: unknown }> {
+async function oneProcess(run: ServiceRun): Promise<unknown> {
   const { descriptor, context, output } = run;
   const recent: string[] = [];
   const stopFollowing = output.follow((line) => {
@@ -58,7 +59,6 @@ async function oneProcess(run: ServiceRun): Promise<{ wasReady: boolean; error: 
     if (recent.length > 20) recent.shift();
   });
   let child: Running | undefined;
-  let wasReady = false;
   const { loadsEarly = false } = descriptor.embedded;
   try {
     await makeFolder(context.serviceDir);
@@ -86,12 +86,10 @@ async function oneProcess(run: ServiceRun): Promise<{ wasReady: boolean; error: 
       child.begin?.();
     }
     await becomeReady(run, child, recent);
-    wasReady = true;
     run.on.answered();
-    const error = await Promise.race([crashOf(child, recent), aborted(context.signal)]);
-    return { wasReady, error };
+    return await Promise.race([crashOf(child, recent), aborted(context.signal)]);
   } catch (error) {
-    return { wasReady, error };
+    return error;
   } finally {
     if (child) await endChild(descriptor, child);
     stopFollowing();

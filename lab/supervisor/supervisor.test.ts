@@ -172,6 +172,29 @@ describe("starting", () => {
     expect(rowOf(lab, "server").port).not.toBe(first);
   });
 
+  test("another program that answers on the lost port is not taken for the service", async () => {
+    let first: number | undefined;
+    const lab = await superviseInTest([
+      fakeService("server", {
+        says: ["what answers here is this service"],
+        env: ({ port }) => {
+          if (first === undefined) {
+            first = port();
+            const other = createServer((_request, response) => response.end("another")).listen(
+              first,
+              "127.0.0.1",
+            );
+            onTestFinished(() => void other.close());
+          }
+          return {};
+        },
+      }),
+    ]);
+    await rowWhen(lab, "server", (row) => row.state === "ready" && row.port !== first);
+    expect(rowOf(lab, "server").note).toBeNull();
+    expect(await (await ask(lab.url("server"))).text()).not.toBe("another");
+  });
+
   test("children get no proxy, Node or telemetry settings of the user's", async () => {
     const env = {
       ...process.env,

@@ -214,7 +214,10 @@ export function createUnit(descriptor: ServiceDescriptor, world: UnitWorld): Uni
             child = undefined;
             thaw();
           },
-          moved: world.moved,
+          moved: () => {
+            dispatch({ type: "moved" });
+            world.moved();
+          },
         },
       });
     } catch (error) {
