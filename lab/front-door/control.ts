@@ -23,8 +23,8 @@ import {
 import { LabError } from "../errors.ts";
 import { explain } from "../explain/explain.ts";
 import type { Evidence } from "../judge/evidence.ts";
-import { metricChanges } from "../runs/metric-changes.ts";
 import { disabledReason, type Unfit } from "../runs/admission.ts";
+import { metricChanges } from "../runs/metric-changes.ts";
 import type { Runs } from "../runs/runs.ts";
 import { type ServiceId, serviceIds } from "../services/ids.ts";
 import { readSelfTest } from "../state/self-test-file.ts";
