@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { expect, test } from "vitest";
 import { parse } from "yaml";
 import { repositoryDir } from "#lab/state/lab-dir.ts";
+import { canaryOf } from "#scenarios/names.ts";
 import { type CollectorPlaces, collectorValues } from "./collector/config.ts";
 import { lokiValues } from "./loki/config.ts";
 import { prometheusValues, type ScrapePlaces } from "./prometheus/config.ts";
@@ -141,4 +142,6 @@ test("the Collector takes the steps of a sign-in out of any program's URLs, and 
     );
   for (const fine of ["/cb?code=REDACTED&state=REDACTED", "country_code=switzerland", "state=idle"])
     expect(masked(fine)).toBe(fine);
+  const canary = `/api/products?code=${canaryOf("code", "0mwse3snc000rknr06lbq14798")}`;
+  expect(masked(canary)).toBe(canary);
 });
