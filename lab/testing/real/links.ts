@@ -58,6 +58,7 @@ async function follow(url: URL, places: Places): Promise<string | undefined> {
     const answer = await fetch(url, { signal: AbortSignal.timeout(limitMs) });
     const text = await answer.text();
     if (answer.status === 200 || isNewerTraceql(url, text)) return undefined;
+    if (answer.status === 404 && (await isNowhere(url, places.tempo))) return undefined;
     return `answered with ${answer.status}`;
   }
   if (url.pathname === "/explore") {
@@ -71,6 +72,17 @@ async function follow(url: URL, places: Places): Promise<string | undefined> {
   const uid = /^\/d\/([\w-]+)$/.exec(url.pathname)?.[1];
   const known = dashboardFiles().some((dashboard) => dashboard.uid === uid);
   return known ? undefined : "there is no such dashboard";
+}
+
+/** A trace that sampling dropped is one of the run, and kept by nobody. */
+async function isNowhere({ pathname }: URL, tempo: string | undefined): Promise<boolean> {
+  const traceId = /^\/lab\/api\/traces\/([0-9a-f]{32})$/.exec(pathname)?.[1];
+  if (traceId === undefined || tempo === undefined) return false;
+  const answer = await fetch(new URL(`/api/v2/traces/${traceId}`, tempo), {
+    signal: AbortSignal.timeout(limitMs),
+  });
+  // Some versions answer with an empty trace.
+  return answer.status === 404 || !(await answer.text()).includes('"spanId"');
 }
 
 /** Tempo 2 knows `!= nil` only; 3 and the store also ask for what is not there. */
