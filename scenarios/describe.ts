@@ -106,7 +106,7 @@ const relationWords = {
 function change(expectation: MetricExpectation): (string | false | undefined)[] {
   return [
     expectation.delta !== undefined && `changes by ${quantity(expectation.delta)}`,
-    expectation.max !== undefined && `peaks at ${quantity(expectation.max)}`,
+    expectation.max !== undefined && `has a peak of ${quantity(expectation.max)}`,
     expectation.returnsTo && `returns to its ${expectation.returnsTo}`,
     expectation.exemplar && "has an exemplar of the run's trace",
   ];

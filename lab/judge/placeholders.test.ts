@@ -8,6 +8,7 @@ test.each([
   ["${params.on}", true],
   ["2*${params.n}", 100],
   ["0.9 * ${params.n}", 45],
+  ["0.57 * ${params.n}", 28.5],
   ["${params.n}+1", 51],
   ["${params.n} - 1", 49],
   ["2*${params.n}+1", 101],

@@ -19,7 +19,9 @@ export function fillIn(text: string, params: Params): ParamValue {
     if (factor === undefined && addend === undefined) return value;
     if (typeof value !== "number") return text;
     const product = value * Number(factor ?? 1);
-    return sign === "-" ? product - Number(addend ?? 0) : product + Number(addend ?? 0);
+    const sum = sign === "-" ? product - Number(addend ?? 0) : product + Number(addend ?? 0);
+    // 0.7 × 1,400 is 979.9999999999999 in binary.
+    return Number(sum.toPrecision(12));
   }
   return text.replace(reference, (written, key: string) =>
     Object.hasOwn(params, key) ? String(params[key]) : written,
