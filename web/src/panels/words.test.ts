@@ -25,7 +25,7 @@ test("a failed run says how many checks failed and what the first one saw", () =
 
 test("a run that is under way promises nothing", () => {
   const run = { verdict: "fail", checks: [check(0, { state: "fail" })] } as const;
-  expect(sentenceOf({ state: "driving", ...run })).toContain("Running");
+  expect(sentenceOf({ state: "driving", ...run })).toContain("is coming in");
   expect(sentenceOf({ state: "settling", ...run })).toContain("may still arrive");
 });
 
