@@ -45,8 +45,9 @@ async function exportAll({ job, written, carrier }: ToWorker): Promise<void> {
     const message: FromWorker = { written: batch, heapUsed, gcMs };
     gcMs = 0;
     await new Promise((sent) => process.send?.(message, sent));
+    // What an aborted process still holds is lost, spans too.
+    await telemetry().flush(flushMs);
   }
-  await telemetry().flush(flushMs);
   process.exit(0);
 }
 

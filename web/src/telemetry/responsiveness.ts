@@ -14,24 +14,33 @@ export interface Latency {
   readonly rating: "good" | "needs-improvement" | "poor";
 }
 
-const rated = (value: number): Latency => ({
-  value,
-  rating: value <= 200 ? "good" : value <= 500 ? "needs-improvement" : "poor",
+/** A click and its latency. `at`: when it was made, on the clock of `performance.now()`. */
+export interface MeasuredClick {
+  readonly at: number;
+  readonly latency: Latency;
+}
+
+const rated = (at: number, value: number): MeasuredClick => ({
+  at,
+  latency: {
+    value,
+    rating: value <= 200 ? "good" : value <= 500 ? "needs-improvement" : "poor",
+  },
 });
 
 const tells = (type: string): boolean => PerformanceObserver.supportedEntryTypes.includes(type);
 
 /**
- * Latency of the next click on `target` by a real input, as Interaction to Next Paint defines it.
+ * The next click on `target` by a real input and its latency, as Interaction to Next Paint defines it.
  * Clicks made by scripts are no interactions and are not seen. Where the browser does not time
  * events (Safari before 26.2, WebKitGTK), the page takes the time until the next frame itself.
  */
-export function latencyOfClick(target: Element, signal: AbortSignal): Promise<Latency> {
-  const { promise, resolve } = Promise.withResolvers<Latency>();
+export function nextClick(target: Element, signal: AbortSignal): Promise<MeasuredClick> {
+  const { promise, resolve } = Promise.withResolvers<MeasuredClick>();
   const observer = new PerformanceObserver((list) => {
     for (const entry of list.getEntries() as PerformanceEventTiming[]) {
       if (entry.name === "click" && entry.target !== null && target.contains(entry.target)) {
-        resolve(rated(entry.duration));
+        resolve(rated(entry.startTime, entry.duration));
       }
     }
   });
@@ -45,15 +54,42 @@ export function latencyOfClick(target: Element, signal: AbortSignal): Promise<La
       if (!event.isTrusted) return;
       // Counted from the frame: handlers that run before it may take longer than the report does.
       requestAnimationFrame(() => {
-        if (timesEvents) setTimeout(resolve, reportedWithinMs, rated(shortestMs));
+        const at = event.timeStamp;
+        if (timesEvents) setTimeout(resolve, reportedWithinMs, rated(at, shortestMs));
         // The first task after the frame.
-        else setTimeout(() => resolve(rated(Math.round(performance.now() - event.timeStamp))));
+        else setTimeout(() => resolve(rated(at, Math.round(performance.now() - at))));
       });
     },
     { signal },
   );
   signal.addEventListener("abort", () => observer.disconnect(), { once: true });
   return promise.finally(() => observer.disconnect());
+}
+
+/**
+ * What waits for the frame in which a click was handled, where that is a long one: browsers tell of
+ * it after the click. Resolves without it when it does not come in time.
+ */
+export function clickedFrame(): {
+  readonly onFrame: (end: number) => void;
+  readonly of: (click: MeasuredClick) => Promise<void>;
+} {
+  let lastEnd = 0;
+  let check = (): void => {};
+  return {
+    onFrame: (end) => {
+      lastEnd = Math.max(lastEnd, end);
+      check();
+    },
+    of: ({ at, latency: { value } }) =>
+      new Promise((resolve) => {
+        check = () => {
+          if (value <= longFrameMs || lastEnd > at + value / 2) resolve();
+        };
+        check();
+        setTimeout(resolve, reportedWithinMs);
+      }),
+  };
 }
 
 /** The parts of https://w3c.github.io/long-animation-frames/ that are told. */
@@ -70,11 +106,17 @@ interface LongFrame extends PerformanceEntry {
 /**
  * One span per frame of more than 50 ms until the signal aborts. Where the browser does not tell of
  * them (all but Chromium), the page takes the time between two frames, and no script is named.
+ * @param onFrame told of each with its end, on the clock of `performance.now()`
  */
-export function traceLongFrames(tracer: Tracer, parent: Context, signal: AbortSignal): void {
+export function traceLongFrames(
+  tracer: Tracer,
+  parent: Context,
+  signal: AbortSignal,
+  onFrame: (end: number) => void,
+): void {
   const type = "long-animation-frame";
   if (!tells(type)) {
-    traceGaps(tracer, parent, signal);
+    traceGaps(tracer, parent, signal, onFrame);
     return;
   }
   const observer = new PerformanceObserver((list) => {
@@ -101,13 +143,19 @@ export function traceLongFrames(tracer: Tracer, parent: Context, signal: AbortSi
           parent,
         )
         .end(startTime + frame.duration);
+      onFrame(frame.startTime + frame.duration);
     }
   });
   observer.observe({ type });
   signal.addEventListener("abort", () => observer.disconnect(), { once: true });
 }
 
-function traceGaps(tracer: Tracer, parent: Context, signal: AbortSignal): void {
+function traceGaps(
+  tracer: Tracer,
+  parent: Context,
+  signal: AbortSignal,
+  onFrame: (end: number) => void,
+): void {
   let last = performance.now();
   const frame = (): void => {
     if (signal.aborted) return;
@@ -118,6 +166,7 @@ function traceGaps(tracer: Tracer, parent: Context, signal: AbortSignal): void {
       tracer
         .startSpan("browser.long_animation_frame", { startTime, attributes }, parent)
         .end(performance.timeOrigin + now);
+      onFrame(now);
     }
     last = now;
     requestAnimationFrame(frame);

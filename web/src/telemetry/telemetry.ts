@@ -30,7 +30,7 @@ import { FlushOnRoot } from "./flush-on-root.ts";
 import { openLogs, type PageLogs } from "./logs.ts";
 import { startPageLoad } from "./page-load.ts";
 import { redactUrls } from "./redact.ts";
-import { type Latency, latencyOfClick, traceLongFrames } from "./responsiveness.ts";
+import { clickedFrame, type Latency, nextClick, traceLongFrames } from "./responsiveness.ts";
 import { reportWebVitals, tellVital, vitalsPath } from "./web-vitals.ts";
 
 const release = "lab-web@0.1.0";
@@ -148,12 +148,15 @@ export async function measureClick(target: Element): Promise<Latency> {
   const parent = context.active();
   const over = new AbortController();
   const tracer = trace.getTracer(traceService.web);
-  traceLongFrames(tracer, parent, over.signal);
+  const frame = clickedFrame();
+  traceLongFrames(tracer, parent, over.signal, frame.onFrame);
   try {
-    const latency = await latencyOfClick(target, over.signal);
+    const click = await nextClick(target, over.signal);
+    const { latency } = click;
     if (logs !== undefined) {
       await tellVital({ tracer, logger: logs.logger }, parent, { name: "INP", ...latency });
     }
+    await frame.of(click);
     return latency;
   } finally {
     over.abort();
