@@ -28,7 +28,7 @@ export function spanAdder({
     const arrived = place.receivedAt * 1e6 - (baseHigh * 0x1_0000_0000 + baseLow);
     let trace = 0;
     let grown: Growth | undefined;
-    /** Row that the last hash of the current span will have, and the first hash not yet copied. */
+    /** Row that the last hash of the current span will have, and the first span not yet copied. */
     let hashRow = spans.hashes.last();
     let pending = 0;
     for (let i = 0; i < s.count; i++) {
@@ -45,16 +45,14 @@ export function spanAdder({
       const row = spans.claim(trace, s.spanId[i * 2] as number, s.spanId[i * 2 + 1] as number);
       if (row === 0) {
         // An exporter that got no answer sends again what is already here.
-        copyHashes(spans, s, pending, s.hashStart[i] as number);
-        pending = s.hashStart[i + 1] as number;
+        copySpans(spans, s, pending, i);
+        pending = i + 1;
         continue;
       }
       hashRow += (s.hashStart[i + 1] as number) - (s.hashStart[i] as number);
       const columns = spans.columnsOf(row);
       const at = row & rowMask;
       const group = firstGroup + (s.group[i] as number);
-      columns.parentId[at * 2] = s.parentId[i * 2] as number;
-      columns.parentId[at * 2 + 1] = s.parentId[i * 2 + 1] as number;
       const startLow = s.start[i * 2] as number;
       const startHigh = s.start[i * 2 + 1] as number;
       const start = (startHigh - baseHigh) * 0x1_0000_0000 + (startLow - baseLow);
@@ -63,19 +61,14 @@ export function spanAdder({
         ((s.end[i * 2] as number) - startLow);
       columns.start[at] = start;
       columns.duration[at] = Math.max(0, duration);
-      let marks = s.marks[i] as number;
       if (isFarOff(start, arrived) || isFarOff(start + duration, arrived)) {
-        marks |= spanMark.farOff;
+        s.marks[i] = (s.marks[i] as number) | spanMark.farOff;
         counts.farOff++;
       }
-      columns.marks[at] = marks;
-      columns.kind[at] = s.kind[i] as number;
-      columns.status[at] = s.status[i] as number;
       columns.name[at] = names.intern(view, s.nameOffset[i] as number, s.nameLength[i] as number);
       columns.group[at] = group;
       columns.service[at] = spanGroups.columnsOf(group).service[group & rowMask] as number;
       columns.offset[at] = place.offset + (s.offset[i] as number);
-      columns.length[at] = s.length[i] as number;
       columns.lastHash[at] = hashRow;
       counts.spans++;
       grown ??= growth.of(trace);
@@ -85,7 +78,7 @@ export function spanAdder({
         memberships.runOf(view, s.runOffset[i] as number, s.runLength[i] as number),
       );
     }
-    copyHashes(spans, s, pending, s.hashCount);
+    copySpans(spans, s, pending, s.count);
   };
 }
 
@@ -97,6 +90,26 @@ function isTraceOfPrevious(ids: Uint32Array, i: number): boolean {
     ids[at + 2] === ids[at - 2] &&
     ids[at + 3] === ids[at - 1]
   );
+}
+
+/** Copies what is stored as it was staged of spans whose rows are the newest: whole columns at once. */
+function copySpans(spans: SpanTable, s: SpanStage, begin: number, end: number): void {
+  copyHashes(spans, s, s.hashStart[begin] as number, s.hashStart[end] as number);
+  let from = begin;
+  let row = spans.last() + 1 - (end - begin);
+  while (from < end) {
+    const columns = spans.columnsOf(row);
+    const at = row & rowMask;
+    // Up to the end of this chunk at most.
+    const until = Math.min(end, from + columns.kind.length - at);
+    columns.parentId.set(s.parentId.subarray(from * 2, until * 2), at * 2);
+    columns.kind.set(s.kind.subarray(from, until), at);
+    columns.status.set(s.status.subarray(from, until), at);
+    columns.marks.set(s.marks.subarray(from, until), at);
+    columns.length.set(s.length.subarray(from, until), at);
+    row += until - from;
+    from = until;
+  }
 }
 
 /** Copies staged hashes to the table's end. */

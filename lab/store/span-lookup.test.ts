@@ -53,6 +53,14 @@ test("a long trace that lost its oldest spans, got short and grew again, is foun
   expect(spans.claim(trace, 0, 3)).toBe(long * 2 + 1);
 });
 
+test("a span is known after so many traces came that their table grew", () => {
+  const { spans, traces } = open();
+  const row = spans.claim(trace, 7, 7);
+  for (let n = 1; n < 3000; n++) traces.ensure(1, 1, 1, n);
+  expect(spans.claim(trace, 7, 7)).toBe(0);
+  expect(spans.find(trace, 7, 7)).toBe(row);
+});
+
 test("short and long traces are found after saving and loading", () => {
   const { spans, traces } = open();
   for (let low = 1; low <= 5; low++) spans.claim(other, 0, low);

@@ -24,6 +24,13 @@ export interface SpanLookup {
 /** Most spans of a trace that is gone through. */
 export const shortTrace = 32;
 
+/**
+ * One bit of 32, by the span's id. Most that are new to a short trace have a bit that none of its
+ * spans has: nothing need be gone through.
+ */
+const idKind = (high: number, low: number): number =>
+  1 << (Math.imul(high ^ low, 0x9e3779b1) >>> 27);
+
 export function spanLookup(rows: SpanRows, entries: () => TraceEntries): SpanLookup {
   const slots = rowSlots();
   let seed = newSeed();
@@ -70,16 +77,22 @@ export function spanLookup(rows: SpanRows, entries: () => TraceEntries): SpanLoo
   }
 
   return {
-    find: (trace, high, low) =>
-      (entries().spans[trace] as number) <= shortTrace
-        ? walk(trace, high, low)
-        : probe(hash64(seed, high, low), trace, high, low),
+    find: (trace, high, low) => {
+      const { spans, idKinds } = entries();
+      if ((spans[trace] as number) > shortTrace)
+        return probe(hash64(seed, high, low), trace, high, low);
+      const mayBeThere = ((idKinds[trace] as number) & idKind(high, low)) !== 0;
+      return mayBeThere ? walk(trace, high, low) : 0;
+    },
     link: (row) => {
-      const { lastSpan, spans } = entries();
-      const { trace: traceOf, previous } = rows.columnsOf(row);
+      const { lastSpan, spans, idKinds } = entries();
+      const { trace: traceOf, previous, spanId } = rows.columnsOf(row);
       const trace = traceOf[row & rowMask] as number;
       previous[row & rowMask] = lastSpan[trace] as number;
       lastSpan[trace] = row;
+      const at = (row & rowMask) * 2;
+      idKinds[trace] =
+        (idKinds[trace] as number) | idKind(spanId[at] as number, spanId[at + 1] as number);
       const count = (spans[trace] as number) + 1;
       spans[trace] = count;
       if (count <= shortTrace) return;

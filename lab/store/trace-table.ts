@@ -30,6 +30,8 @@ export interface TraceEntries {
   readonly logs: Uint32Array;
   /** Number of the first run that the trace named; 0 for none. */
   readonly run: Uint32Array;
+  /** Bits that the ids of its spans have, see `span-lookup.ts`; those of forgotten spans stay. */
+  readonly idKinds: Uint32Array;
 }
 
 export function traceTable(): TraceTable {
@@ -87,6 +89,7 @@ export function traceTable(): TraceTable {
     entries.spans.set(older.spans);
     entries.logs.set(older.logs);
     entries.run.set(older.run);
+    entries.idKinds.set(older.idKinds);
     rebuild();
   };
 
@@ -127,6 +130,7 @@ export function traceTable(): TraceTable {
         entries.spans[trace] = 0;
         entries.logs[trace] = 0;
         entries.run[trace] = 0;
+        entries.idKinds[trace] = 0;
         free.push(trace);
         used--;
       }
@@ -161,6 +165,7 @@ function makeEntries(capacity: number): TraceEntries {
     spans: new Uint32Array(capacity),
     logs: new Uint32Array(capacity),
     run: new Uint32Array(capacity),
+    idKinds: new Uint32Array(capacity),
   };
 }
 
