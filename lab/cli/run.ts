@@ -33,12 +33,16 @@ export async function run(request: RunRequest, context: Context): Promise<ExitCo
   return outcome.exitCode;
 }
 
+/** Longer than runs take to settle, those that restart a service included. */
+const waitForOthersMs = 20_000;
+
 const orderOf = ({ scenario, mode, params, seed, judge }: RunRequest): CreateRun => ({
   scenario,
   mode,
   params: { ...params },
   ...(seed === undefined ? {} : { seed }),
   ...(judge === undefined ? {} : { judge }),
+  waitMs: waitForOthersMs,
 });
 
 async function scenarioOf(id: string): Promise<Scenario> {
