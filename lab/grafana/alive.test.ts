@@ -34,7 +34,12 @@ test.each<[string, unknown, Judgement["state"]]>([
   ["no series", { data: { result: [] } }, "dead"],
 ])("a query that finds %s", async (_, answer, state) => {
   const { url, asked } = await program({ "/api/v1/query_range": answer });
-  const judged = await judgeQuery(query(), { prometheus: url }, new Set(["a_total"]), window);
+  const judged = await judgeQuery(
+    query(),
+    { prometheus: url, without: [] },
+    new Set(["a_total"]),
+    window,
+  );
   expect(judged).toMatchObject({ state });
   expect(asked[0]?.searchParams.get("query")).toBe('sum(rate(a_total{x=~".*"}[30s]))');
 });
@@ -42,15 +47,26 @@ test.each<[string, unknown, Judgement["state"]]>([
 test("the window is a duration that PromQL takes, however long the lab has run", async () => {
   const { url, asked } = await program({ "/api/v1/query_range": curve("1") });
   const expr = "increase(a_total[$__range])";
-  await judgeQuery(query({ expr }), { prometheus: url }, new Set(["a_total"]), window);
+  await judgeQuery(query({ expr }), { prometheus: url, without: [] }, new Set(["a_total"]), window);
   expect(asked[0]?.searchParams.get("query")).toBe("increase(a_total[60s])");
 });
 
-test("a query of metrics that nobody exposes is not judged, nor is one whose program is away", async () => {
+test("the last point asked for is now, so that what came last is seen", async () => {
+  const { url, asked } = await program({ "/api/v1/query_range": curve("1") });
+  await judgeQuery(query(), { prometheus: url, without: [] }, new Set(["a_total"]), window);
+  const [start, end] = ["start", "end"].map((name) => Number(asked[0]?.searchParams.get(name)));
+  expect({ start, end, step: asked[0]?.searchParams.get("step") }).toEqual({
+    ...{ start: 999_940, end: 1_000_000, step: "5s" },
+  });
+});
+
+test("a query of metrics that nobody exposes is dead; one whose program is away is not judged", async () => {
   const { url, asked } = await program({});
   const judge = (part: Partial<DashboardQuery>) =>
-    judgeQuery(query(part), { prometheus: url }, new Set(["b_total"]), window);
-  expect(await judge({})).toMatchObject({ state: "not judged" });
+    judgeQuery(query(part), { prometheus: url, without: ["c_"] }, new Set(["b_total"]), window);
+  expect(await judge({})).toMatchObject({ state: "dead" });
+  expect(await judge({ expr: "sum(a_total) or sum(c_total)" })).toMatchObject({ state: "dead" });
+  expect(await judge({ expr: "sum(c_total)" })).toMatchObject({ state: "not judged" });
   expect(await judge({ language: "traceql" })).toMatchObject({ state: "not judged" });
   expect(await judge({ language: "logql" })).toMatchObject({ state: "not judged" });
   expect(asked).toEqual([]);
@@ -65,7 +81,7 @@ test("where exemplars are promised, one with a trace has to be there", async () 
       });
       return judgeQuery(
         query({ exemplars: true }),
-        { prometheus: url },
+        { prometheus: url, without: [] },
         new Set(["a_total"]),
         window,
       );
@@ -80,7 +96,12 @@ test("where exemplars are promised, one with a trace has to be there", async () 
 test("Tempo and Loki are asked for traces and lines in the window", async () => {
   const tempo = await program({ "/api/search": { traces: [{}] } });
   const loki = await program({ "/loki/api/v1/query_range": { data: { result: [] } } });
-  const backends = { prometheus: "http://127.0.0.1:1", tempo: tempo.url, loki: loki.url };
+  const backends = {
+    prometheus: "http://127.0.0.1:1",
+    tempo: tempo.url,
+    loki: loki.url,
+    without: [],
+  };
   const judge = (part: Partial<DashboardQuery>) =>
     judgeQuery(query(part), backends, new Set(), window);
   expect(await judge({ language: "traceql", expr: "{ }" })).toMatchObject({ state: "alive" });

@@ -7,17 +7,21 @@ export type Judgement =
   /** Nothing here could have made data for it. */
   | { readonly state: "not judged"; readonly why: string };
 
+const stepSeconds = 5;
+
 /** Where queries go. Left out: not there. */
 export interface Backends {
   readonly prometheus: string;
   readonly tempo?: string | undefined;
   readonly loki?: string | undefined;
+  /** How the names of metrics begin whose program is not there. */
+  readonly without: readonly string[];
 }
 
 /**
  * Puts a query to the real program. A panel's query is alive when at least one series has a number
- * in the window before `now` (milliseconds since the epoch); one that only reads metrics nobody
- * exposes at the moment is not judged.
+ * in the window before `now` (milliseconds since the epoch); one that only reads metrics of programs
+ * that are not there is not judged.
  * @param known names of all metrics in Prometheus.
  */
 export async function judgeQuery(
@@ -31,12 +35,12 @@ export async function judgeQuery(
   const expr = filledIn(query.expr, window.seconds);
   switch (query.language) {
     case "promql":
-      return judgePromql(query, expr, backends.prometheus, known, range);
+      return judgePromql(query, expr, backends, known, range);
     case "service map":
       return judgePromql(
         query,
         "sum by (client, server) (traces_service_graph_request_total)",
-        backends.prometheus,
+        backends,
         known,
         range,
       );
@@ -69,16 +73,21 @@ export async function judgeQuery(
 async function judgePromql(
   query: DashboardQuery,
   expr: string,
-  prometheus: string,
+  { prometheus, without }: Backends,
   known: ReadonlySet<string>,
   range: { readonly start: string; readonly end: string },
 ): Promise<Judgement> {
   const { metricNames } = await import("./expression.ts");
   const names = metricNames(expr);
   if (!names.some((name) => known.has(name))) {
-    return notJudged(`nothing here exposes ${names.join(", ")}`);
+    const why = `nothing here exposes ${names.join(", ")}`;
+    const away = names.every((name) => without.some((beginning) => name.startsWith(beginning)));
+    return away ? notJudged(why) : { state: "dead", why };
   }
-  const asked = { query: expr, ...range, step: "5s" };
+  // Points are counted from the start: the last of them is now, or what came last would not be seen.
+  const points = Math.ceil((Number(range.end) - Number(range.start)) / stepSeconds);
+  const start = String(Number(range.end) - points * stepSeconds);
+  const asked = { query: expr, start, end: range.end, step: `${stepSeconds}s` };
   const { data } = (await ask(prometheus, "/api/v1/query_range", asked)) as {
     readonly data: { readonly result: readonly { readonly values: readonly [number, string][] }[] };
   };

@@ -94,6 +94,7 @@ function variableExpr(definition: string): string {
 export function filledIn(expr: string, rangeSeconds = 900): string {
   return (
     expr
+      .replaceAll("$__rate_interval_ms", "30000")
       .replaceAll("$__rate_interval", "30s")
       // Durations are whole numbers.
       .replaceAll("$__range", `${Math.ceil(rangeSeconds)}s`)

@@ -1,6 +1,6 @@
 import { metric } from "#scenarios/names.ts";
 import type { Dashboard, Panel } from "../dashboard.ts";
-import { curves, growth, number, promql, quantile, rate } from "../promql.ts";
+import { curves, growth, number, promql, quantile, rate, rateFromFirst } from "../promql.ts";
 import { dashboardUid } from "../uids.ts";
 
 type Vital = keyof typeof metric.webVital;
@@ -67,7 +67,7 @@ export const frontend: Dashboard = {
             description: "By name, as the Collector measures them. Dots lead to traces.",
           },
           promql(
-            `histogram_quantile(0.95, sum by (le, span_name) (${rate('traces_spanmetrics_latency_bucket{service_name="lab-web"}')}))`,
+            `histogram_quantile(0.95, sum by (le, span_name) (${rateFromFirst('traces_spanmetrics_latency_bucket{service_name="lab-web"}')}))`,
             "{{span_name}}",
             { exemplars: true },
           ),

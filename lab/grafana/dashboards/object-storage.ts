@@ -1,17 +1,25 @@
 import type { Dashboard } from "../dashboard.ts";
-import { curves, firstOf, growth, number, promql, rate, renamed } from "../promql.ts";
+import {
+  curves,
+  firstOf,
+  growthFromFirst,
+  number,
+  promql,
+  rateFromFirst,
+  renamed,
+} from "../promql.ts";
 import { dashboardUid } from "../uids.ts";
 
 /** MinIO's own metrics (version 3), then those of the lab's stand-in: by API, whatever the label is called. */
 const byApi = (real: string, standIn: string): string =>
   firstOf(
-    `sum by (api) (${renamed(rate(`${real}{type="s3"}`), "api", "name")})`,
-    `sum by (api) (${renamed(rate(standIn), "api", "name")})`,
+    `sum by (api) (${renamed(rateFromFirst(`${real}{type="s3"}`), "api", "name")})`,
+    `sum by (api) (${renamed(rateFromFirst(standIn), "api", "name")})`,
   );
 const grown = (real: string, standIn: string): string =>
-  firstOf(...[`${real}{type="s3"}`, standIn].map((series) => `sum(${growth(series)})`));
+  firstOf(...[`${real}{type="s3"}`, standIn].map((series) => `sum(${growthFromFirst(series)})`));
 const perSecond = (real: string, standIn: string): string =>
-  firstOf(...[`${real}{type="s3"}`, standIn].map((series) => `sum(${rate(series)})`));
+  firstOf(...[`${real}{type="s3"}`, standIn].map((series) => `sum(${rateFromFirst(series)})`));
 
 const requests = ["minio_api_requests_total", "lab_s3_requests_total"] as const;
 const refused = [
@@ -27,6 +35,8 @@ const received = [
 
 /** MinIO's counters of failures appear with the first of them: until then it is none for each API that was asked. */
 const orZero = (expr: string): string => firstOf(expr, `0 * (${byApi(...requests)})`);
+const countOrZero = (...counter: Parameters<typeof grown>): string =>
+  firstOf(grown(...counter), `0 * (${grown(...requests)})`);
 
 const noTraffic = `0 * (${perSecond(...requests)})`;
 
@@ -49,14 +59,14 @@ export const objectStorage: Dashboard = {
             description:
               "Answers with 4xx in the window shown: a missing key, a link past its end.",
           },
-          promql(grown(...refused), "refused", { instant: true }),
+          promql(countOrZero(...refused), "refused", { instant: true }),
         ),
         number(
           {
             ...{ id: 3, title: "Failed", unit: "none", thresholds: { warn: 1, bad: 10 } },
             description: "Answers with 5xx in the window shown: throttled, or broken.",
           },
-          promql(`${grown(...failed)} or vector(0)`, "failed", { instant: true }),
+          promql(countOrZero(...failed), "failed", { instant: true }),
         ),
         number(
           {
@@ -115,7 +125,7 @@ export const objectStorage: Dashboard = {
               "Spans of the app's S3 client, as the Collector measures them. Dots lead to traces.",
           },
           promql(
-            `histogram_quantile(0.95, sum by (le, span_name) (${rate('traces_spanmetrics_latency_bucket{service_name="lab-server",span_name=~"S3[.].+"}')}))`,
+            `histogram_quantile(0.95, sum by (le, span_name) (${rateFromFirst('traces_spanmetrics_latency_bucket{service_name="lab-server",span_name=~"S3[.].+"}')}))`,
             "{{span_name}}",
             { exemplars: true },
           ),
@@ -138,7 +148,7 @@ export const objectStorage: Dashboard = {
             description: "By API. MinIO only.",
           },
           promql(
-            `histogram_quantile(0.95, sum by (le, api) (${renamed(rate('minio_api_requests_ttfb_seconds_distribution{type="s3"}'), "api", "name")}))`,
+            `histogram_quantile(0.95, sum by (le, api) (${renamed(rateFromFirst('minio_api_requests_ttfb_seconds_distribution{type="s3"}'), "api", "name")}))`,
             "{{api}}",
           ),
         ),

@@ -1,6 +1,14 @@
 import { metric } from "#scenarios/names.ts";
 import type { Dashboard } from "../dashboard.ts";
-import { curves, growth, number, promql, quantile, rate } from "../promql.ts";
+import {
+  curves,
+  growthFromFirst,
+  number,
+  promql,
+  quantile,
+  rate,
+  rateFromFirst,
+} from "../promql.ts";
 import { dashboardUid } from "../uids.ts";
 
 const requests = `${metric.httpServerDuration}_count{http_route=~"$route"}`;
@@ -25,7 +33,7 @@ export const overview: Dashboard = {
       panels: [
         number(
           { id: 1, title: "Requests", description: "Requests answered per second.", unit: "reqps" },
-          promql(`sum(${rate(requests)})`, "requests"),
+          promql(`sum(${rateFromFirst(requests)})`, "requests"),
         ),
         number(
           {
@@ -34,16 +42,20 @@ export const overview: Dashboard = {
               "Share of the requests in the window shown that the app answered with 5xx.",
             thresholds: { warn: 0.01, bad: 0.1 },
           },
-          promql(`(sum(${growth(failed)}) or vector(0)) / sum(${growth(requests)})`, "failed", {
-            instant: true,
-          }),
+          promql(
+            `(sum(${growthFromFirst(failed)}) or vector(0)) / sum(${growthFromFirst(requests)})`,
+            "failed",
+            {
+              instant: true,
+            },
+          ),
         ),
         number(
           {
             ...{ id: 3, title: "p95", unit: "s", thresholds: { warn: 0.5, bad: 2 } },
             description: "95 % of the requests in the window shown were answered within this time.",
           },
-          promql(`histogram_quantile(0.95, sum by (le) (${growth(buckets)}))`, "p95", {
+          promql(`histogram_quantile(0.95, sum by (le) (${growthFromFirst(buckets)}))`, "p95", {
             instant: true,
           }),
         ),
@@ -83,7 +95,7 @@ export const overview: Dashboard = {
             description: "Requests answered per second, by method and route template.",
           },
           promql(
-            `sum by (http_request_method, http_route) (${rate(requests)})`,
+            `sum by (http_request_method, http_route) (${rateFromFirst(requests)})`,
             "{{http_request_method}} {{http_route}}",
           ),
         ),
@@ -93,7 +105,7 @@ export const overview: Dashboard = {
             description: "Answers with a status of 400 and above per second.",
           },
           promql(
-            `sum by (http_route, http_response_status_code) (${rate(`${metric.httpServerDuration}_count{http_route=~"$route",http_response_status_code=~"[45].."}`)})`,
+            `sum by (http_route, http_response_status_code) (${rateFromFirst(`${metric.httpServerDuration}_count{http_route=~"$route",http_response_status_code=~"[45].."}`)})`,
             "{{http_response_status_code}} {{http_route}}",
           ),
         ),
@@ -109,7 +121,10 @@ export const overview: Dashboard = {
           ...{ id: 13, title: "Durations", type: "heatmap", unit: "short", width: 12 },
           description: "How many requests took how long. Dots lead to traces.",
           targets: [
-            promql(`sum by (le) (${rate(buckets)})`, "{{le}}", { heatmap: true, exemplars: true }),
+            promql(`sum by (le) (${rateFromFirst(buckets)})`, "{{le}}", {
+              heatmap: true,
+              exemplars: true,
+            }),
           ],
         },
         {
@@ -143,7 +158,10 @@ export const overview: Dashboard = {
             description:
               "Calls of the app to other services, by outcome; refused ones were not made.",
           },
-          promql(`sum by (peer, outcome) (${rate(metric.outboundCalls)})`, "{{peer}} {{outcome}}"),
+          promql(
+            `sum by (peer, outcome) (${rateFromFirst(metric.outboundCalls)})`,
+            "{{peer}} {{outcome}}",
+          ),
         ),
         curves(
           {

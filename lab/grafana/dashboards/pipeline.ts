@@ -1,6 +1,6 @@
 import { metric } from "#scenarios/names.ts";
 import type { Dashboard } from "../dashboard.ts";
-import { curves, growth, number, promql, rate } from "../promql.ts";
+import { curves, growth, number, promql, rate, rateFromFirst } from "../promql.ts";
 import { dashboardUid } from "../uids.ts";
 
 const service = 'service_name=~"$service"';
@@ -179,7 +179,7 @@ export const pipeline: Dashboard = {
             description: "As the Collector counts them.",
           },
           promql(
-            `sum by (service_name) (${rate(`traces_spanmetrics_calls_total{${service}}`)})`,
+            `sum by (service_name) (${rateFromFirst(`traces_spanmetrics_calls_total{${service}}`)})`,
             "{{service_name}}",
           ),
         ),
@@ -189,7 +189,7 @@ export const pipeline: Dashboard = {
             description: "By service and kind of span. Dots lead to traces.",
           },
           promql(
-            `histogram_quantile(0.95, sum by (le, service_name, span_kind) (${rate(`traces_spanmetrics_latency_bucket{${service}}`)}))`,
+            `histogram_quantile(0.95, sum by (le, service_name, span_kind) (${rateFromFirst(`traces_spanmetrics_latency_bucket{${service}}`)}))`,
             "{{service_name}} {{span_kind}}",
             { exemplars: true },
           ),

@@ -1,6 +1,16 @@
 import { metric } from "#scenarios/names.ts";
 import type { Dashboard } from "../dashboard.ts";
-import { curves, firstOf, growth, number, promql, quantile, rate, renamed } from "../promql.ts";
+import {
+  curves,
+  firstOf,
+  growth,
+  number,
+  promql,
+  quantile,
+  rate,
+  rateFromFirst,
+  renamed,
+} from "../promql.ts";
 import { dashboardUid } from "../uids.ts";
 
 const lab = '{postgresql_database_name="lab"}';
@@ -140,7 +150,7 @@ export const postgres: Dashboard = {
             description: "By SQLSTATE or the driver's code.",
           },
           promql(
-            `sum by (error_type) (${rate(`${metric.dbOperationDuration}_count{db_system_name="postgresql",error_type!=""}`)})`,
+            `sum by (error_type) (${rateFromFirst(`${metric.dbOperationDuration}_count{db_system_name="postgresql",error_type!=""}`)})`,
             "{{error_type}}",
           ),
         ),

@@ -1,6 +1,6 @@
 import { metric } from "#scenarios/names.ts";
 import type { Dashboard } from "../dashboard.ts";
-import { curves, growth, number, promql, quantile, rate } from "../promql.ts";
+import { curves, growth, number, promql, quantile, rate, rateFromFirst } from "../promql.ts";
 import { dashboardUid } from "../uids.ts";
 
 const hits = growth("redis_keyspace_hits_total");
@@ -68,7 +68,7 @@ export const valkey: Dashboard = {
             description:
               "How reads ended. Coalesced ones missed and waited for the load of another.",
           },
-          promql(`sum by (outcome) (${rate(metric.cacheRequests)})`, "{{outcome}}"),
+          promql(`sum by (outcome) (${rateFromFirst(metric.cacheRequests)})`, "{{outcome}}"),
         ),
         curves(
           {
@@ -89,7 +89,7 @@ export const valkey: Dashboard = {
             description: "By the prefix of Valkey's reply or the driver's code.",
           },
           promql(
-            `sum by (error_type) (${rate(`${metric.dbOperationDuration}_count{db_system_name="redis",error_type!=""}`)})`,
+            `sum by (error_type) (${rateFromFirst(`${metric.dbOperationDuration}_count{db_system_name="redis",error_type!=""}`)})`,
             "{{error_type}}",
           ),
         ),

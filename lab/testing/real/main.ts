@@ -15,7 +15,7 @@ import { followLinks } from "./links.ts";
 import { findPrograms, programLines, realSetting } from "./programs.ts";
 
 /** Where tests hold real programs and stand-ins to the same. */
-const folders = ["lab/sources", "lab/standins", "lab/services"];
+const folders = ["lab/sources", "lab/standins", "lab/services", "lab/grafana"];
 /** More lines are of no more use. */
 const shownDifferences = 5;
 
