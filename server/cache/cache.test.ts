@@ -134,10 +134,12 @@ describe("while Valkey is away", () => {
     };
     const startedAt = performance.now();
     expect(await cache.through(key, keeping, load)).toBe("loaded");
-    expect(performance.now() - startedAt).toBeLessThan(300);
+    // Once a quarter of a second, by the command's limit, and never the client's own ten seconds.
+    expect(performance.now() - startedAt).toBeLessThan(2_000);
     const afterwards = performance.now();
     for (let read = 0; read < 10; read++) await cache.through(key, keeping, load);
-    expect((performance.now() - afterwards) / 10).toBeLessThan(5);
+    // No read after it waits for Valkey again: ten such waits would be 2.5 s.
+    expect(performance.now() - afterwards).toBeLessThan(1_000);
     await cache.forget(key);
     expect(loads).toBe(11);
     expect(outcomes()).toEqual({ error: 11 });

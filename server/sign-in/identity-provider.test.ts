@@ -143,7 +143,7 @@ describe("a provider that does not serve", () => {
     expect(outages).toHaveLength(1);
     const again = performance.now();
     await expect(provider.signInUrl(pending, "state-1")).rejects.toThrow();
-    expect(performance.now() - again).toBeLessThan(100);
+    expect(performance.now() - again).toBeLessThan(1_000);
     expect(outages).toHaveLength(1);
     hostile.behave = {};
     await expect

@@ -61,7 +61,7 @@ test("traces are found with TraceQL, completed as one types, and the address kee
   const box = page.getByRole("combobox", { name: "TraceQL query or trace id" });
   await expect(box).toHaveValue("{ span.lab.run.id != nil }");
   await box.fill("{ resource.service.na");
-  await page.getByRole("option", { name: "resource.service.name" }).click();
+  await page.getByRole("option", { name: "resource.service.name", exact: true }).click();
   await box.pressSequentially('= "lab-w');
   await expect(page.getByRole("option", { name: '"lab-web"' })).toBeVisible();
   await box.press("ArrowDown");

@@ -46,14 +46,27 @@ test("a run whose root span is lost fails, and the check leads to the span that 
   ).toBeVisible();
 });
 
-test("a run of the fix passes what is expected of the fix alone", async ({ page, request }) => {
+test("a run of the fix passes what is expected of the fix alone, and leads to the other modes", async ({
+  page,
+  request,
+}) => {
   const scenarios = scenariosPage(page);
   const run = runPage(page);
   await scenarios.open();
-  const card = scenarios.card("db.n-plus-one").card;
-  await card.getByText("fix", { exact: true }).click();
-  await scenarios.card("db.n-plus-one").run.click();
+  const card = scenarios.card("db.n-plus-one");
+  await card.param("Customers").fill("20");
+  await card.card.getByText("fix", { exact: true }).click();
+  await card.run.click();
   await run.finished();
   await expect(run.sentence).toContainText(/Passed: (\d+) of \1 checks\./);
-  expect((await recordOf(request, run.runId())).mode).toBe("fix");
+  const fix = run.runId();
+  expect((await recordOf(request, fix)).mode).toBe("fix");
+
+  await page.getByRole("button", { name: "Run control" }).click();
+  await expect(page).not.toHaveURL(new RegExp(fix));
+  await run.finished();
+  expect(await recordOf(request, run.runId())).toMatchObject({
+    mode: "control",
+    params: { n: 20 },
+  });
 });
