@@ -294,6 +294,8 @@ export const createRunSchema = v.strictObject({
   waitMs: v.optional(v.pipe(v.number(), v.integer(), v.minValue(0), v.maxValue(60_000)), 0),
 });
 export type CreateRun = v.InferInput<typeof createRunSchema>;
+/** `waitMs` of what a person starts: longer than runs take to settle, those that restart a service included. */
+export const waitForOthersMs = 20_000;
 
 export interface CreatedRun {
   readonly runId: string;

@@ -1,4 +1,11 @@
-import type { Check, CreateRun, JudgeChoice, RunRecord, SignalSeen } from "#lab/api.ts";
+import {
+  type Check,
+  type CreateRun,
+  type JudgeChoice,
+  type RunRecord,
+  type SignalSeen,
+  waitForOthersMs,
+} from "#lab/api.ts";
 import { LabError } from "#lab/errors.ts";
 import { missLines } from "#lab/verify/check-lines.ts";
 import { loadCatalogue } from "#scenarios/catalogue.ts";
@@ -32,9 +39,6 @@ export async function run(request: RunRequest, context: Context): Promise<ExitCo
   else for (const line of lines(record, outcome, page)) context.out(line);
   return outcome.exitCode;
 }
-
-/** Longer than runs take to settle, those that restart a service included. */
-const waitForOthersMs = 20_000;
 
 const orderOf = ({ scenario, mode, params, seed, judge }: RunRequest): CreateRun => ({
   scenario,

@@ -72,10 +72,11 @@ const isThere = (system: System, id: "collector" | "tempo" | "loki" | "prometheu
 /** The backends of the system as it is now. */
 export function backendsOf(system: System, patience: BackendPatience = usualPatience): Backends {
   const real = { tempo: takesPart(system, "tempo"), loki: takesPart(system, "loki") };
+  const by = real.tempo ? "tempo" : "store-as-tempo";
   const tempo = openTempoSource(() => system.url(real.tempo ? "tempo" : "store"));
   const loki = real.loki ? openLokiSource(() => system.url("loki")) : undefined;
   return {
-    traces: real.tempo ? "tempo" : "store-as-tempo",
+    traces: by,
     logs: real.loki ? "loki" : "store",
     prometheus: isThere(system, "prometheus")
       ? openPrometheusSource(() => system.url("prometheus"))
@@ -85,7 +86,7 @@ export function backendsOf(system: System, patience: BackendPatience = usualPati
       let before: number | undefined;
       for (;;) {
         const [traces, logs] = await Promise.all([
-          askForTraces(tempo, real.tempo ? "tempo" : "store-as-tempo", run, seen),
+          askForTraces(tempo, by, run, seen),
           askForLogs(loki, run, seen),
         ]);
         const lacking = [...traces.lacking, ...logs.lacking];

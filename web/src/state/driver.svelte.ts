@@ -5,6 +5,7 @@ import {
   type Observation,
   routes,
   type ScenarioCard,
+  waitForOthersMs,
 } from "#lab/api.ts";
 import type { Mode } from "#scenarios/define.ts";
 import { attribute, header, rootSpanName } from "#scenarios/names.ts";
@@ -25,9 +26,6 @@ export interface Order {
   readonly mode: Mode;
   readonly params: ParamValues;
 }
-
-/** Longer than runs take to settle, those that restart a service included. */
-const waitForOthersMs = 20_000;
 
 /** Drives scenarios from this page: takes the ticket, opens the root span, sends the request. */
 export class Driver {
