@@ -4,16 +4,25 @@ import { fileURLToPath } from "node:url";
 import ts from "typescript";
 import { expect, test } from "vitest";
 
+/** What a scenario is written in. */
+const language = [
+  "scenarios/define.ts",
+  "scenarios/expectation.ts",
+  "scenarios/fault.ts",
+  "scenarios/mode.ts",
+  "scenarios/param-spec.ts",
+  "scenarios/span-selector.ts",
+];
 /** Top folder → what of the other top folders it may import. Change it when the structure really changes. */
 const mayImport: Readonly<Record<string, readonly string[]>> = {
   scenarios: [],
   server: ["scenarios/"],
   lab: ["scenarios/"],
-  web: ["lab/api.ts", "scenarios/names.ts", "scenarios/define.ts"],
+  web: ["lab/api/", "scenarios/names.ts", ...language],
 };
 /** Files that everybody reads without loading anything: type imports only. */
 const leaves = [
-  "scenarios/define.ts",
+  ...language,
   "scenarios/names.ts",
   "scenarios/edges/cache.ts",
   "scenarios/edges/objects.ts",
@@ -46,6 +55,19 @@ test.each(files)("%s imports only what its folder may", (file) => {
   });
   expect(refused, `${file} reaches across; if the structure changed, change mayImport`).toEqual([]);
 });
+
+test.each(files.filter((file) => file.startsWith("lab/api/")))(
+  "%s brings nothing of the lab along to the page",
+  (file) => {
+    const brought = importsOf(file).filter(
+      (target) =>
+        target.startsWith("lab/") &&
+        !target.startsWith("lab/api/") &&
+        target !== "lab/services/ids.ts",
+    );
+    expect(brought).toEqual([]);
+  },
+);
 
 test.each(leaves)("%s is a leaf: it has type imports only", (file) => {
   const source = ts.createSourceFile(

@@ -1,5 +1,6 @@
-import type { Lease, ProxyTarget, Toxic } from "#scenarios/define.ts";
-import type { ServiceStatus } from "./api.ts";
+import type { Lease } from "#scenarios/define.ts";
+import type { ProxyTarget, Toxic } from "#scenarios/fault.ts";
+import type { ServiceStatus } from "./api/services.ts";
 import type { ServiceId } from "./services/ids.ts";
 
 /**

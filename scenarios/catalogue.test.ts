@@ -4,8 +4,9 @@ import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { loadCatalogue } from "./catalogue.ts";
-import type { Expectation, Mode } from "./define.ts";
 import { describeExpectation } from "./describe.ts";
+import type { Expectation } from "./expectation.ts";
+import type { Mode } from "./mode.ts";
 import { parseParams } from "./params.ts";
 
 const catalogue = await loadCatalogue();

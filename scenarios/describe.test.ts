@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
-import type { Expectation } from "./define.ts";
 import { describeExpectation } from "./describe.ts";
+import type { Expectation } from "./expectation.ts";
 
 const reason = { why: "w", hint: "h" };
 const cases: readonly (readonly [string, Expectation])[] = [

@@ -1,12 +1,5 @@
-import type {
-  AttributeComparisons,
-  Comparison,
-  Expectation,
-  MetricExpectation,
-  Quantity,
-  SentryExpectation,
-  SpanSelector,
-} from "./define.ts";
+import type { Expectation, MetricExpectation, Quantity, SentryExpectation } from "./expectation.ts";
+import type { AttributeComparisons, Comparison, SpanSelector } from "./span-selector.ts";
 
 /**
  * One readable line for what an expectation asks for, e.g.

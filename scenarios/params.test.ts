@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { choice, flag, integer } from "./define.ts";
+import { choice, flag, integer } from "./param-spec.ts";
 import { parseParams } from "./params.ts";
 
 const spec = {

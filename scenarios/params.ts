@@ -1,4 +1,4 @@
-import type { Param, ParamSpec, ParamValue } from "./define.ts";
+import type { Param, ParamSpec, ParamValue } from "./param-spec.ts";
 
 /** Parameters of one run, complete and within their limits. */
 export type ParamValues = Readonly<Record<string, ParamValue>>;

@@ -1,4 +1,7 @@
-import type { Mode, ParamValue, Severity, SpanKind, SpanStatus } from "./define.ts";
+import type { Severity } from "./expectation.ts";
+import type { Mode } from "./mode.ts";
+import type { ParamValue } from "./param-spec.ts";
+import type { SpanKind, SpanStatus } from "./span-selector.ts";
 
 /** What a check written in TypeScript gets to see of a run: the run's own telemetry and nothing else. */
 export interface RunEvidence {

@@ -1,6 +1,6 @@
 import { createHmac, timingSafeEqual } from "node:crypto";
-import type { Mode } from "./define.ts";
 import type { LiveMutant } from "./live-mutants.ts";
+import type { Mode } from "./mode.ts";
 import type { ParamValues } from "./params.ts";
 
 /** What the lab allows the server to do, once. Signed, so the server can check it offline. */

@@ -4,8 +4,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
-import type { CreatedRun, StatusBody } from "../api.ts";
-import { routes } from "../api.ts";
+import { routes } from "../api/routes.ts";
+import type { CreatedRun } from "../api/run-request.ts";
+import type { StatusBody } from "../api/services.ts";
 
 const execute = promisify(execFile);
 const bootstrap = fileURLToPath(new URL("../bootstrap.mjs", import.meta.url));

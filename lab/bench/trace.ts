@@ -1,7 +1,7 @@
 import { randomBytes } from "node:crypto";
 import { header, rootSpanName } from "#scenarios/names.ts";
-import type { OtlpTrace } from "../api.ts";
-import { routes } from "../api.ts";
+import type { OtlpTrace } from "../api/otlp.ts";
+import { routes } from "../api/routes.ts";
 import type { Benchmark } from "./benchmark.ts";
 import { type LabUnderTest, startLab } from "./lab-under-test.ts";
 import { digits, percentile } from "./statistics.ts";

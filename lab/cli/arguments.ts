@@ -1,7 +1,8 @@
 import { parseArgs } from "node:util";
-import { type JudgeChoice, judgeChoices } from "#lab/api.ts";
+import { type JudgeChoice, judgeChoices } from "#lab/api/run-request.ts";
 import { type RuntimeName, runtimeNames } from "#lab/state/runtime-choice.ts";
-import { type Mode, modes, type ParamValue } from "#scenarios/define.ts";
+import { type Mode, modes } from "#scenarios/mode.ts";
+import type { ParamValue } from "#scenarios/param-spec.ts";
 
 /** How a start behaves; the same for the foreground, `--detach` and `dev`. */
 export interface StartOptions {

@@ -1,4 +1,4 @@
-import type { ServiceState, ServiceStatus } from "#lab/api.ts";
+import type { ServiceState, ServiceStatus } from "#lab/api/services.ts";
 
 /** One line of the board: a service, or another thing that has to get ready, such as the page. */
 export type BoardRow = { readonly id: string } & Pick<

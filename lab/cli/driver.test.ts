@@ -2,7 +2,8 @@ import { once } from "node:events";
 import { createServer, type IncomingHttpHeaders } from "node:http";
 import type { AddressInfo } from "node:net";
 import { expect, onTestFinished, test } from "vitest";
-import type { CreatedRun, OtlpSpan, OtlpTrace } from "#lab/api.ts";
+import type { OtlpSpan, OtlpTrace } from "#lab/api/otlp.ts";
+import type { CreatedRun } from "#lab/api/run-request.ts";
 import { drive } from "./driver.ts";
 
 interface Received {

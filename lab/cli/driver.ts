@@ -23,8 +23,9 @@ import {
   ATTR_SERVICE_NAME,
   ATTR_URL_FULL,
 } from "@opentelemetry/semantic-conventions";
-import { type CreatedRun, type Observation, routes } from "#lab/api.ts";
-import type { Mode } from "#scenarios/define.ts";
+import { routes } from "#lab/api/routes.ts";
+import type { CreatedRun, Observation } from "#lab/api/run-request.ts";
+import type { Mode } from "#scenarios/mode.ts";
 import { attribute, header, rootSpanName, traceService } from "#scenarios/names.ts";
 import { credentials, type LabAddress } from "./running-lab.ts";
 

@@ -4,7 +4,7 @@ import { mkdirSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
-import type { StatusBody } from "#lab/api.ts";
+import type { StatusBody } from "#lab/api/services.ts";
 import { serviceIds } from "#lab/services/ids.ts";
 import { repositoryDir } from "#lab/state/lab-dir.ts";
 import { readRunning } from "#lab/state/lock.ts";

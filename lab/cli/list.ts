@@ -1,6 +1,7 @@
 import { loadCatalogue } from "#scenarios/catalogue.ts";
-import type { Param, Scenario } from "#scenarios/define.ts";
+import type { Scenario } from "#scenarios/define.ts";
 import { describeExpectation } from "#scenarios/describe.ts";
+import type { Param } from "#scenarios/param-spec.ts";
 import { type Context, type ExitCode, printJson } from "./context.ts";
 
 /** Every scenario, read from its file: needs no running lab. */

@@ -1,4 +1,5 @@
-import { type LinkBody, routes } from "#lab/api.ts";
+import type { LinkBody } from "#lab/api/account.ts";
+import { routes } from "#lab/api/routes.ts";
 import type { Context, ExitCode } from "./context.ts";
 import { openByLink, openPage } from "./open-page.ts";
 import { ask, requireLab } from "./running-lab.ts";

@@ -1,5 +1,6 @@
 import type { Browser, Page } from "playwright";
-import { type CreatedRun, type CreateRun, routes } from "#lab/api.ts";
+import { routes } from "#lab/api/routes.ts";
+import type { CreatedRun, CreateRun } from "#lab/api/run-request.ts";
 import { LabError } from "#lab/errors.ts";
 import type { Env } from "#lab/state/lab-dir.ts";
 import { browserArguments, findBrowser } from "#lab/testing/browser.ts";

@@ -1,10 +1,6 @@
-import {
-  type CreatedRun,
-  type CreateRun,
-  type Observation,
-  type RunRecord,
-  routes,
-} from "#lab/api.ts";
+import { routes } from "#lab/api/routes.ts";
+import type { CreatedRun, CreateRun, Observation } from "#lab/api/run-request.ts";
+import type { RunRecord } from "#lab/api/runs.ts";
 import type { Scenario } from "#scenarios/define.ts";
 import type { Context } from "./context.ts";
 import { type Driven, drive } from "./driver.ts";

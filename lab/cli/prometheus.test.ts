@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
-import type { RunRecord, ServiceStatus, StatusBody } from "#lab/api.ts";
+import type { RunRecord } from "#lab/api/runs.ts";
+import type { ServiceStatus, StatusBody } from "#lab/api/services.ts";
 import { type LabUnderTest, startLab } from "#lab/testing/lab-under-test.ts";
 import type { JobResult } from "#lab/verify/result.ts";
 

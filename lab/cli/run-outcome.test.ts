@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import type { Check, CheckState } from "#lab/api.ts";
+import type { Check, CheckState } from "#lab/api/checks.ts";
 import { outcomeOf } from "./run-outcome.ts";
 
 const check = (state: CheckState, index: number): Check => ({

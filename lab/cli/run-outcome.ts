@@ -1,4 +1,4 @@
-import type { RunRecord } from "#lab/api.ts";
+import type { RunRecord } from "#lab/api/runs.ts";
 
 /** How a run ended: it is as good as its verdict. */
 export interface Outcome {

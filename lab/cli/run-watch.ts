@@ -1,4 +1,6 @@
-import { type LabEvent, type RunRecord, routes } from "#lab/api.ts";
+import type { LabEvent } from "#lab/api/events.ts";
+import { routes } from "#lab/api/routes.ts";
+import type { RunRecord } from "#lab/api/runs.ts";
 import { LabError } from "#lab/errors.ts";
 import { eventMessages } from "./event-stream.ts";
 import { ask, credentials, type LabAddress } from "./running-lab.ts";

@@ -1,15 +1,12 @@
-import {
-  type Check,
-  type CreateRun,
-  type JudgeChoice,
-  type RunRecord,
-  type SignalSeen,
-  waitForOthersMs,
-} from "#lab/api.ts";
+import type { Check } from "#lab/api/checks.ts";
+import { type CreateRun, type JudgeChoice, waitForOthersMs } from "#lab/api/run-request.ts";
+import type { RunRecord, SignalSeen } from "#lab/api/runs.ts";
 import { LabError } from "#lab/errors.ts";
 import { missLines } from "#lab/verify/check-lines.ts";
 import { loadCatalogue } from "#scenarios/catalogue.ts";
-import type { Mode, ParamValue, Scenario } from "#scenarios/define.ts";
+import type { Scenario } from "#scenarios/define.ts";
+import type { Mode } from "#scenarios/mode.ts";
+import type { ParamValue } from "#scenarios/param-spec.ts";
 import { type Context, type ExitCode, printJson } from "./context.ts";
 import { performRun } from "./perform-run.ts";
 import { type Outcome, outcomeOf } from "./run-outcome.ts";

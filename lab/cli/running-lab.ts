@@ -1,5 +1,5 @@
 import * as v from "valibot";
-import { errorBodySchema } from "#lab/api.ts";
+import { errorBodySchema } from "#lab/api/error.ts";
 import { LabError } from "#lab/errors.ts";
 import { type Running, readRunning } from "#lab/state/lock.ts";
 import { readToken } from "#lab/state/token.ts";

@@ -4,7 +4,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import type { ScenariosBody, StatusBody } from "#lab/api.ts";
+import type { ScenariosBody } from "#lab/api/scenarios.ts";
+import type { StatusBody } from "#lab/api/services.ts";
 import { cli, type LabUnderTest, startLab } from "#lab/testing/lab-under-test.ts";
 import { bareTools, offlineNetwork, wantedOut } from "#lab/testing/offline.ts";
 

@@ -1,4 +1,5 @@
-import { routes, type StatusBody } from "#lab/api.ts";
+import { routes } from "#lab/api/routes.ts";
+import type { StatusBody } from "#lab/api/services.ts";
 import { readRunning } from "#lab/state/lock.ts";
 import { rowText } from "./board.ts";
 import { type Context, type ExitCode, printJson } from "./context.ts";

@@ -1,4 +1,6 @@
-import { type JudgeChoice, type RunRecord, routes } from "#lab/api.ts";
+import { routes } from "#lab/api/routes.ts";
+import type { JudgeChoice } from "#lab/api/run-request.ts";
+import type { RunRecord } from "#lab/api/runs.ts";
 import { LabError } from "#lab/errors.ts";
 import type { Evidence } from "#lab/judge/evidence.ts";
 import { loadSecrets } from "#lab/state/secrets.ts";

@@ -1,6 +1,7 @@
 import { randomInt } from "node:crypto";
 import { readFile, writeFile } from "node:fs/promises";
-import type { JudgeChoice, SelfTestMatrix } from "#lab/api.ts";
+import type { JudgeChoice } from "#lab/api/run-request.ts";
+import type { SelfTestMatrix } from "#lab/api/self-test.ts";
 import { LabError } from "#lab/errors.ts";
 import type { Evidence } from "#lab/judge/evidence.ts";
 import { lineOfExpectation } from "#lab/judge/validate.ts";

@@ -1,4 +1,4 @@
-import type { Insight } from "#lab/api.ts";
+import type { Insight } from "#lab/api/insights.ts";
 import type { Evidence } from "#lab/judge/evidence.ts";
 import { prepare } from "#lab/judge/prepare.ts";
 import { cacheMisses } from "./cache-misses.ts";

@@ -1,4 +1,4 @@
-import type { Insight } from "#lab/api.ts";
+import type { Insight } from "#lab/api/insights.ts";
 import type { PreparedSpan } from "#lab/judge/span-tree.ts";
 
 /** Looks for one pattern in a run's spans. Pure: the same spans give the same insights. */

@@ -1,6 +1,7 @@
 import type { ServiceId } from "#lab/services/ids.ts";
 import type { System } from "#lab/system.ts";
-import type { Fault, Lease } from "#scenarios/define.ts";
+import type { Lease } from "#scenarios/define.ts";
+import type { Fault } from "#scenarios/fault.ts";
 
 /** What a run broke. Ends by itself where a fault has a time of its own, and whole with {@link ArmedFaults.disarm}. */
 export interface ArmedFaults {

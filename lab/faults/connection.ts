@@ -1,5 +1,5 @@
 import { connect, type Socket } from "node:net";
-import type { Toxic } from "#scenarios/define.ts";
+import type { Toxic } from "#scenarios/fault.ts";
 import { type Effects, effectsOf, noEffects } from "./effects.ts";
 import { openLink } from "./link.ts";
 import { answerInstead } from "./stand-in-answer.ts";

@@ -1,4 +1,4 @@
-import type { Toxic } from "#scenarios/define.ts";
+import type { Toxic } from "#scenarios/fault.ts";
 
 /** `requests` go from the app to the service, `answers` come back. */
 export type Direction = "requests" | "answers";

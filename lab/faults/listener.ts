@@ -1,6 +1,6 @@
 import { once } from "node:events";
 import { createServer, type Server } from "node:net";
-import type { Toxic } from "#scenarios/define.ts";
+import type { Toxic } from "#scenarios/fault.ts";
 import { type Connection, openConnection } from "./connection.ts";
 
 /** A proxy in front of one service, on one port and one or more loopback addresses. */

@@ -1,6 +1,6 @@
 import { Worker } from "node:worker_threads";
 import { pickPort, returnPort } from "#lab/supervisor/ports.ts";
-import type { ProxyTarget, Toxic } from "#scenarios/define.ts";
+import type { ProxyTarget, Toxic } from "#scenarios/fault.ts";
 import type { ProxyAnswer, ProxyRequest } from "./proxy-messages.ts";
 
 /** The lab's TCP proxies: one in front of every service that a fault can be put on. */

@@ -1,4 +1,4 @@
-import type { ProxyTarget, Toxic } from "#scenarios/define.ts";
+import type { ProxyTarget, Toxic } from "#scenarios/fault.ts";
 
 /** What the lab asks of the thread of its proxies. Each is answered once, in any order. */
 export type ProxyRequest =

@@ -1,6 +1,6 @@
 // The thread of the lab's proxies: bytes between app and services never wait for the lab's own work.
 import { parentPort } from "node:worker_threads";
-import type { ProxyTarget } from "#scenarios/define.ts";
+import type { ProxyTarget } from "#scenarios/fault.ts";
 import { type Listener, openListener } from "./listener.ts";
 import type { ProxyAnswer, ProxyRequest } from "./proxy-messages.ts";
 

@@ -1,6 +1,6 @@
 import { STATUS_CODES } from "node:http";
 import type { Socket } from "node:net";
-import type { Toxic } from "#scenarios/define.ts";
+import type { Toxic } from "#scenarios/fault.ts";
 import type { Connection } from "./connection.ts";
 
 /** Longer heads are no request. */

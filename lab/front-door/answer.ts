@@ -1,5 +1,5 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
-import type { ErrorBody } from "../api.ts";
+import type { ErrorBody } from "../api/error.ts";
 
 const policyName = "content-security-policy";
 const strict = "object-src 'none'; base-uri 'none'; frame-ancestors 'none'; form-action 'self'";

@@ -1,6 +1,8 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Catalogue } from "#scenarios/catalogue.ts";
-import type { AccountBody, JudgeChoice, StatusBody } from "../api.ts";
+import type { AccountBody } from "../api/account.ts";
+import type { JudgeChoice } from "../api/run-request.ts";
+import type { StatusBody } from "../api/services.ts";
 import type { Unfit } from "../runs/admission.ts";
 import { openRecords } from "../runs/records.ts";
 import { openRuns } from "../runs/runs.ts";

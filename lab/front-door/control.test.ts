@@ -2,13 +2,11 @@ import { once } from "node:events";
 import { request as httpRequest, type IncomingMessage } from "node:http";
 import * as v from "valibot";
 import { expect, test } from "vitest";
-import {
-  type CreatedRun,
-  errorBodySchema,
-  type RunRecord,
-  type ScenariosBody,
-  type StatusBody,
-} from "../api.ts";
+import { errorBodySchema } from "../api/error.ts";
+import type { CreatedRun } from "../api/run-request.ts";
+import type { RunRecord } from "../api/runs.ts";
+import type { ScenariosBody } from "../api/scenarios.ts";
+import type { StatusBody } from "../api/services.ts";
 import { type Ask, ask, openDoorUnderTest, scenario, writing } from "./testing/door-under-test.ts";
 
 const traceId = "a".repeat(32);

@@ -3,23 +3,15 @@ import * as v from "valibot";
 import type { Catalogue } from "#scenarios/catalogue.ts";
 import type { Scenario } from "#scenarios/define.ts";
 import { describeExpectation } from "#scenarios/describe.ts";
-import {
-  type AccountBody,
-  createRunSchema,
-  type ErrorBody,
-  type InsightsBody,
-  observationSchema,
-  type RunsBody,
-  runIdSchema,
-  type ScenarioCard,
-  type ScenariosBody,
-  type SelfTestBody,
-  type ServiceBody,
-  type ServiceLogBody,
-  type ServiceStatus,
-  type StatusBody,
-  traceIdSchema,
-} from "../api.ts";
+import type { AccountBody } from "../api/account.ts";
+import type { ErrorBody } from "../api/error.ts";
+import { runIdSchema, traceIdSchema } from "../api/ids.ts";
+import type { InsightsBody } from "../api/insights.ts";
+import { createRunSchema, observationSchema } from "../api/run-request.ts";
+import type { RunsBody } from "../api/runs.ts";
+import type { ScenarioCard, ScenariosBody } from "../api/scenarios.ts";
+import type { SelfTestBody } from "../api/self-test.ts";
+import type { ServiceBody, ServiceLogBody, ServiceStatus, StatusBody } from "../api/services.ts";
 import { LabError } from "../errors.ts";
 import { explain } from "../explain/explain.ts";
 import type { Evidence } from "../judge/evidence.ts";

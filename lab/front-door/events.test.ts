@@ -2,7 +2,7 @@ import { once } from "node:events";
 import { createServer, request as httpRequest, type IncomingMessage } from "node:http";
 import { type AddressInfo, connect, type Socket } from "node:net";
 import { afterEach, expect, test } from "vitest";
-import type { LabEvent } from "../api.ts";
+import type { LabEvent } from "../api/events.ts";
 import { type EventHub, openEventHub } from "./events.ts";
 
 const closers: (() => void)[] = [];

@@ -1,5 +1,5 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
-import type { LabEvent } from "../api.ts";
+import type { LabEvent } from "../api/events.ts";
 import { headersWith } from "./answer.ts";
 
 /** Recent messages that a returning client can still be given. */

@@ -1,5 +1,5 @@
 import type { IncomingMessage, Server, ServerResponse } from "node:http";
-import type { LinkBody } from "#lab/api.ts";
+import type { LinkBody } from "#lab/api/account.ts";
 import { type Catalogue, loadCatalogue, scenariosFolder } from "#scenarios/catalogue.ts";
 import { header } from "#scenarios/names.ts";
 import { judgeSetting } from "../runs/judge-setting.ts";

@@ -34,7 +34,7 @@ export interface BuildPageOptions {
 /** What the build reads, files and folders, relative to the clone. */
 const inputs = [
   "web",
-  "lab/api.ts",
+  "lab/api",
   "lab/services/ids.ts",
   "scenarios/define.ts",
   "scenarios/names.ts",

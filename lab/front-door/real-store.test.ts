@@ -1,6 +1,8 @@
 import { expect, test } from "vitest";
 import { attribute } from "#scenarios/names.ts";
-import type { CreatedRun, LabEvent, RunRecord } from "../api.ts";
+import type { LabEvent } from "../api/events.ts";
+import type { CreatedRun } from "../api/run-request.ts";
+import type { RunRecord } from "../api/runs.ts";
 import { emptyDir } from "../store/testing/open.ts";
 import {
   envelope,

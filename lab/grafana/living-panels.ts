@@ -1,6 +1,7 @@
 import { setTimeout as pause } from "node:timers/promises";
 import type { Page } from "playwright";
-import { routes, type StatusBody } from "#lab/api.ts";
+import { routes } from "#lab/api/routes.ts";
+import type { StatusBody } from "#lab/api/services.ts";
 import type { ServiceId } from "#lab/services/ids.ts";
 import { browserArguments, findBrowser } from "#lab/testing/browser.ts";
 import { metric } from "#scenarios/names.ts";

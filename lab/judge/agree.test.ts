@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import type { AgreeExpectation } from "#scenarios/define.ts";
+import type { AgreeExpectation } from "#scenarios/expectation.ts";
 import type { Evidence } from "./evidence.ts";
 import { evidenceOf, log, metricEvidence, reading, sentryItem, span } from "./factories.ts";
 import { judge } from "./judge.ts";

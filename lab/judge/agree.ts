@@ -1,5 +1,5 @@
-import type { AgreeExpectation, Quantity } from "#scenarios/define.ts";
 import { quantityWords } from "#scenarios/describe.ts";
+import type { AgreeExpectation, Quantity } from "#scenarios/expectation.ts";
 import type { Finding } from "./finding.ts";
 import { logPredicates } from "./log.ts";
 import { metricSeen } from "./metric.ts";

@@ -1,5 +1,5 @@
-import type { Verdict } from "#lab/api.ts";
-import type { AnswerExpectation } from "#scenarios/define.ts";
+import type { Verdict } from "#lab/api/checks.ts";
+import type { AnswerExpectation } from "#scenarios/expectation.ts";
 import { meets } from "./compare.ts";
 import { allOf, type Finding } from "./finding.ts";
 import type { Prepared } from "./prepare.ts";

@@ -1,11 +1,7 @@
 import fc from "fast-check";
-import type {
-  AttributeComparisons,
-  Comparison,
-  Expectation,
-  SpanSelector,
-} from "#scenarios/define.ts";
+import type { Expectation } from "#scenarios/expectation.ts";
 import type { RunEvidence } from "#scenarios/run-evidence.ts";
+import type { AttributeComparisons, Comparison, SpanSelector } from "#scenarios/span-selector.ts";
 import type { Evidence } from "./evidence.ts";
 import {
   evidenceOf,

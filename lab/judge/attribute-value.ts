@@ -1,4 +1,4 @@
-import type { OtlpAnyValue, OtlpKeyValue } from "#lab/api.ts";
+import type { OtlpAnyValue, OtlpKeyValue } from "#lab/api/otlp.ts";
 
 /** An attribute as plain JSON: numbers are numbers; integers beyond 2^53 and bytes stay text. */
 export type AttributeValue =

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import type { CheckExpectation } from "#scenarios/define.ts";
+import type { CheckExpectation } from "#scenarios/expectation.ts";
 import { evidenceOf, log, metricEvidence, reading, span, spanIdOf } from "./factories.ts";
 import { judge } from "./judge.ts";
 

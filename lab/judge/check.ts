@@ -1,4 +1,4 @@
-import type { CheckExpectation } from "#scenarios/define.ts";
+import type { CheckExpectation } from "#scenarios/expectation.ts";
 import type { RunEvidence } from "#scenarios/run-evidence.ts";
 import { plainValue } from "./attribute-value.ts";
 import type { Finding } from "./finding.ts";

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import type { Comparison } from "#scenarios/define.ts";
+import type { Comparison } from "#scenarios/span-selector.ts";
 import { labelMeets, meets } from "./compare.ts";
 
 test.each<[boolean, Comparison, unknown]>([

@@ -1,4 +1,4 @@
-import type { Comparison } from "#scenarios/define.ts";
+import type { Comparison } from "#scenarios/span-selector.ts";
 import { patternOf } from "../pattern/pattern.ts";
 
 /**

@@ -1,4 +1,4 @@
-import type { ComponentExpectation } from "#scenarios/define.ts";
+import type { ComponentExpectation } from "#scenarios/expectation.ts";
 import { meets } from "./compare.ts";
 import { allOf, type Finding } from "./finding.ts";
 import type { Prepared } from "./prepare.ts";

@@ -1,6 +1,10 @@
-import type { EvidenceSource, JudgedBy, LogRecord, OtlpTrace, SentryItem } from "#lab/api.ts";
+import type { EvidenceSource, JudgedBy } from "#lab/api/checks.ts";
+import type { LogRecord } from "#lab/api/logs.ts";
+import type { OtlpTrace } from "#lab/api/otlp.ts";
+import type { SentryItem } from "#lab/api/sentry.ts";
 import type { MetricReading } from "#lab/sources/metrics.ts";
-import type { Mode, ParamValue } from "#scenarios/define.ts";
+import type { Mode } from "#scenarios/mode.ts";
+import type { ParamValue } from "#scenarios/param-spec.ts";
 
 /**
  * What became of asking a source. `unreachable`: it should answer and does not.

@@ -1,12 +1,7 @@
 import * as v from "valibot";
-import {
-  type CheckExpectation,
-  type Comparison,
-  type Expectation,
-  modes,
-  type Quantity,
-  type SpanSelector,
-} from "#scenarios/define.ts";
+import type { CheckExpectation, Expectation, Quantity } from "#scenarios/expectation.ts";
+import { modes } from "#scenarios/mode.ts";
+import type { Comparison, SpanSelector } from "#scenarios/span-selector.ts";
 
 /**
  * The scenario language as a schema: what TypeScript checks for a file, checked again for data, and

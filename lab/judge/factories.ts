@@ -1,15 +1,10 @@
-import type {
-  LogRecord,
-  OtlpAnyValue,
-  OtlpKeyValue,
-  OtlpSpan,
-  OtlpTrace,
-  SentryItem,
-} from "#lab/api.ts";
+import type { LogRecord } from "#lab/api/logs.ts";
+import type { OtlpAnyValue, OtlpKeyValue, OtlpSpan, OtlpTrace } from "#lab/api/otlp.ts";
+import type { SentryItem } from "#lab/api/sentry.ts";
 import type { MetricReading } from "#lab/sources/metrics.ts";
 import { parseExposition } from "#lab/sources/openmetrics.ts";
-import type { ParamValue } from "#scenarios/define.ts";
 import { attribute } from "#scenarios/names.ts";
+import type { ParamValue } from "#scenarios/param-spec.ts";
 import type { Evidence, MetricEvidence } from "./evidence.ts";
 
 /** Evidence for tests, with defaults that make the shortest call a sensible thing. */

@@ -1,4 +1,4 @@
-import type { EvidenceQuery, NearestMiss, Tick, Verdict } from "#lab/api.ts";
+import type { EvidenceQuery, NearestMiss, Tick, Verdict } from "#lab/api/checks.ts";
 
 export type { EvidenceQuery, NearestMiss, Tick };
 

@@ -1,11 +1,7 @@
-import type {
-  Comparison,
-  Expectation,
-  ParamSpec,
-  Quantity,
-  Scenario,
-  SpanSelector,
-} from "#scenarios/define.ts";
+import type { Scenario } from "#scenarios/define.ts";
+import type { Expectation, Quantity } from "#scenarios/expectation.ts";
+import type { ParamSpec } from "#scenarios/param-spec.ts";
+import type { Comparison, SpanSelector } from "#scenarios/span-selector.ts";
 import { patternOf } from "../pattern/pattern.ts";
 import { fillIn, referencesIn } from "./placeholders.ts";
 

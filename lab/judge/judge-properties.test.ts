@@ -1,8 +1,8 @@
 import { createHash } from "node:crypto";
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import type { Verdict } from "#lab/api.ts";
-import type { Expectation } from "#scenarios/define.ts";
+import type { Verdict } from "#lab/api/checks.ts";
+import type { Expectation } from "#scenarios/expectation.ts";
 import { evidence, expectation, spans } from "./arbitraries.ts";
 import type { Evidence } from "./evidence.ts";
 import { evidenceOf, log, ofRun, otherRunId, sentryItem, span, traceOf } from "./factories.ts";

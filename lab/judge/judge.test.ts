@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import type { Verdict } from "#lab/api.ts";
+import type { Verdict } from "#lab/api/checks.ts";
 import type { Evidence } from "./evidence.ts";
 import { evidenceOf, log, ofRun, otherRunId, runId, span, spanIdOf } from "./factories.ts";
 import { worst } from "./finding.ts";

@@ -1,6 +1,6 @@
-import type { EvidenceSource, Verdict } from "#lab/api.ts";
-import type { Expectation, Quantity } from "#scenarios/define.ts";
+import type { EvidenceSource, Verdict } from "#lab/api/checks.ts";
 import { describeExpectation } from "#scenarios/describe.ts";
+import type { Expectation, Quantity } from "#scenarios/expectation.ts";
 import { judgeAgree } from "./agree.ts";
 import { judgeAnswer } from "./answer.ts";
 import { judgeCheck } from "./check.ts";

@@ -1,5 +1,5 @@
-import type { LogRecord } from "#lab/api.ts";
-import type { LogExpectation } from "#scenarios/define.ts";
+import type { LogRecord } from "#lab/api/logs.ts";
+import type { LogExpectation } from "#scenarios/expectation.ts";
 import type { Finding } from "./finding.ts";
 import { logQuery } from "./logql.ts";
 import {

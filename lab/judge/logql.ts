@@ -1,4 +1,5 @@
-import type { Comparison, LogExpectation } from "#scenarios/define.ts";
+import type { LogExpectation } from "#scenarios/expectation.ts";
+import type { Comparison } from "#scenarios/span-selector.ts";
 
 /**
  * LogQL (https://grafana.com/docs/loki/latest/query/) for the lines of a run that an expectation

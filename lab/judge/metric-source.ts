@@ -1,5 +1,5 @@
-import type { EvidenceSource } from "#lab/api.ts";
-import type { MetricExpectation } from "#scenarios/define.ts";
+import type { EvidenceSource } from "#lab/api/checks.ts";
+import type { MetricExpectation } from "#scenarios/expectation.ts";
 import type { Evidence, MetricEvidence, SourceState } from "./evidence.ts";
 
 /** The readings that an expectation is judged by, and whether who makes them answers. */

@@ -1,4 +1,4 @@
-import type { Verdict } from "#lab/api.ts";
+import type { Verdict } from "#lab/api/checks.ts";
 import {
   changeOf,
   familyOf,
@@ -8,9 +8,10 @@ import {
   totalOf,
 } from "#lab/sources/metrics.ts";
 import type { MetricSample } from "#lab/sources/openmetrics.ts";
-import type { Comparison, MetricExpectation } from "#scenarios/define.ts";
 import { describeComparison } from "#scenarios/describe.ts";
+import type { MetricExpectation } from "#scenarios/expectation.ts";
 import type { SeenMetric } from "#scenarios/run-evidence.ts";
+import type { Comparison } from "#scenarios/span-selector.ts";
 import { labelMeets } from "./compare.ts";
 import type { Evidence } from "./evidence.ts";
 import { allOf, type Finding, type NearestMiss } from "./finding.ts";

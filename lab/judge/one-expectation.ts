@@ -1,5 +1,5 @@
-import type { Verdict } from "#lab/api.ts";
-import type { Expectation } from "#scenarios/define.ts";
+import type { Verdict } from "#lab/api/checks.ts";
+import type { Expectation } from "#scenarios/expectation.ts";
 import type { Evidence } from "./evidence.ts";
 import { evidenceOf, span } from "./factories.ts";
 import { type JudgedCheck, judge } from "./judge.ts";

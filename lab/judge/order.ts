@@ -1,5 +1,5 @@
-import type { OrderExpectation } from "#scenarios/define.ts";
 import { describeSelector } from "#scenarios/describe.ts";
+import type { OrderExpectation } from "#scenarios/expectation.ts";
 import type { Finding } from "./finding.ts";
 import type { Prepared } from "./prepare.ts";
 import { missedSpan, selectSpans, spanPredicates } from "./selector.ts";

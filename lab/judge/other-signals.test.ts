@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import type { Verdict } from "#lab/api.ts";
+import type { Verdict } from "#lab/api/checks.ts";
 import {
   evidenceOf,
   log,

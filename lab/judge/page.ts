@@ -1,4 +1,4 @@
-import type { PageExpectation } from "#scenarios/define.ts";
+import type { PageExpectation } from "#scenarios/expectation.ts";
 import { meets } from "./compare.ts";
 import type { Finding } from "./finding.ts";
 import { shown } from "./predicate.ts";

@@ -1,4 +1,5 @@
-import type { Expectation, ParamValue } from "#scenarios/define.ts";
+import type { Expectation } from "#scenarios/expectation.ts";
+import type { ParamValue } from "#scenarios/param-spec.ts";
 
 type Params = Readonly<Record<string, ParamValue>>;
 

@@ -1,5 +1,5 @@
-import type { AttributeComparisons, Comparison } from "#scenarios/define.ts";
 import { describeComparison } from "#scenarios/describe.ts";
+import type { AttributeComparisons, Comparison } from "#scenarios/span-selector.ts";
 import { meets } from "./compare.ts";
 import type { Tick } from "./finding.ts";
 

@@ -1,4 +1,6 @@
-import type { LogRecord, OtlpSpan, OtlpTrace, SentryItem } from "#lab/api.ts";
+import type { LogRecord } from "#lab/api/logs.ts";
+import type { OtlpSpan, OtlpTrace } from "#lab/api/otlp.ts";
+import type { SentryItem } from "#lab/api/sentry.ts";
 import { attribute } from "#scenarios/names.ts";
 import { attributeOf } from "./attribute-value.ts";
 import type { Evidence } from "./evidence.ts";

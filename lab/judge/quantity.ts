@@ -1,5 +1,5 @@
-import type { Verdict } from "#lab/api.ts";
-import type { Comparison } from "#scenarios/define.ts";
+import type { Verdict } from "#lab/api/checks.ts";
+import type { Comparison } from "#scenarios/span-selector.ts";
 import { meets } from "./compare.ts";
 
 export interface Growth {

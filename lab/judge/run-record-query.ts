@@ -1,4 +1,4 @@
-import { routes } from "#lab/api.ts";
+import { routes } from "#lab/api/routes.ts";
 import type { EvidenceQuery } from "./finding.ts";
 
 /** Where answer, page observations, restarts and exit codes of a run can be read. */

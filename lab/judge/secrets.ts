@@ -1,4 +1,4 @@
-import type { SecretsExpectation } from "#scenarios/define.ts";
+import type { SecretsExpectation } from "#scenarios/expectation.ts";
 import { plainValue } from "./attribute-value.ts";
 import { type Credential, credentialsIn, masked, withoutCredentials } from "./credentials.ts";
 import type { Finding, NearestMiss } from "./finding.ts";

@@ -1,5 +1,5 @@
-import type { Comparison, SpanSelector } from "#scenarios/define.ts";
 import { describeSelector } from "#scenarios/describe.ts";
+import type { Comparison, SpanSelector } from "#scenarios/span-selector.ts";
 import { attributeOf } from "./attribute-value.ts";
 import { meets } from "./compare.ts";
 import type { NearestMiss } from "./finding.ts";

@@ -1,5 +1,5 @@
-import type { SentryItem } from "#lab/api.ts";
-import type { SentryExpectation } from "#scenarios/define.ts";
+import type { SentryItem } from "#lab/api/sentry.ts";
+import type { SentryExpectation } from "#scenarios/expectation.ts";
 import type { Finding } from "./finding.ts";
 import {
   meetsAll,

@@ -1,5 +1,6 @@
-import type { LogRecord, OtlpSpan } from "#lab/api.ts";
-import type { SpanKind, SpanStatus } from "#scenarios/define.ts";
+import type { LogRecord } from "#lab/api/logs.ts";
+import type { OtlpSpan } from "#lab/api/otlp.ts";
+import type { SpanKind, SpanStatus } from "#scenarios/span-selector.ts";
 import { attributeOf } from "./attribute-value.ts";
 import { type Moment, momentOf, nanosecondsBetween } from "./moment.ts";
 

@@ -1,5 +1,5 @@
-import type { SpanExpectation } from "#scenarios/define.ts";
 import { describeComparison, describeSelector } from "#scenarios/describe.ts";
+import type { SpanExpectation } from "#scenarios/expectation.ts";
 import { attributeOf } from "./attribute-value.ts";
 import { allOf, type Finding, type NearestMiss } from "./finding.ts";
 import { meetsAll, nearestOf, shown } from "./predicate.ts";

@@ -1,6 +1,6 @@
-import type { Verdict } from "#lab/api.ts";
-import type { TraceExpectation } from "#scenarios/define.ts";
+import type { Verdict } from "#lab/api/checks.ts";
 import { describeComparison } from "#scenarios/describe.ts";
+import type { TraceExpectation } from "#scenarios/expectation.ts";
 import { allOf, type Finding, type NearestMiss } from "./finding.ts";
 import type { Prepared } from "./prepare.ts";
 import { decide, decideBoolean } from "./quantity.ts";

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import type { SpanSelector } from "#scenarios/define.ts";
+import type { SpanSelector } from "#scenarios/span-selector.ts";
 import { runQuery, spanQuery } from "./traceql.ts";
 
 const inRun = '{ .lab.run.id = "r1" } && ';

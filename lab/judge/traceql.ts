@@ -1,5 +1,6 @@
-import type { Comparison, ParamValue, SpanSelector } from "#scenarios/define.ts";
 import { attribute } from "#scenarios/names.ts";
+import type { ParamValue } from "#scenarios/param-spec.ts";
+import type { Comparison, SpanSelector } from "#scenarios/span-selector.ts";
 
 const runFilter = (runId: string): string => `{ .${attribute.runId} = ${literal(runId)} }`;
 

@@ -1,6 +1,8 @@
 import { expect, test } from "vitest";
 import { loadCatalogue } from "#scenarios/catalogue.ts";
-import { choice, type Expectation, integer, type Scenario } from "#scenarios/define.ts";
+import type { Scenario } from "#scenarios/define.ts";
+import type { Expectation } from "#scenarios/expectation.ts";
+import { choice, integer } from "#scenarios/param-spec.ts";
 import { lineOfExpectation, validateScenario } from "./validate.ts";
 
 const scenario = (...expected: readonly unknown[]): Scenario => ({

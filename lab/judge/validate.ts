@@ -1,5 +1,6 @@
 import * as v from "valibot";
-import type { Mode, Scenario } from "#scenarios/define.ts";
+import type { Scenario } from "#scenarios/define.ts";
+import type { Mode } from "#scenarios/mode.ts";
 import { expectationSchema } from "./expectation-schema.ts";
 import { impossibleIn, type Problem } from "./impossible.ts";
 import { holdsIn } from "./judge.ts";

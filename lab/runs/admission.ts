@@ -1,7 +1,9 @@
 import type { Catalogue } from "#scenarios/catalogue.ts";
-import type { Mode, Requirement, Scenario } from "#scenarios/define.ts";
+import type { Requirement, Scenario } from "#scenarios/define.ts";
+import type { Mode } from "#scenarios/mode.ts";
 import { type ParamValues, parseParams } from "#scenarios/params.ts";
-import type { CreateRun, ServiceStatus } from "../api.ts";
+import type { CreateRun } from "../api/run-request.ts";
+import type { ServiceStatus } from "../api/services.ts";
 import { LabError } from "../errors.ts";
 import type { ServiceId } from "../services/ids.ts";
 

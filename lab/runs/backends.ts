@@ -1,11 +1,8 @@
 import { setTimeout as delay } from "node:timers/promises";
-import {
-  type EvidenceSource,
-  evidenceSourceTitle,
-  type JudgeChoice,
-  type LogRecord,
-  type OtlpTrace,
-} from "../api.ts";
+import { type EvidenceSource, evidenceSourceTitle } from "../api/checks.ts";
+import type { LogRecord } from "../api/logs.ts";
+import type { OtlpTrace } from "../api/otlp.ts";
+import type { JudgeChoice } from "../api/run-request.ts";
 import type { SourceState } from "../judge/evidence.ts";
 import { type LokiSource, logsOfRun, logsOfTrace, openLokiSource } from "../sources/loki.ts";
 import { recordsOf } from "../sources/loki-records.ts";

@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
-import type { Expectation } from "#scenarios/define.ts";
-import type { LogRecord, OtlpTrace } from "../api.ts";
+import type { Expectation } from "#scenarios/expectation.ts";
+import type { LogRecord } from "../api/logs.ts";
+import type { OtlpTrace } from "../api/otlp.ts";
 import { scenario } from "../front-door/testing/door-under-test.ts";
 import { span, spanIdOf, traceIdOf, traceOf } from "../judge/factories.ts";
 import type { ServiceId } from "../services/ids.ts";

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { kill, proxy, stop } from "#scenarios/define.ts";
+import { kill, proxy, stop } from "#scenarios/fault.ts";
 import { scenario } from "../front-door/testing/door-under-test.ts";
 import { differences } from "./snapshot.ts";
 import { ended, openRunsUnderTest, root, traceId } from "./testing/runs-under-test.ts";

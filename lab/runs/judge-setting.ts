@@ -1,4 +1,4 @@
-import { type JudgeChoice, judgeChoices } from "../api.ts";
+import { type JudgeChoice, judgeChoices } from "../api/run-request.ts";
 import { LabError } from "../errors.ts";
 
 /**

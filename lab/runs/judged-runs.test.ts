@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import type { Expectation } from "#scenarios/define.ts";
+import type { Expectation } from "#scenarios/expectation.ts";
 import { scenario } from "../front-door/testing/door-under-test.ts";
 import type { AppHandler } from "../front-door/testing/system-double.ts";
 import type { Evidence } from "../judge/evidence.ts";

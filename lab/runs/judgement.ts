@@ -1,5 +1,6 @@
-import type { Expectation } from "#scenarios/define.ts";
-import type { Check, JudgedBy, RunRecord, Verdict } from "../api.ts";
+import type { Expectation } from "#scenarios/expectation.ts";
+import type { Check, JudgedBy, Verdict } from "../api/checks.ts";
+import type { RunRecord } from "../api/runs.ts";
 import type { Evidence, SourceState } from "../judge/evidence.ts";
 import { worst } from "../judge/finding.ts";
 import { holdsIn, type JudgedCheck, judgeOne } from "../judge/judge.ts";

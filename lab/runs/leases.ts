@@ -1,5 +1,6 @@
 import { EventEmitter, once } from "node:events";
-import type { Fault, Lease, Need, Scenario } from "#scenarios/define.ts";
+import type { Lease, Need, Scenario } from "#scenarios/define.ts";
+import type { Fault } from "#scenarios/fault.ts";
 import { brokenLease } from "../faults/armed-faults.ts";
 
 /** What a run does to what others share. */

@@ -1,7 +1,7 @@
 import { readdirSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
-import type { Check, EvidenceQuery } from "../api.ts";
+import type { Check, EvidenceQuery } from "../api/checks.ts";
 import { logqlErrors } from "../grafana/expression.ts";
 import { dashboardTitle } from "../grafana/uids.ts";
 import { logQuery } from "../judge/logql.ts";

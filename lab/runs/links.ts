@@ -1,4 +1,5 @@
-import { type RunRecord, routes } from "../api.ts";
+import { routes } from "../api/routes.ts";
+import type { RunRecord } from "../api/runs.ts";
 import {
   type DashboardUid,
   type DataSource,

@@ -1,6 +1,7 @@
 import { isDeepStrictEqual } from "node:util";
-import type { Expectation } from "#scenarios/define.ts";
-import type { Observation, RunRecord, SignalId } from "../api.ts";
+import type { Expectation } from "#scenarios/expectation.ts";
+import type { Observation } from "../api/run-request.ts";
+import type { RunRecord, SignalId } from "../api/runs.ts";
 import type { Evidence } from "../judge/evidence.ts";
 import type { StoreSource } from "../sources/store.ts";
 import type { TraceGrowth } from "../store/contract.ts";

@@ -1,4 +1,5 @@
-import type { MetricSeries, RunMetricsBody, SignalId } from "../api.ts";
+import type { MetricSeries, RunMetricsBody } from "../api/metrics.ts";
+import type { SignalId } from "../api/runs.ts";
 import type { Evidence, MetricEvidence } from "../judge/evidence.ts";
 import { familyOf, type MetricReading } from "../sources/metrics.ts";
 

@@ -1,4 +1,4 @@
-import type { Expectation } from "#scenarios/define.ts";
+import type { Expectation } from "#scenarios/expectation.ts";
 import type { SourceState } from "../judge/evidence.ts";
 import type { ServiceId } from "../services/ids.ts";
 import { type MetricReading, readMetrics } from "../sources/metrics.ts";

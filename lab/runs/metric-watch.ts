@@ -1,4 +1,4 @@
-import type { EvidenceSource } from "../api.ts";
+import type { EvidenceSource } from "../api/checks.ts";
 import type { MetricEvidence, ServiceMetrics } from "../judge/evidence.ts";
 import { familyOf, type MetricReading } from "../sources/metrics.ts";
 

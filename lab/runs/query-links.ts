@@ -1,4 +1,6 @@
-import { type EvidenceQuery, type RunRecord, routes } from "../api.ts";
+import type { EvidenceQuery } from "../api/checks.ts";
+import { routes } from "../api/routes.ts";
+import type { RunRecord } from "../api/runs.ts";
 import { dataSource } from "../grafana/uids.ts";
 import type { Judgement } from "./judgement.ts";
 import { exploreUrl, type LinkedRun, type Places, windowOf } from "./links.ts";

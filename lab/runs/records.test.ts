@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { afterEach, beforeEach, expect, test } from "vitest";
-import type { RunRecord } from "../api.ts";
+import type { RunRecord } from "../api/runs.ts";
 import { evidenceOf } from "../judge/factories.ts";
 import { openRecords, recordLimit } from "./records.ts";
 import { runIdMint } from "./run-id.ts";

@@ -1,7 +1,7 @@
 import { existsSync, renameSync } from "node:fs";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
-import type { RunRecord } from "../api.ts";
+import type { RunRecord } from "../api/runs.ts";
 import { type EvidenceTable, openEvidenceTable } from "./evidence-table.ts";
 import { closeJudgement } from "./judgement.ts";
 

@@ -1,6 +1,6 @@
 import * as v from "valibot";
 import { expect, test } from "vitest";
-import { runIdSchema } from "../api.ts";
+import { runIdSchema } from "../api/ids.ts";
 import { runIdMint } from "./run-id.ts";
 
 test("ids have the form of the contract, differ, and sort by time", () => {

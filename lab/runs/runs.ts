@@ -1,15 +1,10 @@
 import { randomInt } from "node:crypto";
 import type { Catalogue } from "#scenarios/catalogue.ts";
-import type { Fault, Lease, Scenario } from "#scenarios/define.ts";
+import type { Lease, Scenario } from "#scenarios/define.ts";
+import type { Fault } from "#scenarios/fault.ts";
 import { signTicket } from "#scenarios/ticket.ts";
-import {
-  type CreatedRun,
-  type CreateRun,
-  type JudgeChoice,
-  type Observation,
-  type RunRecord,
-  signalIds,
-} from "../api.ts";
+import type { CreatedRun, CreateRun, JudgeChoice, Observation } from "../api/run-request.ts";
+import { type RunRecord, signalIds } from "../api/runs.ts";
 import { LabError } from "../errors.ts";
 import { armFaults, brokenService } from "../faults/armed-faults.ts";
 import { type ServiceId, serviceIds } from "../services/ids.ts";

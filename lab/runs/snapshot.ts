@@ -1,6 +1,6 @@
 import type { Lease } from "#scenarios/define.ts";
 import { metric } from "#scenarios/names.ts";
-import type { Check } from "../api.ts";
+import type { Check } from "../api/checks.ts";
 import type { ServiceId } from "../services/ids.ts";
 import { type MetricReading, totalOf } from "../sources/metrics.ts";
 import type { System, SystemFact } from "../system.ts";

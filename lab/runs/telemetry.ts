@@ -1,5 +1,8 @@
 import { traceService } from "#scenarios/names.ts";
-import type { LogRecord, OtlpKeyValue, OtlpSpan, OtlpTrace, SentryItem, SignalId } from "../api.ts";
+import type { LogRecord } from "../api/logs.ts";
+import type { OtlpKeyValue, OtlpSpan, OtlpTrace } from "../api/otlp.ts";
+import type { SignalId } from "../api/runs.ts";
+import type { SentryItem } from "../api/sentry.ts";
 import type { EvidenceKey, StoreSource } from "../sources/store.ts";
 
 /** A run's telemetry as the store has it, and what was found in it. */

@@ -1,4 +1,4 @@
-import type { ServiceStatus } from "#lab/api.ts";
+import type { ServiceStatus } from "#lab/api/services.ts";
 import { hostName } from "#lab/services/container-recipe.ts";
 import { type ContainerId, containerRecipes } from "#lab/services/containers.ts";
 import type { ServiceDescriptor } from "#lab/services/descriptor.ts";

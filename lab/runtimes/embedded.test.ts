@@ -2,7 +2,7 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test, vi } from "vitest";
-import type { ServiceStatus } from "#lab/api.ts";
+import type { ServiceStatus } from "#lab/api/services.ts";
 import type { ServiceId } from "#lab/services/ids.ts";
 import { loadSecrets, type Secrets } from "#lab/state/secrets.ts";
 import { inState, rowOf, rowWhen } from "#lab/supervisor/testing/supervise.ts";

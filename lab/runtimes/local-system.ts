@@ -1,4 +1,4 @@
-import type { ServiceStatus } from "#lab/api.ts";
+import type { ServiceStatus } from "#lab/api/services.ts";
 import { openProxies, proxyTargets } from "#lab/faults/proxies.ts";
 import type { ServiceDescriptor } from "#lab/services/descriptor.ts";
 import { telemetryEntrance } from "#lab/services/telemetry-entrance.ts";
@@ -7,7 +7,7 @@ import { labVersion } from "#lab/state/lab-version.ts";
 import type { Secrets } from "#lab/state/secrets.ts";
 import { openSupervisor } from "#lab/supervisor/supervisor.ts";
 import type { System } from "#lab/system.ts";
-import type { ProxyTarget } from "#scenarios/define.ts";
+import type { ProxyTarget } from "#scenarios/fault.ts";
 import { openFactReader } from "./embedded-facts.ts";
 
 export interface RuntimeOptions {

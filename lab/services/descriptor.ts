@@ -1,7 +1,7 @@
 import type { Env } from "#lab/state/lab-dir.ts";
 import type { Secrets } from "#lab/state/secrets.ts";
 import type { Running } from "#lab/supervisor/running.ts";
-import type { ProxyTarget } from "#scenarios/define.ts";
+import type { ProxyTarget } from "#scenarios/fault.ts";
 import type { ServiceId } from "./ids.ts";
 
 /** One service: what it needs, how it is known to be ready, how it is stopped, and how each runtime gets it. */

@@ -1,4 +1,4 @@
-import type { ServiceStatus } from "#lab/api.ts";
+import type { ServiceStatus } from "#lab/api/services.ts";
 
 /** The service that takes in the lab's telemetry: the Collector where it is part of the lab, else the store. */
 export function telemetryEntrance(

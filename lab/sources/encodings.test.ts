@@ -2,7 +2,7 @@ import { fileURLToPath } from "node:url";
 import fc from "fast-check";
 import protobufjs from "protobufjs";
 import { expect, test } from "vitest";
-import type { OtlpTrace } from "#lab/api.ts";
+import type { OtlpTrace } from "#lab/api/otlp.ts";
 import { evidence, expectation } from "../judge/arbitraries.ts";
 import type { Evidence } from "../judge/evidence.ts";
 import { evidenceOf, ofRun, span, traceIdOf, traceOf } from "../judge/factories.ts";

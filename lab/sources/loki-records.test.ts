@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import type { LogRecord } from "../api.ts";
+import type { LogRecord } from "../api/logs.ts";
 import { logsOfRun, logsOfTrace, openLokiSource } from "./loki.ts";
 import { recordsOf } from "./loki-records.ts";
 import { openLokiDouble } from "./testing/backend-doubles.ts";

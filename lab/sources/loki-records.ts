@@ -1,5 +1,5 @@
 import { attribute } from "#scenarios/names.ts";
-import type { LogRecord } from "../api.ts";
+import type { LogRecord } from "../api/logs.ts";
 import type { LokiLine } from "./loki.ts";
 
 /** Labels that are no attributes: what the record itself has a field for, and what Loki adds. */

@@ -1,4 +1,4 @@
-import type { LogRecord } from "../api.ts";
+import type { LogRecord } from "../api/logs.ts";
 import { LabError } from "../errors.ts";
 import { readJson } from "./http-json.ts";
 

@@ -1,6 +1,6 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { expect, test, vi } from "vitest";
-import type { OtlpTrace } from "#lab/api.ts";
+import type { OtlpTrace } from "#lab/api/otlp.ts";
 import { askedServices } from "#lab/providers/asked-for.ts";
 import { collector } from "#lab/services/collector.ts";
 import type { ServiceDescriptor } from "#lab/services/descriptor.ts";

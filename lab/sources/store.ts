@@ -1,7 +1,9 @@
 import { Agent, get, type IncomingMessage } from "node:http";
 import { createInterface } from "node:readline";
 import { setTimeout as delay } from "node:timers/promises";
-import type { LogRecord, LogsBody, OtlpTrace, SentryBody, SentryItem } from "../api.ts";
+import type { LogRecord, LogsBody } from "../api/logs.ts";
+import type { OtlpTrace } from "../api/otlp.ts";
+import type { SentryBody, SentryItem } from "../api/sentry.ts";
 import { LabError } from "../errors.ts";
 import { type FeedMessage, storeRoutes } from "../store/contract.ts";
 

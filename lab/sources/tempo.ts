@@ -1,4 +1,4 @@
-import type { OtlpSpan, OtlpTrace } from "../api.ts";
+import type { OtlpSpan, OtlpTrace } from "../api/otlp.ts";
 import { LabError } from "../errors.ts";
 import { readJson } from "./http-json.ts";
 

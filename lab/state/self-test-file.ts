@@ -1,6 +1,6 @@
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
-import type { SelfTestBody } from "#lab/api.ts";
+import type { SelfTestBody } from "#lab/api/self-test.ts";
 import { writeFileAtomic } from "./atomic-file.ts";
 
 const fileOf = (dir: string): string => join(dir, "self-test.json");

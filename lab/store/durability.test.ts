@@ -2,7 +2,7 @@ import { execFileSync } from "node:child_process";
 import { readdirSync, rmSync, writeFileSync } from "node:fs";
 import { request } from "node:http";
 import { expect, test } from "vitest";
-import type { OtlpTrace } from "#lab/api.ts";
+import type { OtlpTrace } from "#lab/api/otlp.ts";
 import type { StoreStats } from "./contract.ts";
 import { openStore } from "./store.ts";
 import { readFeed } from "./testing/feed-reader.ts";

@@ -1,4 +1,4 @@
-import type { SentryItem } from "#lab/api.ts";
+import type { SentryItem } from "#lab/api/sentry.ts";
 
 /** The bytes are not a Sentry envelope. Says why, never what was in it. */
 export class MalformedEnvelope extends Error {

@@ -1,7 +1,8 @@
 import { Agent, request } from "node:http";
 import { gzipSync } from "node:zlib";
 import { expect, test } from "vitest";
-import type { LogsBody, SentryBody } from "#lab/api.ts";
+import type { LogsBody } from "#lab/api/logs.ts";
+import type { SentryBody } from "#lab/api/sentry.ts";
 import { encodeMessage } from "./otlp-encode.ts";
 import { metricsRequest } from "./otlp-schema.ts";
 import { openTestStore } from "./testing/open.ts";

@@ -1,4 +1,5 @@
-import type { LogRecord, OtlpAnyValue, OtlpKeyValue } from "#lab/api.ts";
+import type { LogRecord } from "#lab/api/logs.ts";
+import type { OtlpAnyValue, OtlpKeyValue } from "#lab/api/otlp.ts";
 import { rowMask } from "./chunked-table.ts";
 import { sequence } from "./group-table.ts";
 import { decodeMessage } from "./otlp-decode.ts";

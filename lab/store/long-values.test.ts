@@ -1,5 +1,6 @@
 import { expect, test } from "vitest";
-import type { LogsBody, OtlpTrace } from "#lab/api.ts";
+import type { LogsBody } from "#lab/api/logs.ts";
+import type { OtlpTrace } from "#lab/api/otlp.ts";
 import type { StatsBody } from "./contract.ts";
 import { findLogs } from "./log-read.ts";
 import { longestValue } from "./long-values.ts";

@@ -1,4 +1,4 @@
-import type { OtlpKeyValue } from "#lab/api.ts";
+import type { OtlpKeyValue } from "#lab/api/otlp.ts";
 import { attribute } from "#scenarios/names.ts";
 import type { LoadArrays, SaveArrays } from "./checkpoint.ts";
 import { type ChunkedTable, chunkedTable, rowMask } from "./chunked-table.ts";

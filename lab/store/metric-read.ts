@@ -1,4 +1,4 @@
-import type { MetricPoint } from "#lab/api.ts";
+import type { MetricPoint } from "#lab/api/metrics.ts";
 import { rowMask } from "./chunked-table.ts";
 import { sequence } from "./group-table.ts";
 import { type MetricSeries, runOfSeries } from "./metric-index.ts";

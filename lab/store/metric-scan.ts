@@ -1,4 +1,4 @@
-import type { OtlpKeyValue } from "#lab/api.ts";
+import type { OtlpKeyValue } from "#lab/api/otlp.ts";
 import { longestValue } from "./long-values.ts";
 import { decodeMessage } from "./otlp-decode.ts";
 import { metric as metricMessage, metricsRequest } from "./otlp-schema.ts";

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import type { MetricsBody } from "#lab/api.ts";
+import type { MetricsBody } from "#lab/api/metrics.ts";
 import { encodeMessage } from "./otlp-encode.ts";
 import { metricsRequest } from "./otlp-schema.ts";
 import { openStore } from "./store.ts";

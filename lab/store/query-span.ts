@@ -1,4 +1,4 @@
-import type { OtlpAnyValue, OtlpKeyValue, OtlpSpan } from "#lab/api.ts";
+import type { OtlpAnyValue, OtlpKeyValue, OtlpSpan } from "#lab/api/otlp.ts";
 import { rowMask } from "./chunked-table.ts";
 import { decodeMessage } from "./otlp-decode.ts";
 import { resource, scope, span as spanMessage } from "./otlp-schema.ts";

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import type { RedBody } from "#lab/api.ts";
+import type { RedBody } from "#lab/api/red.ts";
 import { openTestStore } from "./testing/open.ts";
 import { span, tracesProtobuf } from "./testing/payload.ts";
 

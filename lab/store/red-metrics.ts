@@ -1,4 +1,4 @@
-import type { RedBody, RedRow } from "#lab/api.ts";
+import type { RedBody, RedRow } from "#lab/api/red.ts";
 import { rowMask } from "./chunked-table.ts";
 import type { StoreIndex } from "./store.ts";
 import { kinds } from "./traceql/syntax.ts";

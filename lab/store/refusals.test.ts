@@ -1,7 +1,7 @@
 import { connect } from "node:net";
 import { gzipSync } from "node:zlib";
 import { expect, test } from "vitest";
-import type { OtlpKeyValue } from "#lab/api.ts";
+import type { OtlpKeyValue } from "#lab/api/otlp.ts";
 import type { StoreStats } from "./contract.ts";
 import { openTestStore, rawRequest } from "./testing/open.ts";
 import { span, traces, tracesProtobuf } from "./testing/payload.ts";

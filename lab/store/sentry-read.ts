@@ -1,4 +1,5 @@
-import type { OtlpSpan, SentryItem } from "#lab/api.ts";
+import type { OtlpSpan } from "#lab/api/otlp.ts";
+import type { SentryItem } from "#lab/api/sentry.ts";
 import { traceService } from "#scenarios/names.ts";
 import { rowMask } from "./chunked-table.ts";
 import { sequence } from "./group-table.ts";

@@ -4,7 +4,7 @@ import { text as readText } from "node:stream/consumers";
 import { fileURLToPath } from "node:url";
 import { gzipSync } from "node:zlib";
 import { expect, test } from "vitest";
-import type { SentryBody } from "#lab/api.ts";
+import type { SentryBody } from "#lab/api/sentry.ts";
 import type { StoreStats } from "./contract.ts";
 import { openTestStore } from "./testing/open.ts";
 import { envelope, newSpanId, newTraceId, span, text, tracesProtobuf } from "./testing/payload.ts";

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import type { OtlpTrace } from "#lab/api.ts";
+import type { OtlpTrace } from "#lab/api/otlp.ts";
 import { openTestStore } from "./testing/open.ts";
 import { newTraceId, span, text, tracesProtobuf } from "./testing/payload.ts";
 import { columnsMagic, columnsType, type TraceColumnsHeader } from "./trace-columns.ts";

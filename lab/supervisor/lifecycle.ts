@@ -1,4 +1,4 @@
-import type { ServiceState } from "#lab/api.ts";
+import type { ServiceState } from "#lab/api/services.ts";
 
 /** Unleased crashes within {@link crashWindowMs} after which a service is left alone. */
 export const crashLimit = 5;

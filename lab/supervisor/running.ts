@@ -1,5 +1,5 @@
 import type { Readable } from "node:stream";
-import type { ServiceStatus } from "#lab/api.ts";
+import type { ServiceStatus } from "#lab/api/services.ts";
 
 /** How a process ended: `code`, or the signal that ended it, or why it never began. */
 export type Exit =

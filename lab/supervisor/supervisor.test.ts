@@ -2,7 +2,7 @@ import { readFile, writeFile } from "node:fs/promises";
 import { createServer } from "node:http";
 import { join } from "node:path";
 import { describe, expect, onTestFinished, test } from "vitest";
-import type { ServiceStatus } from "#lab/api.ts";
+import type { ServiceStatus } from "#lab/api/services.ts";
 import { identify } from "./process-identity.ts";
 import { fakeService } from "./testing/fake-descriptors.ts";
 import {

@@ -1,4 +1,4 @@
-import type { ServiceStatus } from "#lab/api.ts";
+import type { ServiceStatus } from "#lab/api/services.ts";
 import { LabError } from "#lab/errors.ts";
 import { isAskable, isAskedFor } from "#lab/providers/asked-for.ts";
 import { binVariable } from "#lab/providers/bin-variable.ts";
@@ -7,7 +7,7 @@ import type { ServiceId } from "#lab/services/ids.ts";
 import { type Env, openLabDir } from "#lab/state/lab-dir.ts";
 import type { Secrets } from "#lab/state/secrets.ts";
 import type { System } from "#lab/system.ts";
-import type { ProxyTarget } from "#scenarios/define.ts";
+import type { ProxyTarget } from "#scenarios/fault.ts";
 import { type Leash, type LeashOptions, openLeash, sweepLeftovers } from "./leash.ts";
 import { backOffMs } from "./lifecycle.ts";
 import { portVariable } from "./port-table.ts";

@@ -1,5 +1,5 @@
 import { join } from "node:path";
-import type { ServiceStatus } from "#lab/api.ts";
+import type { ServiceStatus } from "#lab/api/services.ts";
 import { LabError } from "#lab/errors.ts";
 import type { LaunchContext, Program, ServiceDescriptor } from "#lab/services/descriptor.ts";
 import type { ServiceId } from "#lab/services/ids.ts";

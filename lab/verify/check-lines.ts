@@ -1,4 +1,4 @@
-import { type Check, type EvidenceQuery, evidenceSourceTitle } from "#lab/api.ts";
+import { type Check, type EvidenceQuery, evidenceSourceTitle } from "#lab/api/checks.ts";
 
 /** What a check that did not pass wanted, saw and missed narrowly, as lines of text. */
 export function missLines({

@@ -1,4 +1,4 @@
-import type { OtlpKeyValue, OtlpSpan, OtlpTrace } from "#lab/api.ts";
+import type { OtlpKeyValue, OtlpSpan, OtlpTrace } from "#lab/api/otlp.ts";
 import type { Evidence, MetricEvidence } from "#lab/judge/evidence.ts";
 import type { MetricReading } from "#lab/sources/metrics.ts";
 

@@ -1,4 +1,4 @@
-import type { Check } from "#lab/api.ts";
+import type { Check } from "#lab/api/checks.ts";
 import { missLines } from "./check-lines.ts";
 import type { JobResult } from "./result.ts";
 

@@ -1,4 +1,4 @@
-import type { MutantOutcome, SelfTestMatrix } from "#lab/api.ts";
+import type { MutantOutcome, SelfTestMatrix } from "#lab/api/self-test.ts";
 import type { Evidence } from "#lab/judge/evidence.ts";
 import { judge } from "#lab/judge/judge.ts";
 import type { Scenario } from "#scenarios/define.ts";

@@ -1,4 +1,4 @@
-import type { MutantOutcome, SelfTestMatrix } from "#lab/api.ts";
+import type { MutantOutcome, SelfTestMatrix } from "#lab/api/self-test.ts";
 import { vacuousChecks } from "./self-test.ts";
 
 const marks: Readonly<Record<MutantOutcome, string>> = { caught: "✓", missed: "✗", none: "·" };

@@ -1,4 +1,5 @@
-import type { LogRecord, SentryItem } from "#lab/api.ts";
+import type { LogRecord } from "#lab/api/logs.ts";
+import type { SentryItem } from "#lab/api/sentry.ts";
 import type { Evidence } from "#lab/judge/evidence.ts";
 import { attribute, traceService } from "#scenarios/names.ts";
 import { spansOf, withMetrics } from "./edits.ts";

@@ -1,5 +1,6 @@
 import { expect, test } from "vitest";
-import { defineScenario, type Lease, type Mode, type Scenario } from "#scenarios/define.ts";
+import { defineScenario, type Lease, type Scenario } from "#scenarios/define.ts";
+import type { Mode } from "#scenarios/mode.ts";
 import { areCompatible, carryOut, type Job, planJobs, shuffled } from "./plan.ts";
 
 const scenario = (

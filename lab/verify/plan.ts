@@ -1,4 +1,5 @@
-import type { Mode, Scenario } from "#scenarios/define.ts";
+import type { Scenario } from "#scenarios/define.ts";
+import type { Mode } from "#scenarios/mode.ts";
 
 /** One run that a verification makes. */
 export interface Job {

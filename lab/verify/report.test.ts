@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import type { Check } from "#lab/api.ts";
+import type { Check } from "#lab/api/checks.ts";
 import { junitOf } from "./junit.ts";
 import type { Job } from "./plan.ts";
 import { annotations, exitCodeOf, resultLines, summaryLine } from "./report.ts";

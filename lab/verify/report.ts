@@ -1,4 +1,4 @@
-import type { Verdict } from "#lab/api.ts";
+import type { Verdict } from "#lab/api/checks.ts";
 import { worst } from "#lab/judge/finding.ts";
 import { missLines } from "./check-lines.ts";
 import type { JobResult } from "./result.ts";

@@ -1,9 +1,12 @@
-import type { Check, ControlOutcome, RunRecord, Verdict } from "#lab/api.ts";
+import type { Check, Verdict } from "#lab/api/checks.ts";
+import type { RunRecord } from "#lab/api/runs.ts";
+import type { ControlOutcome } from "#lab/api/self-test.ts";
 import type { Evidence } from "#lab/judge/evidence.ts";
 import { worst } from "#lab/judge/finding.ts";
 import { holdsIn, type JudgedCheck, judgeOne } from "#lab/judge/judge.ts";
 import { prepare } from "#lab/judge/prepare.ts";
-import type { Expectation, Mode } from "#scenarios/define.ts";
+import type { Expectation } from "#scenarios/expectation.ts";
+import type { Mode } from "#scenarios/mode.ts";
 import type { Job } from "./plan.ts";
 
 /** Why a job has no verdict of its run, or another one than its run. */

@@ -10,7 +10,8 @@ import {
   traceOf,
 } from "#lab/judge/factories.ts";
 import { judge } from "#lab/judge/judge.ts";
-import { defineScenario, type Expectation, type Scenario } from "#scenarios/define.ts";
+import { defineScenario, type Scenario } from "#scenarios/define.ts";
+import type { Expectation } from "#scenarios/expectation.ts";
 import { planTrials, withTrials } from "./live-trials.ts";
 import { matrixLines } from "./matrix-lines.ts";
 import { mutants } from "./mutants.ts";

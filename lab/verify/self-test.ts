@@ -1,4 +1,9 @@
-import type { ControlOutcome, MutantOutcome, MutantRow, SelfTestMatrix } from "#lab/api.ts";
+import type {
+  ControlOutcome,
+  MutantOutcome,
+  MutantRow,
+  SelfTestMatrix,
+} from "#lab/api/self-test.ts";
 import type { Evidence } from "#lab/judge/evidence.ts";
 import { holdsIn, judge, judgeOne } from "#lab/judge/judge.ts";
 import { prepare } from "#lab/judge/prepare.ts";

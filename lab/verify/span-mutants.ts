@@ -1,4 +1,4 @@
-import type { OtlpSpan } from "#lab/api.ts";
+import type { OtlpSpan } from "#lab/api/otlp.ts";
 import type { Evidence } from "#lab/judge/evidence.ts";
 import { attribute, traceService } from "#scenarios/names.ts";
 import {

@@ -1,7 +1,8 @@
 import { setTimeout as pause } from "node:timers/promises";
-import { choice, defineScenario } from "../define.ts";
+import { defineScenario } from "../define.ts";
 import type { SignInTampering, Visitor } from "../edges/visitor.ts";
 import { attribute } from "../names.ts";
+import { choice } from "../param-spec.ts";
 
 /** Longer than a code lives at the identity provider: Keycloak's default is a minute. */
 const codeDeadMs = 61_000;

@@ -1,4 +1,5 @@
-import { defineScenario, integer } from "../define.ts";
+import { defineScenario } from "../define.ts";
+import { integer } from "../param-spec.ts";
 
 const minuteMs = 60_000;
 const token = { matches: "/protocol/openid-connect/token$" } as const;

@@ -1,5 +1,6 @@
-import { choice, defineScenario } from "../define.ts";
+import { defineScenario } from "../define.ts";
 import { attribute } from "../names.ts";
+import { choice } from "../param-spec.ts";
 
 const minuteMs = 60_000;
 /** The app's limits are 30 minutes without a request, and 8 hours whatever happens. */

@@ -1,5 +1,7 @@
 import { setTimeout as wait } from "node:timers/promises";
-import { choice, defineScenario, integer, kill, pause, proxy } from "../define.ts";
+import { defineScenario } from "../define.ts";
+import { kill, pause, proxy } from "../fault.ts";
+import { choice, integer } from "../param-spec.ts";
 
 /** An outage lasts so long at least, and longer for each request of the crowd: all shall meet it. */
 const leastMs = 1500;

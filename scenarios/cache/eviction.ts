@@ -1,6 +1,7 @@
 import type { Redis } from "iovalkey";
-import { choice, defineScenario, integer } from "../define.ts";
+import { defineScenario } from "../define.ts";
 import { valkeyLimitsKey } from "../names.ts";
+import { choice, integer } from "../param-spec.ts";
 
 /** Characters of one value; with its bookkeeping about 112 KiB of Valkey's memory. */
 const valueLength = 100_000;

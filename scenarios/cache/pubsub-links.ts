@@ -1,5 +1,6 @@
-import { choice, defineScenario, integer } from "../define.ts";
+import { defineScenario } from "../define.ts";
 import type { OrderPlaced } from "../edges/order-events.ts";
+import { choice, integer } from "../param-spec.ts";
 
 /** What has to have arrived, whether its spans can be found or not. */
 const everything = (params: { readonly messages: number; readonly subscribers: number }): number =>

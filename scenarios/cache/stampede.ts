@@ -1,4 +1,5 @@
-import { defineScenario, integer } from "../define.ts";
+import { defineScenario } from "../define.ts";
+import { integer } from "../param-spec.ts";
 
 /** Of the pool that all loads have to share. A crowd of 500 with loads of a second takes 25 s. */
 const connections = 20;

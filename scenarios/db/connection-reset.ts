@@ -1,7 +1,9 @@
 import { setTimeout as pause } from "node:timers/promises";
 import type { Sql, TransactionSql } from "postgres";
-import { choice, defineScenario, integer, kill, proxy } from "../define.ts";
+import { defineScenario } from "../define.ts";
+import { kill, proxy } from "../fault.ts";
 import { attribute } from "../names.ts";
+import { choice, integer } from "../param-spec.ts";
 
 /** Seconds the first attempt would run if nobody ended it. */
 const longSeconds = 10;

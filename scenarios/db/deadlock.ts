@@ -1,7 +1,8 @@
 import { setTimeout as pause } from "node:timers/promises";
 import { SpanStatusCode } from "@opentelemetry/api";
-import { defineScenario, integer } from "../define.ts";
+import { defineScenario } from "../define.ts";
 import { attribute } from "../names.ts";
+import { integer } from "../param-spec.ts";
 
 /** Before another attempt, at least; different for each, so that two victims do not meet again. */
 const backoffMs = 5;

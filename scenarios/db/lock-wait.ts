@@ -1,8 +1,9 @@
 import { setTimeout as pause } from "node:timers/promises";
 import { context, SpanStatusCode, trace } from "@opentelemetry/api";
 import type { Sql } from "postgres";
-import { defineScenario, integer } from "../define.ts";
+import { defineScenario } from "../define.ts";
 import { attribute } from "../names.ts";
+import { integer } from "../param-spec.ts";
 
 /**
  * In the fix the holder outlasts everybody who waits, by at most so much more than twice their limit.

@@ -1,6 +1,7 @@
 import type { Sql, TransactionSql } from "postgres";
-import { defineScenario, integer } from "../define.ts";
+import { defineScenario } from "../define.ts";
 import { attribute } from "../names.ts";
+import { integer } from "../param-spec.ts";
 
 /** Rows a plan may throw away before it counts as slow, whatever the machine makes of it. */
 const wastefulRows = 10_000;

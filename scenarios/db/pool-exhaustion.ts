@@ -1,6 +1,7 @@
 import { setTimeout as pause } from "node:timers/promises";
 import type { Sql } from "postgres";
-import { defineScenario, integer } from "../define.ts";
+import { defineScenario } from "../define.ts";
+import { integer } from "../param-spec.ts";
 
 /** Each report holds its connection so many times longer than a query waits for one. */
 const holdsFor = 1.6;

@@ -1,7 +1,9 @@
 import { context, type SpanContext, trace } from "@opentelemetry/api";
 import { suppressTracing } from "@opentelemetry/core";
-import { defineScenario, type Expectation, integer } from "../define.ts";
+import { defineScenario } from "../define.ts";
+import type { Expectation } from "../expectation.ts";
 import { attribute } from "../names.ts";
+import { integer } from "../param-spec.ts";
 
 /** What the client sends as vendor state beside every `traceparent`. */
 const vendorState = "shop=t61rcWkgMzE";

@@ -1,4 +1,6 @@
-import { choice, defineScenario, integer, proxy } from "../define.ts";
+import { defineScenario } from "../define.ts";
+import { proxy } from "../fault.ts";
+import { choice, integer } from "../param-spec.ts";
 
 const away = {
   refused: proxy("collector").down,

@@ -1,8 +1,9 @@
 import { AsyncLocalStorage, AsyncResource } from "node:async_hooks";
 import { EventEmitter } from "node:events";
 import { Worker } from "node:worker_threads";
-import { choice, defineScenario, integer } from "../define.ts";
+import { defineScenario } from "../define.ts";
 import { attribute } from "../names.ts";
+import { choice, integer } from "../param-spec.ts";
 
 type Job = () => void;
 type Carrier = (job: Job, waitMs: number) => void;

@@ -1,5 +1,6 @@
 import { context, SpanStatusCode, trace } from "@opentelemetry/api";
-import { choice, defineScenario, integer } from "../define.ts";
+import { defineScenario } from "../define.ts";
+import { choice, integer } from "../param-spec.ts";
 import type { RunEvidence, SeenSpan } from "../run-evidence.ts";
 import { withSampling } from "../sampling.ts";
 

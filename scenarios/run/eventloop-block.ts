@@ -1,5 +1,6 @@
 import { Worker } from "node:worker_threads";
-import { choice, defineScenario, integer } from "../define.ts";
+import { defineScenario } from "../define.ts";
+import { choice, integer } from "../param-spec.ts";
 import type { SeenSpan } from "../run-evidence.ts";
 
 type Kind = "loop" | "JSON" | "regular expression";

@@ -1,4 +1,5 @@
-import { choice, defineScenario, integer } from "../define.ts";
+import { defineScenario } from "../define.ts";
+import { choice, integer } from "../param-spec.ts";
 import type { RunEvidence } from "../run-evidence.ts";
 
 /** Texts of the exceptions in the run's one event, in the order in which they were sent. */

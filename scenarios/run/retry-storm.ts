@@ -1,6 +1,7 @@
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
-import { defineScenario, flag, integer } from "../define.ts";
+import { defineScenario } from "../define.ts";
+import { flag, integer } from "../param-spec.ts";
 import type { RunEvidence } from "../run-evidence.ts";
 
 const backoffMs = 2;

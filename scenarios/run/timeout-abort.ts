@@ -1,4 +1,5 @@
-import { choice, defineScenario, integer } from "../define.ts";
+import { defineScenario } from "../define.ts";
+import { choice, integer } from "../param-spec.ts";
 import type { RunEvidence, SeenSpan } from "../run-evidence.ts";
 
 /** What is seen of a run that nobody waited for, by who gave up. */

@@ -1,6 +1,7 @@
 import { setTimeout as pause } from "node:timers/promises";
 import { SpanStatusCode } from "@opentelemetry/api";
-import { defineScenario, integer } from "../define.ts";
+import { defineScenario } from "../define.ts";
+import { integer } from "../param-spec.ts";
 
 export default defineScenario({
   id: "run.unhandled-rejection",

@@ -1,4 +1,5 @@
-import { defineScenario, integer } from "../define.ts";
+import { defineScenario } from "../define.ts";
+import { integer } from "../param-spec.ts";
 
 /** Time enough for any page. */
 const ampleSeconds = 60;

@@ -1,4 +1,5 @@
-import { choice, defineScenario } from "../define.ts";
+import { defineScenario } from "../define.ts";
+import { choice } from "../param-spec.ts";
 import type { CheckFinding, RunEvidence } from "../run-evidence.ts";
 
 const failures = ["answer 500", "never arrives", "answer withheld", "aborted"] as const;

@@ -1,4 +1,5 @@
-import { defineScenario, integer } from "../define.ts";
+import { defineScenario } from "../define.ts";
+import { integer } from "../param-spec.ts";
 
 export default defineScenario({
   id: "ui.long-task",

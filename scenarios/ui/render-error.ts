@@ -1,4 +1,5 @@
-import { choice, defineScenario } from "../define.ts";
+import { defineScenario } from "../define.ts";
+import { choice } from "../param-spec.ts";
 
 export default defineScenario({
   id: "ui.render-error",

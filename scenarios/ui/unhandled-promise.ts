@@ -1,4 +1,5 @@
-import { choice, defineScenario, integer } from "../define.ts";
+import { defineScenario } from "../define.ts";
+import { choice, integer } from "../param-spec.ts";
 
 export default defineScenario({
   id: "ui.unhandled-promise",

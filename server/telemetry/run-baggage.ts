@@ -1,6 +1,6 @@
 import { type Attributes, type Context, propagation } from "@opentelemetry/api";
 import type { SpanProcessor } from "@opentelemetry/sdk-trace-base";
-import { modes } from "#scenarios/define.ts";
+import { modes } from "#scenarios/mode.ts";
 import { attribute } from "#scenarios/names.ts";
 
 /** Baggage is sent by strangers: only these three keys become attributes, and only in this form. */

@@ -5,7 +5,8 @@
 import { setTimeout as pause } from "node:timers/promises";
 import * as Sentry from "@sentry/node";
 import { loadCatalogue } from "#scenarios/catalogue.ts";
-import { defineScenario, integer, type Scenario } from "#scenarios/define.ts";
+import { defineScenario, type Scenario } from "#scenarios/define.ts";
+import { integer } from "#scenarios/param-spec.ts";
 import { serverEnv } from "../env.ts";
 import { startServer } from "../server.ts";
 import { canary } from "./canaries.ts";

@@ -1,5 +1,5 @@
 import { randomBytes } from "node:crypto";
-import type { Mode } from "#scenarios/define.ts";
+import type { Mode } from "#scenarios/mode.ts";
 import { attribute, header } from "#scenarios/names.ts";
 import type { ParamValues } from "#scenarios/params.ts";
 import { signTicket, type Ticket } from "#scenarios/ticket.ts";

@@ -1,7 +1,8 @@
 import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { expect, test } from "playwright/test";
-import { type CreatedRun, routes } from "../../lab/api.ts";
+import { routes } from "../../lab/api/routes.ts";
+import type { CreatedRun } from "../../lab/api/run-request.ts";
 import { attribute, header } from "../../scenarios/names.ts";
 
 const writing = { "content-type": "application/json", [header.csrf]: "1" };

@@ -1,5 +1,6 @@
 import { expect, test } from "playwright/test";
-import { type CreatedRun, routes } from "../../lab/api.ts";
+import { routes } from "../../lab/api/routes.ts";
+import type { CreatedRun } from "../../lab/api/run-request.ts";
 import { header } from "../../scenarios/names.ts";
 import { recordOf, spansOf } from "./evidence.ts";
 import { runPage } from "./pages/run-page.ts";

@@ -1,13 +1,10 @@
 import type { APIRequestContext } from "playwright/test";
-import {
-  type OtlpSpan,
-  type OtlpTrace,
-  type RunRecord,
-  routes,
-  type ScenarioCard,
-  type ScenariosBody,
-} from "../../lab/api.ts";
-import type { Expectation, Mode } from "../../scenarios/define.ts";
+import type { OtlpSpan, OtlpTrace } from "../../lab/api/otlp.ts";
+import { routes } from "../../lab/api/routes.ts";
+import type { RunRecord } from "../../lab/api/runs.ts";
+import type { ScenarioCard, ScenariosBody } from "../../lab/api/scenarios.ts";
+import type { Expectation } from "../../scenarios/expectation.ts";
+import type { Mode } from "../../scenarios/mode.ts";
 
 /** A span with the service that sent it. */
 export interface SentSpan extends OtlpSpan {

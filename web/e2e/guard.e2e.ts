@@ -3,7 +3,9 @@ import { readFile } from "node:fs/promises";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { type APIRequestContext, chromium, expect, test } from "playwright/test";
-import { type RunsBody, routes, type StatusBody } from "../../lab/api.ts";
+import { routes } from "../../lab/api/routes.ts";
+import type { RunsBody } from "../../lab/api/runs.ts";
+import type { StatusBody } from "../../lab/api/services.ts";
 
 /** A page of somebody else, on another port of this machine. */
 async function openForeignSite(): Promise<{ readonly port: number; readonly close: () => void }> {

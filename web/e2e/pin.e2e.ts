@@ -1,5 +1,5 @@
 import { expect, test } from "playwright/test";
-import type { StatusBody } from "../../lab/api.ts";
+import type { StatusBody } from "../../lab/api/services.ts";
 import { runPage } from "./pages/run-page.ts";
 import { scenariosPage } from "./pages/scenarios-page.ts";
 import { servicesPage } from "./pages/services-page.ts";

@@ -2,7 +2,8 @@ import { execFile } from "node:child_process";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { expect, test } from "playwright/test";
-import { routes, type SentryBody } from "../../lab/api.ts";
+import { routes } from "../../lab/api/routes.ts";
+import type { SentryBody } from "../../lab/api/sentry.ts";
 import { spansOf } from "./evidence.ts";
 
 const client = fileURLToPath(new URL("./sentry-only-client.ts", import.meta.url));

@@ -1,5 +1,6 @@
 import { expect, type Page, test } from "playwright/test";
-import { routes, type SentryBody } from "../../lab/api.ts";
+import { routes } from "../../lab/api/routes.ts";
+import type { SentryBody } from "../../lab/api/sentry.ts";
 import { recordOf, spansOf } from "./evidence.ts";
 import { accountMenu } from "./pages/account-menu.ts";
 import { runPage } from "./pages/run-page.ts";

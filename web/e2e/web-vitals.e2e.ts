@@ -1,6 +1,8 @@
 import type { APIRequestContext, Page } from "playwright/test";
 import { expect, test } from "playwright/test";
-import { type LogsBody, routes, type SentryBody } from "../../lab/api.ts";
+import type { LogsBody } from "../../lab/api/logs.ts";
+import { routes } from "../../lab/api/routes.ts";
+import type { SentryBody } from "../../lab/api/sentry.ts";
 import { metric } from "../../scenarios/names.ts";
 import { spansOf } from "./evidence.ts";
 

@@ -1,7 +1,7 @@
 import { once } from "node:events";
 import { type AddressInfo, connect, createServer, type Socket } from "node:net";
 import { onTestFinished } from "vitest";
-import type { Toxic } from "#scenarios/define.ts";
+import type { Toxic } from "#scenarios/fault.ts";
 import { type Listener, openListener } from "../listener.ts";
 
 export interface Peer {

@@ -6,7 +6,8 @@ import { connect } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Catalogue } from "#scenarios/catalogue.ts";
-import { defineScenario, integer, type Scenario } from "#scenarios/define.ts";
+import { defineScenario, type Scenario } from "#scenarios/define.ts";
+import { integer } from "#scenarios/param-spec.ts";
 import { type FrontDoor, type FrontDoorOptions, openFrontDoor } from "../front-door.ts";
 import { type AppHandler, openSystemDouble, type SystemDouble } from "./system-double.ts";
 

@@ -8,8 +8,11 @@ import {
   type ServerResponse,
 } from "node:http";
 import type { AddressInfo } from "node:net";
-import type { ProxyTarget, Toxic } from "#scenarios/define.ts";
-import type { LogRecord, OtlpSpan, OtlpTrace, SentryItem, ServiceStatus } from "../../api.ts";
+import type { ProxyTarget, Toxic } from "#scenarios/fault.ts";
+import type { LogRecord } from "../../api/logs.ts";
+import type { OtlpSpan, OtlpTrace } from "../../api/otlp.ts";
+import type { SentryItem } from "../../api/sentry.ts";
+import type { ServiceStatus } from "../../api/services.ts";
 import type { ServiceId } from "../../services/ids.ts";
 import type { FeedMessage, TraceGrowth } from "../../store/contract.ts";
 import type { MetricSource, System, SystemFact } from "../../system.ts";

@@ -2,7 +2,7 @@ import type { IncomingMessage } from "node:http";
 import { constants } from "node:os";
 import { PassThrough } from "node:stream";
 import * as v from "valibot";
-import type { ServiceStatus } from "#lab/api.ts";
+import type { ServiceStatus } from "#lab/api/services.ts";
 import type { Exit, Running } from "#lab/supervisor/running.ts";
 import type { Engine } from "./engine.ts";
 import type { EngineEvents } from "./engine-events.ts";

@@ -2,7 +2,7 @@ import { mkdir, mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, onTestFinished, test, vi } from "vitest";
-import type { ServiceStatus } from "#lab/api.ts";
+import type { ServiceStatus } from "#lab/api/services.ts";
 import { pickPort } from "#lab/supervisor/ports.ts";
 import { rowOf, rowWhen } from "#lab/supervisor/testing/supervise.ts";
 import { openStack } from "./stack.ts";

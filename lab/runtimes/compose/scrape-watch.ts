@@ -1,5 +1,5 @@
 import * as v from "valibot";
-import type { ServiceStatus } from "#lab/api.ts";
+import type { ServiceStatus } from "#lab/api/services.ts";
 import type { System } from "#lab/system.ts";
 
 const everyMs = 3_000;

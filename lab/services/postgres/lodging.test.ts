@@ -15,7 +15,7 @@ import {
   test,
   vi,
 } from "vitest";
-import type { ServiceStatus } from "#lab/api.ts";
+import type { ServiceStatus } from "#lab/api/services.ts";
 import { npmPostgres, systemPostgres } from "#lab/providers/postgres-binaries.ts";
 import { identify } from "#lab/supervisor/process-identity.ts";
 import { remountDisk, smallDisk } from "#lab/supervisor/testing/small-disk.ts";

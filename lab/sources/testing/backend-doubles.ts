@@ -2,7 +2,8 @@
 import { once } from "node:events";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
-import type { LogRecord, OtlpTrace } from "../../api.ts";
+import type { LogRecord } from "../../api/logs.ts";
+import type { OtlpTrace } from "../../api/otlp.ts";
 import type { MetricFamily, MetricSample } from "../openmetrics.ts";
 
 export interface BackendDouble {

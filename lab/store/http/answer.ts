@@ -1,5 +1,5 @@
 import type { ServerResponse } from "node:http";
-import type { ErrorBody } from "#lab/api.ts";
+import type { ErrorBody } from "#lab/api/error.ts";
 import type { Refusal } from "./refusal.ts";
 
 export type Headers = Readonly<Record<string, string | number>>;

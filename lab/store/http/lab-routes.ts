@@ -1,4 +1,6 @@
-import type { LogsBody, MetricsBody, SentryBody, SentryItem } from "#lab/api.ts";
+import type { LogsBody } from "#lab/api/logs.ts";
+import type { MetricsBody } from "#lab/api/metrics.ts";
+import type { SentryBody, SentryItem } from "#lab/api/sentry.ts";
 import type { ForwardingStats, StatsBody } from "../contract.ts";
 import type { Feed } from "../feed.ts";
 import { findLogs, type LogQuery, severities } from "../log-read.ts";

@@ -1,4 +1,4 @@
-import type { OtlpTrace } from "#lab/api.ts";
+import type { OtlpTrace } from "#lab/api/otlp.ts";
 import { rowMask } from "../chunked-table.ts";
 import { spanMark } from "../span-stage.ts";
 import type { StoreIndex } from "../store.ts";

@@ -1,4 +1,4 @@
-import type { OtlpKeyValue, OtlpSpan, OtlpTrace } from "#lab/api.ts";
+import type { OtlpKeyValue, OtlpSpan, OtlpTrace } from "#lab/api/otlp.ts";
 import { encodeMessage } from "../otlp-encode.ts";
 import { logsRequest, tracesRequest } from "../otlp-schema.ts";
 

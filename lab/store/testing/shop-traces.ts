@@ -1,4 +1,4 @@
-import type { OtlpSpan } from "#lab/api.ts";
+import type { OtlpSpan } from "#lab/api/otlp.ts";
 import { openTestStore } from "./open.ts";
 import { newTraceId, span, text, tracesProtobuf } from "./payload.ts";
 

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import type { OtlpSpan } from "#lab/api.ts";
+import type { OtlpSpan } from "#lab/api/otlp.ts";
 import { openTestStore } from "../testing/open.ts";
 import { newSpanId, newTraceId, span, text, traces } from "../testing/payload.ts";
 

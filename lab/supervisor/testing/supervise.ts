@@ -2,7 +2,7 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { onTestFinished } from "vitest";
-import type { ServiceState, ServiceStatus } from "#lab/api.ts";
+import type { ServiceState, ServiceStatus } from "#lab/api/services.ts";
 import type { ServiceDescriptor } from "#lab/services/descriptor.ts";
 import type { ServiceId } from "#lab/services/ids.ts";
 import { openSupervisor, type Supervisor, type SupervisorOptions } from "../supervisor.ts";

@@ -1,6 +1,8 @@
 import { setTimeout as delay } from "node:timers/promises";
-import type { OtlpTrace, RunRecord, ServiceStatus, StatusBody } from "#lab/api.ts";
-import { routes } from "#lab/api.ts";
+import type { OtlpTrace } from "#lab/api/otlp.ts";
+import { routes } from "#lab/api/routes.ts";
+import type { RunRecord } from "#lab/api/runs.ts";
+import type { ServiceStatus, StatusBody } from "#lab/api/services.ts";
 import { logsOfTrace, openLokiSource } from "#lab/sources/loki.ts";
 import { openStoreSource } from "#lab/sources/store.ts";
 import { openTempoSource } from "#lab/sources/tempo.ts";

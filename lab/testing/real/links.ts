@@ -1,5 +1,6 @@
-import type { RunRecord, RunsBody, StatusBody } from "#lab/api.ts";
-import { routes } from "#lab/api.ts";
+import { routes } from "#lab/api/routes.ts";
+import type { RunRecord, RunsBody } from "#lab/api/runs.ts";
+import type { StatusBody } from "#lab/api/services.ts";
 import { dashboardFiles } from "#lab/grafana/dashboard-files.ts";
 import { dataSource } from "#lab/grafana/uids.ts";
 import { linksOf } from "#lab/runs/links.ts";

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import type { Check } from "#lab/api.ts";
+import type { Check } from "#lab/api/checks.ts";
 import { sentenceOf } from "./words.ts";
 
 const check = (index: number, changes: Partial<Check> = {}): Check => ({

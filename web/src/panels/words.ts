@@ -1,5 +1,9 @@
-import type { CheckState, RunRecord, ServiceStatus, SignalId } from "#lab/api.ts";
-import type { Expectation, Group, Mode, Requirement } from "#scenarios/define.ts";
+import type { CheckState } from "#lab/api/checks.ts";
+import type { RunRecord, SignalId } from "#lab/api/runs.ts";
+import type { ServiceStatus } from "#lab/api/services.ts";
+import type { Group, Requirement } from "#scenarios/define.ts";
+import type { Expectation } from "#scenarios/expectation.ts";
+import type { Mode } from "#scenarios/mode.ts";
 import type { IconName } from "../lib/icons.ts";
 
 /** How a state is told: a word, a mark and a tone. Never a colour alone. */

@@ -1,6 +1,7 @@
 import { type Component, mount, unmount } from "svelte";
-import type { Observation } from "#lab/api.ts";
-import type { Mode, ParamValue } from "#scenarios/define.ts";
+import type { Observation } from "#lab/api/run-request.ts";
+import type { Mode } from "#scenarios/mode.ts";
+import type { ParamValue } from "#scenarios/param-spec.ts";
 
 type Answer = NonNullable<Observation["answer"]>;
 

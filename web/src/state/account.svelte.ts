@@ -1,4 +1,5 @@
-import { type AccountBody, type MeBody, routes } from "#lab/api.ts";
+import type { AccountBody, MeBody } from "#lab/api/account.ts";
+import { routes } from "#lab/api/routes.ts";
 import { apologyOf, getJson } from "./api.ts";
 import { hrefOf } from "./location.ts";
 import { router } from "./router.svelte.ts";

@@ -1,4 +1,4 @@
-import type { RunRecord } from "#lab/api.ts";
+import type { RunRecord } from "#lab/api/runs.ts";
 import { ApiError, getJson } from "./api.ts";
 
 /** What the lab makes of one run's evidence: asked once, when the run is over. */

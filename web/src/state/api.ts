@@ -1,5 +1,5 @@
 import * as v from "valibot";
-import { errorBodySchema } from "#lab/api.ts";
+import { errorBodySchema } from "#lab/api/error.ts";
 import { header } from "#scenarios/names.ts";
 
 /** What the front door refused, or that it could not be reached (status 0). */

@@ -1,5 +1,6 @@
-import type { ScenarioCard } from "#lab/api.ts";
-import type { Mode, Param, ParamSpec, ParamValue } from "#scenarios/define.ts";
+import type { ScenarioCard } from "#lab/api/scenarios.ts";
+import type { Mode } from "#scenarios/mode.ts";
+import type { Param, ParamSpec, ParamValue } from "#scenarios/param-spec.ts";
 
 export type ParamValues = Readonly<Record<string, ParamValue>>;
 

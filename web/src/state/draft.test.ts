@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { choice, flag, integer } from "#scenarios/define.ts";
+import { choice, flag, integer } from "#scenarios/param-spec.ts";
 import { commandOf, Draft, orderOf } from "./draft.svelte.ts";
 
 const card = {

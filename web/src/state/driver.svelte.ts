@@ -1,13 +1,13 @@
 import { SvelteMap } from "svelte/reactivity";
+import { routes } from "#lab/api/routes.ts";
 import {
   type CreatedRun,
   type CreateRun,
   type Observation,
-  routes,
-  type ScenarioCard,
   waitForOthersMs,
-} from "#lab/api.ts";
-import type { Mode } from "#scenarios/define.ts";
+} from "#lab/api/run-request.ts";
+import type { ScenarioCard } from "#lab/api/scenarios.ts";
+import type { Mode } from "#scenarios/mode.ts";
 import { attribute, header, rootSpanName } from "#scenarios/names.ts";
 import {
   loadStage,

@@ -1,14 +1,9 @@
 import { SvelteMap } from "svelte/reactivity";
-import {
-  type LabEvent,
-  type RunRecord,
-  type RunsBody,
-  routes,
-  type ScenarioCard,
-  type ScenariosBody,
-  type ServiceStatus,
-  type StatusBody,
-} from "#lab/api.ts";
+import type { LabEvent } from "#lab/api/events.ts";
+import { routes } from "#lab/api/routes.ts";
+import type { RunRecord, RunsBody } from "#lab/api/runs.ts";
+import type { ScenarioCard, ScenariosBody } from "#lab/api/scenarios.ts";
+import type { ServiceStatus, StatusBody } from "#lab/api/services.ts";
 import { apologyOf, getJson } from "./api.ts";
 import { followEvents, type StreamMessage } from "./event-stream.ts";
 

@@ -2,13 +2,11 @@ import { once } from "node:events";
 import { createServer, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
-import {
-  type LabEvent,
-  type RunRecord,
-  routes,
-  type ScenarioCard,
-  type ServiceStatus,
-} from "#lab/api.ts";
+import type { LabEvent } from "#lab/api/events.ts";
+import { routes } from "#lab/api/routes.ts";
+import type { RunRecord } from "#lab/api/runs.ts";
+import type { ScenarioCard } from "#lab/api/scenarios.ts";
+import type { ServiceStatus } from "#lab/api/services.ts";
 import { Lab, replaceBy, withRun } from "./lab.svelte.ts";
 
 const idle = {

@@ -1,5 +1,6 @@
 import { SvelteMap } from "svelte/reactivity";
-import { type OtlpTrace, routes } from "#lab/api.ts";
+import type { OtlpTrace } from "#lab/api/otlp.ts";
+import { routes } from "#lab/api/routes.ts";
 import { decodeTrace, type SpanDetails, type TraceSpan } from "../trace/trace.ts";
 import { getJson } from "./api.ts";
 

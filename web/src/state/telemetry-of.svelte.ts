@@ -1,13 +1,9 @@
 import { untrack } from "svelte";
-import {
-  type LogRecord,
-  type LogsBody,
-  type OtlpTrace,
-  type RunRecord,
-  routes,
-  type SentryBody,
-  type SentryItem,
-} from "#lab/api.ts";
+import type { LogRecord, LogsBody } from "#lab/api/logs.ts";
+import type { OtlpTrace } from "#lab/api/otlp.ts";
+import { routes } from "#lab/api/routes.ts";
+import type { RunRecord } from "#lab/api/runs.ts";
+import type { SentryBody, SentryItem } from "#lab/api/sentry.ts";
 import { columnsType, decodeColumns } from "../trace/columns.ts";
 import { decodeTrace, type Trace } from "../trace/trace.ts";
 import { ApiError, apologyOf, getJson, getResponse } from "./api.ts";

@@ -2,7 +2,8 @@ import { once } from "node:events";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
-import { type OtlpTrace, routes } from "#lab/api.ts";
+import type { OtlpTrace } from "#lab/api/otlp.ts";
+import { routes } from "#lab/api/routes.ts";
 import type { TelemetryEvent } from "./lab.svelte.ts";
 import { TelemetryOf } from "./telemetry-of.svelte.ts";
 

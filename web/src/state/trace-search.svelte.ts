@@ -1,4 +1,5 @@
-import { routes, type SearchBody, type TagsBody, type TagValuesBody } from "#lab/api.ts";
+import { routes } from "#lab/api/routes.ts";
+import type { SearchBody, TagsBody, TagValuesBody } from "#lab/api/search.ts";
 import { literalOf } from "../trace/traceql-completion.ts";
 import { apologyOf, getJson } from "./api.ts";
 

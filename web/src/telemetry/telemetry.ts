@@ -22,7 +22,7 @@ import {
   ATTR_SERVICE_VERSION,
   ATTR_USER_AGENT_ORIGINAL,
 } from "@opentelemetry/semantic-conventions";
-import { routes } from "#lab/api.ts";
+import { routes } from "#lab/api/routes.ts";
 import { traceService } from "#scenarios/names.ts";
 import { AmbientContextManager } from "./ambient-context.ts";
 import { flushSentry, linkSentry, reportError, startSentry } from "./errors.ts";

@@ -1,4 +1,4 @@
-import type { OtlpAnyValue, OtlpKeyValue } from "#lab/api.ts";
+import type { OtlpAnyValue, OtlpKeyValue } from "#lab/api/otlp.ts";
 
 /** An attribute's value as plain data. 64-bit integers beyond 2^53 stay text. */
 export type PlainValue =

@@ -1,4 +1,4 @@
-import type { OtlpSpan } from "#lab/api.ts";
+import type { OtlpSpan } from "#lab/api/otlp.ts";
 import { decodeTrace, type Trace } from "./trace.ts";
 
 /** A span for tests: times in whole milliseconds after a fixed moment. */

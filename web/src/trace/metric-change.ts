@@ -1,4 +1,4 @@
-import type { MetricSeries } from "#lab/api.ts";
+import type { MetricSeries } from "#lab/api/metrics.ts";
 import { formatDuration } from "../lib/format.ts";
 
 type Told = Pick<MetricSeries, "name" | "type" | "points">;

@@ -1,4 +1,4 @@
-import type { OtlpKeyValue } from "#lab/api.ts";
+import type { OtlpKeyValue } from "#lab/api/otlp.ts";
 import { plainValue, showValue } from "./attributes.ts";
 import type { Row } from "./layout.ts";
 import type { TraceSpan } from "./trace.ts";

@@ -1,5 +1,6 @@
 import { expect, test } from "vitest";
-import type { Expectation, SpanSelector } from "#scenarios/define.ts";
+import type { Expectation } from "#scenarios/expectation.ts";
+import type { SpanSelector } from "#scenarios/span-selector.ts";
 import { spansAbout } from "./spans-about.ts";
 import type { TraceSpan } from "./trace.ts";
 

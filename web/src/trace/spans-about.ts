@@ -1,4 +1,6 @@
-import type { Comparison, Expectation, ParamValue, SpanSelector } from "#scenarios/define.ts";
+import type { Expectation } from "#scenarios/expectation.ts";
+import type { ParamValue } from "#scenarios/param-spec.ts";
+import type { Comparison, SpanSelector } from "#scenarios/span-selector.ts";
 import { plainValue } from "./attributes.ts";
 import type { TraceSpan } from "./trace.ts";
 

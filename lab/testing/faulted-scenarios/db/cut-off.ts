@@ -1,4 +1,6 @@
-import { choice, defineScenario, pause, proxy, stop } from "#scenarios/define.ts";
+import { defineScenario } from "#scenarios/define.ts";
+import { pause, proxy, stop } from "#scenarios/fault.ts";
+import { choice } from "#scenarios/param-spec.ts";
 
 /** For the test of what is left when somebody is killed in the middle: it breaks all it can reach. */
 export default defineScenario({

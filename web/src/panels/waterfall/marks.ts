@@ -1,4 +1,5 @@
-import type { LogRecord, OtlpSpan } from "#lab/api.ts";
+import type { LogRecord } from "#lab/api/logs.ts";
+import type { OtlpSpan } from "#lab/api/otlp.ts";
 import { textOf } from "../../trace/attributes.ts";
 import { sinceMs } from "../../trace/trace.ts";
 

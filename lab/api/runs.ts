@@ -1,0 +1,66 @@
+import type { Mode } from "#scenarios/mode.ts";
+import type { ParamValue } from "#scenarios/param-spec.ts";
+import type { Check, CheckState, JudgedBy } from "./checks.ts";
+
+/** One light of the signal strip. `metric`: one that changed; `exemplar`: one that names a trace of the run. */
+export const signalIds = [
+  "browser-span",
+  "server-span",
+  "store-span",
+  "metric",
+  "exemplar",
+  "log",
+  "sentry-event",
+] as const;
+export type SignalId = (typeof signalIds)[number];
+export interface SignalSeen {
+  readonly id: SignalId;
+  /** Milliseconds from the run's start until the lab could read it; null while unseen. */
+  readonly seenAfterMs: number | null;
+}
+
+/** `driving` → `settling` (driver ended, telemetry may still arrive) → `settled`; `expired` when its time ran out first. */
+export type RunState = "driving" | "settling" | "settled" | "expired";
+
+export interface RunRecord {
+  readonly runId: string;
+  readonly scenario: string;
+  readonly mode: Mode;
+  readonly params: Readonly<Record<string, ParamValue>>;
+  readonly seed: number;
+  readonly state: RunState;
+  readonly driver: "lab-web" | "lab-cli" | null;
+  readonly startedAt: number;
+  readonly endedAt: number | null;
+  /** The driver's trace first, then others that carry the run id. */
+  readonly traceIds: readonly string[];
+  readonly answer: {
+    readonly status: number;
+    readonly durationMs: number;
+    readonly error?: string | undefined;
+  } | null;
+  readonly page: Readonly<Record<string, ParamValue>>;
+  readonly counts: { readonly spans: number; readonly logs: number; readonly sentry: number };
+  readonly signals: readonly SignalSeen[];
+  /** Restarts per component while the run lasted. */
+  readonly restarts: Readonly<Record<string, number>>;
+  /** Exit codes per component while the run lasted, in order; 128 + n when signal n ended it. */
+  readonly exitCodes: Readonly<Record<string, readonly number[]>>;
+  readonly verdict: CheckState;
+  readonly checks: readonly Check[];
+  readonly links: readonly { readonly label: string; readonly href: string }[];
+  /** What it ran on: the lab, Node, and every service that was there. Not in records of earlier labs. */
+  readonly versions?: Readonly<Record<string, string>>;
+  /** Not in records of earlier labs. */
+  readonly judgedBy?: JudgedBy;
+  /** A run of a self-test, whose telemetry may have been broken on purpose. */
+  readonly selfTest?: true;
+}
+/** `GET` {@link routes.runs}, newest first; query `scenario`, `limit` (1 to 500, default 100). */
+export interface RunsBody {
+  readonly runs: readonly RunRecord[];
+}
+/** Answer of `POST` and `DELETE` {@link routes.pin}. */
+export interface PinnedBody {
+  readonly pinnedRuns: readonly string[];
+}
