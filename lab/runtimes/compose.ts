@@ -36,12 +36,22 @@ export async function prepareCompose(options: {
         }
       };
       system.subscribe(openDoors);
-      const scrape = watchScrape(system);
+      const listeners = new Set<(row: ServiceStatus) => void>();
+      const scrape = watchScrape(system, (row) => {
+        for (const listener of listeners) listener(row);
+      });
       let closing: Promise<void> | undefined;
       return {
         ...system,
         services: () => system.services().map(scrape.noted),
-        subscribe: (listener) => system.subscribe((row) => listener(scrape.noted(row))),
+        subscribe: (listener) => {
+          const leave = system.subscribe((row) => listener(scrape.noted(row)));
+          listeners.add(listener);
+          return () => {
+            listeners.delete(listener);
+            leave();
+          };
+        },
         shutdown: () => {
           scrape.end();
           // Asked again, it ends what is left at once.

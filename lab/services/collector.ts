@@ -4,6 +4,7 @@ import { onPath } from "#lab/providers/path.ts";
 import { parseDsn } from "#lab/store/forward/dsn.ts";
 import { type CollectorPlaces, collectorValues } from "./collector/config.ts";
 import type { Command, LaunchContext, Program, ServiceDescriptor } from "./descriptor.ts";
+import { sendsOtlp } from "./prometheus/otlp.ts";
 import { renderConfig } from "./render-config.ts";
 
 const install =
@@ -58,6 +59,7 @@ async function places(context: LaunchContext): Promise<CollectorPlaces> {
     found === undefined ? undefined : `127.0.0.1:${found}`;
   const tempo = isAskedFor(env, "tempo") ? at(await futurePortOf("tempo", "otlp")) : undefined;
   const loki = isAskedFor(env, "loki") ? at(await futurePortOf("loki")) : undefined;
+  const prometheus = (await sendsOtlp(env)) ? at(await futurePortOf("prometheus")) : undefined;
   return {
     listen: "127.0.0.1",
     ports: {
@@ -71,6 +73,7 @@ async function places(context: LaunchContext): Promise<CollectorPlaces> {
     postgres: at(await futurePortOf("postgres")),
     tempo,
     loki: loki && `http://${loki}`,
+    prometheus: prometheus && `http://${prometheus}`,
     sentry: env.SENTRY_DSN ? parseDsn(env.SENTRY_DSN).tracesUrl.href : undefined,
   };
 }

@@ -2,7 +2,6 @@ import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { type AskedService, isAskedFor } from "#lab/providers/asked-for.ts";
 import { fromDebian } from "#lab/providers/debian.ts";
-import { onPath } from "#lab/providers/path.ts";
 import { writeFileAtomic } from "#lab/state/atomic-file.ts";
 import { findProgram } from "#lab/supervisor/find-program.ts";
 import { s3AccessKey } from "./accounts.ts";
@@ -11,12 +10,8 @@ import type { ServiceId } from "./ids.ts";
 import { scrapeToken } from "./minio/metrics-token.ts";
 import { minio } from "./minio.ts";
 import { prometheusValues, type ScrapePlaces } from "./prometheus/config.ts";
+import { installedPrometheus, otlpFlag, sendsOtlp } from "./prometheus/otlp.ts";
 import { renderConfig } from "./render-config.ts";
-
-const path = onPath(
-  ["prometheus"],
-  "Install it: brew install prometheus, sudo apt install prometheus, nix profile install nixpkgs#prometheus, Docker: prom/prometheus",
-);
 
 /** Keeps the metrics of all services over time. The lab's own checks do not need it. */
 export const prometheus: ServiceDescriptor = {
@@ -30,9 +25,9 @@ export const prometheus: ServiceDescriptor = {
   startTimeoutMs: 20_000,
   stop: { signal: "SIGTERM", graceMs: 3_000 },
   embedded: {
-    named: path.named,
+    named: installedPrometheus.named,
     providers: [
-      path.provider,
+      installedPrometheus.provider,
       fromDebian({
         package: "prometheus",
         file: "usr/bin/prometheus",
@@ -53,11 +48,8 @@ async function prepare(program: Program, context: LaunchContext): Promise<Comman
   await mkdir(data, { recursive: true });
   const token = scrapeToken(s3AccessKey, secrets.s3SecretKey);
   await writeFileAtomic(join(serviceDir, tokenFile), token, 0o600);
-  await renderConfig(
-    "prometheus/prometheus.yml",
-    prometheusValues(await placesOf(context)),
-    config,
-  );
+  const places = await placesOf(context);
+  await renderConfig("prometheus/prometheus.yml", prometheusValues(places), config);
   return {
     file: program.path,
     args: [
@@ -66,6 +58,7 @@ async function prepare(program: Program, context: LaunchContext): Promise<Comman
       "--storage.tsdb.retention.time=1d",
       "--storage.tsdb.retention.size=256MB",
       `--web.listen-address=127.0.0.1:${port()}`,
+      ...(places.takesOtlp ? [otlpFlag] : []),
       "--enable-feature=exemplar-storage",
       "--log.level=warn",
     ],
@@ -81,21 +74,23 @@ async function placesOf(context: LaunchContext): Promise<ScrapePlaces> {
   const of = async (id: ServiceId, name?: string) => at(await futurePortOf(id, name));
   const asked = async (id: AskedService, name?: string) =>
     isAskedFor(env, id) ? of(id, name) : undefined;
-  const storage = await findProgram(minio, env).catch(() => undefined);
+  const [storage, takesOtlp] = await Promise.all([
+    findProgram(minio, env).catch(() => undefined),
+    sendsOtlp(env),
+  ]);
   return {
     prometheus: at(port()),
     server: await of("server", "metrics"),
     store: await of("store"),
     postgres: await of("store", "metrics"),
     collector: await asked("collector", "telemetry"),
-    telemetry: await asked("collector", "metrics"),
+    telemetry: takesOtlp ? undefined : await asked("collector", "metrics"),
     tempo: await asked("tempo"),
     loki: await asked("loki"),
     redisExporter: await of("redis-exporter"),
     minio: await of("minio"),
     isRealMinio: storage?.kind === "real",
     minioTokenFile: join(serviceDir, tokenFile),
-    // Debian builds it without, and none of them needs it: the Collector's metrics are scraped.
-    takesOtlp: false,
+    takesOtlp,
   };
 }

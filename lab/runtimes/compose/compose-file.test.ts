@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { promisify } from "node:util";
 import * as v from "valibot";
 import { describe, expect, test } from "vitest";
+import { parse } from "yaml";
 import { LabError } from "#lab/errors.ts";
 import { containerRecipes } from "#lab/services/containers.ts";
 import { serviceIds } from "#lab/services/ids.ts";
@@ -15,6 +16,7 @@ import { startOrder } from "#lab/supervisor/start-order.ts";
 import { composeFile, imagesNamed } from "./compose-file.ts";
 import { commandOf, findComposeTool } from "./compose-tool.ts";
 import { imageVariable } from "./failures.ts";
+import { composeSchema } from "./testing/compose-schema.ts";
 
 const text = readFileSync(composeFile, "utf8");
 const ids = Object.keys(containerRecipes) as (keyof typeof containerRecipes)[];
@@ -26,6 +28,33 @@ const blocks = new Map(
     ),
   ].map(([, id = "", block = ""]) => [id, block]),
 );
+
+/** Without what only anchors stand in. */
+const document = (yaml: string): object =>
+  Object.fromEntries(
+    Object.entries(parse(yaml, { merge: true })).filter(([key]) => !key.startsWith("x-")),
+  );
+
+test("the file is one of the Compose Specification, and a mistake in it is found", () => {
+  expect(v.safeParse(composeSchema, document(text)).issues).toBeUndefined();
+  const mistakes: readonly (readonly [RegExp, string])[] = [
+    [/mem_limit: 384m/, "memory_limit: 384m"],
+    [
+      /healthcheck: \{ <<: \*health, test: \[CMD, \/tempo/,
+      "healthcheck: { <<: *health, test: [/tempo",
+    ],
+    [/interval: 3s/, "interval: 3"],
+    [/KC_HEALTH_ENABLED: "true"/, "KC_HEALTH_ENABLED: true"],
+    [/^ {2}loki: \{\}\n/m, ""],
+    [/tempo: \{ condition: service_healthy/, "tempo1: { condition: service_healthy"],
+    [/tempo: \{ condition: service_healthy/, "collector: { condition: service_healthy"],
+  ];
+  for (const [right, wrong] of mistakes) {
+    expect(text, wrong).toMatch(right);
+    const { issues } = v.safeParse(composeSchema, document(text.replace(right, wrong)));
+    expect(issues, wrong).toBeDefined();
+  }
+});
 
 test("every service has a descriptor, and every container a block and a folder", async () => {
   expect(composeServices.map(({ id }) => id).toSorted()).toEqual([...serviceIds].toSorted());

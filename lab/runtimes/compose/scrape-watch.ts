@@ -17,37 +17,43 @@ export interface ScrapeWatch {
   readonly end: () => void;
 }
 
-/** Asks Prometheus for `up{job="server"}` while both are ready. */
-export function watchScrape(system: Pick<System, "services" | "url">): ScrapeWatch {
+/**
+ * Asks Prometheus for `up{job="server"}` while both are ready.
+ * @param changed hears Prometheus' row when what there is to say of the scrape changes.
+ */
+export function watchScrape(
+  system: Pick<System, "services" | "url">,
+  changed: (row: ServiceStatus) => void,
+  times: { readonly everyMs: number; readonly patienceMs: number } = { everyMs, patienceMs },
+): ScrapeWatch {
   let failingSince: number | undefined;
+  let fails = false;
+  const noted = (row: ServiceStatus): ServiceStatus => {
+    if (row.id !== "prometheus" || row.state !== "ready" || !fails) return row;
+    const port = system.url("server", "metrics")?.split(":").at(-1) ?? "";
+    return { ...row, note: unreachableNote(port) };
+  };
   const look = async (): Promise<void> => {
     const rows = system.services();
     const ready = (id: ServiceStatus["id"]) =>
       rows.some((row) => row.id === id && row.state === "ready");
     const base = system.url("prometheus");
-    if (base === undefined || !ready("prometheus") || !ready("server")) {
-      failingSince = undefined;
-      return;
-    }
-    const up = await isUp(base);
+    const up =
+      base === undefined || !ready("prometheus") || !ready("server") ? true : await isUp(base);
     if (up === undefined) return;
     failingSince = up ? undefined : (failingSince ?? performance.now());
+    const before = fails;
+    fails = failingSince !== undefined && performance.now() - failingSince > times.patienceMs;
+    const row = system.services().find(({ id }) => id === "prometheus");
+    if (fails !== before && row !== undefined) changed(noted(row));
   };
-  const timer = setInterval(() => void look(), everyMs);
+  const timer = setInterval(() => void look(), times.everyMs);
   timer.unref();
-  return {
-    noted: (row) => {
-      const fails = failingSince !== undefined && performance.now() - failingSince > patienceMs;
-      if (row.id !== "prometheus" || row.state !== "ready" || !fails) return row;
-      const port = system.url("server", "metrics")?.split(":").at(-1) ?? "";
-      return { ...row, note: unreachableNote(port) };
-    },
-    end: () => clearInterval(timer),
-  };
+  return { noted, end: () => clearInterval(timer) };
 }
 
 /** Undefined when Prometheus does not say. */
-export async function isUp(base: string): Promise<boolean | undefined> {
+async function isUp(base: string): Promise<boolean | undefined> {
   try {
     const query = encodeURIComponent('up{job="server"}');
     const answer = await fetch(`${base}/api/v1/query?query=${query}`, {
