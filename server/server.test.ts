@@ -256,6 +256,30 @@ describe("db.connection-reset", () => {
   );
 });
 
+describe("db.deadlock", () => {
+  test("as a serialization failure: each victim is ended with 40001, and its retry wins", async () => {
+    const run = await server.run("db.deadlock", { params: { sqlstate: "40001", delayMs: 20 } });
+    expect(run.response?.status).toBe(200);
+    const spans = await traceOf(store, run.traceId);
+    const updates = named(spans, "UPDATE products").filter(({ status }) => status === "error");
+    const codes = updates.map(({ attributes }) => attributes["db.response.status_code"]);
+    expect(codes).toEqual(["40001", "40001"]);
+    const again = named(spans, "move stock").filter(
+      ({ attributes }) => attributes["lab.retry.attempt"] === 2,
+    );
+    expect(again.map(({ status }) => status)).toEqual(["unset", "unset"]);
+  });
+
+  test("without retries the request fails once for all its victims", async () => {
+    const params = { sqlstate: "40001", delayMs: 20, retries: 0 };
+    const run = await server.run("db.deadlock", { params });
+    expect(run.response?.status).toBe(500);
+    expect(await eventsOf(store, run.traceId, 1)).toHaveLength(1);
+    const [line] = await logsOf(store, run.traceId, "conflict, giving up");
+    expect(line?.attributes).toMatchObject({ sqlstate: "40001", "lab.retry.attempt": 1 });
+  });
+});
+
 describe("run.handled-error", () => {
   test("is answered without anything from inside, and reported once on its trace", async () => {
     const run = await server.run("run.handled-error", { params: { causes: 2 } });

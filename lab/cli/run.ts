@@ -29,7 +29,7 @@ export interface RunRequest {
 export async function run(request: RunRequest, context: Context): Promise<ExitCode> {
   const scenario = await scenarioOf(request.scenario);
   const lab = await requireLab(context.dir);
-  const record = await performRun(lab, orderOf(request), scenario, context);
+  const record = await performRun(lab, orderOf(request, scenario), scenario, context);
   const outcome = outcomeOf(record);
   const page = `${lab.origin}/runs/${record.runId}`;
   if (request.json) printJson(context, { ...outcome, page, run: record });
@@ -37,10 +37,19 @@ export async function run(request: RunRequest, context: Context): Promise<ExitCo
   return outcome.exitCode;
 }
 
-const orderOf = ({ scenario, mode, params, seed, judge }: RunRequest): CreateRun => ({
+const orderOf = (
+  { scenario, mode, params, seed, judge }: RunRequest,
+  { params: spec }: Scenario,
+): CreateRun => ({
   scenario,
   mode,
-  params: { ...params },
+  // An option may look like a number: an SQLSTATE does.
+  params: Object.fromEntries(
+    Object.entries(params).map(([name, value]) => [
+      name,
+      spec[name]?.kind === "choice" ? String(value) : value,
+    ]),
+  ),
   ...(seed === undefined ? {} : { seed }),
   ...(judge === undefined ? {} : { judge }),
   waitMs: waitForOthersMs,
