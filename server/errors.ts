@@ -4,14 +4,17 @@ export class AppError extends Error {
   readonly status: number;
   readonly code: string;
   readonly hint: string;
+  /** For the header `Retry-After`. */
+  readonly retryAfterSeconds: number | undefined;
 
   constructor(
     status: number,
     code: string,
     message: string,
-    options: ErrorOptions & { readonly hint: string },
+    options: ErrorOptions & { readonly hint: string; readonly retryAfterSeconds?: number },
   ) {
     super(message, options);
+    this.retryAfterSeconds = options.retryAfterSeconds;
     this.status = status;
     this.code = code;
     this.hint = options.hint;

@@ -23,6 +23,8 @@ export interface ThrottleOrder {
 /**
  * The app's product images in S3. Calls become spans with bucket and key, and one HTTP span below
  * for each attempt. They reject with the SDK's errors; a storage that does not answer costs a second.
+ * `get` rejects with an AppError 503 `storage_throttled`, the SDK's error its cause, when every
+ * attempt was refused with `SlowDown`.
  */
 export interface ObjectStore {
   readonly bucket: string;
@@ -31,6 +33,15 @@ export interface ObjectStore {
   readonly put: (key: string, body: string | Uint8Array, type: string) => Promise<void>;
   /** A link that lets whoever holds it read one object for so many seconds. Nobody is asked for it. */
   readonly downloadLink: (key: string, seconds: number) => Promise<string>;
+  /** The object's address without a signature, as of a bucket that everybody may read. */
+  readonly plainLink: (key: string) => string;
+  /**
+   * Reads and signs as a process does whose clock is off by so many milliseconds, behind when
+   * negative. It has connections of its own, to be closed.
+   */
+  readonly withClockOff: (
+    ms: number,
+  ) => Pick<ObjectStore, "get" | "downloadLink"> & { readonly close: () => Promise<void> };
   /** Key of a product's image. The newest products, from 191 to 200, have none yet. */
   readonly imageKey: (productId: number) => string;
   /** Throttles until the returned function is called. @throws Error when the storage cannot do that. */

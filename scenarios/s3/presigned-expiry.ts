@@ -1,8 +1,54 @@
 import { defineScenario } from "../define.ts";
-import { integer } from "../param-spec.ts";
+import type { ObjectStore } from "../edges/objects.ts";
+import { choice, integer } from "../param-spec.ts";
+import type { CheckFinding, RunEvidence } from "../run-evidence.ts";
 
 /** Time enough for any page. */
 const ampleSeconds = 60;
+
+const causes = ["expired", "forbidden", "clock behind", "clock ahead"] as const;
+type Cause = (typeof causes)[number];
+/** The storage takes requests that are up to 15 minutes off, links that are as much in the future. */
+const clockOffMs: Readonly<Record<Cause, number>> = {
+  expired: 0,
+  forbidden: 0,
+  "clock behind": -20 * 60_000,
+  "clock ahead": 20 * 60_000,
+};
+/** What the storage says of each, with the same 403 and the same code. */
+const messages: Readonly<Record<Cause, string>> = {
+  expired: "Request has expired",
+  forbidden: "Access Denied.",
+  "clock behind": "Request has expired",
+  "clock ahead": "Request is not valid yet",
+};
+const isClock = (cause: unknown): boolean => String(cause).startsWith("clock");
+
+/** Reads the picture twice, as an app with this clock would; what is refused is refused the first time. */
+async function readTwice(objects: Pick<ObjectStore, "get">, key: string): Promise<string | null> {
+  let refusal: string | null = null;
+  for (let count = 0; count < 2; count++) {
+    try {
+      (await objects.get(key)).body.destroy();
+    } catch (error) {
+      refusal = error instanceof Error ? error.name : String(error);
+    }
+  }
+  return refusal;
+}
+
+function judgeOwnCalls({ spans, mode, params }: RunEvidence): CheckFinding {
+  const calls = spans.filter(({ service, name }) => service === "lab-server" && /^S3\./.test(name));
+  const skewed = mode !== "control" && isClock(params.cause);
+  const expected = isClock(params.cause) ? [skewed ? "RequestTimeTooSkewed" : "ok", "ok"] : [];
+  const seen = calls.map(({ status, attributes }) =>
+    status === "error" ? String(attributes["error.type"]) : "ok",
+  );
+  return {
+    ok: seen.join() === expected.join(),
+    seen: `${seen.join(", ") || "no call"}; expected ${expected.join(", ") || "none"}`,
+  };
+}
 
 export default defineScenario({
   id: "s3.presigned-expiry",
@@ -11,15 +57,18 @@ export default defineScenario({
     "The page keeps a link to a picture too long; the storage says no, and the app never hears.",
   story: `The app signs a link that lets the page read one picture from the storage directly, for a short time. The page keeps the link longer than it lives, as a tab does that was left open, and follows it then. The storage answers 403.
 
-AccessDenied is what it says for a missing permission too, and for a clock that is wrong; only the message, "Request has expired", tells them apart. The app is not asked, so its spans are green and Sentry is silent: the page's own HTTP span is the only witness, and the storage's counter.
+AccessDenied is what it says for a missing permission too, and for a clock that is wrong; only the message tells them apart, and not always. A link without a signature gets "Access Denied." A machine whose clock is 20 minutes behind signs links that are over before anybody follows them: "Request has expired", the very words of a link that was kept too long. One that is ahead is told "Request is not valid yet".
+
+The app is not asked, so its spans are green and Sentry is silent: the page's own HTTP span is the only witness, and the storage's counter. With a wrong clock there is one more. The first call that the app makes itself is refused with RequestTimeTooSkewed; the SDK learns the storage's time from that refusal, and its next calls work. The links stay wrong: they are signed by the machine's clock.
 
 The link is a credential: whoever has it may read. So its signature must be in no telemetry. \`url.full\` of the page's span shows \`X-Amz-Signature=REDACTED\`.
 
-Teams sign late, when the picture is about to be read, give links only the time a page needs, and let the page ask for a new one when it gets a 403: mode fix does that.`,
+Teams sign late, when the picture is about to be read, give links only the time a page needs, keep clocks in step, and let the page ask for a new link when it gets a 403: mode fix does that, and the app that signs the new one has the right time.`,
   params: {
+    cause: choice({ label: "Refused because", default: "expired", options: causes }),
     seconds: integer({
       label: "The link lives",
-      help: "The page waits until it is over.",
+      help: "An expired one is kept by the page until it is over.",
       default: 1,
       min: 1,
       max: 30,
@@ -32,12 +81,24 @@ Teams sign late, when the picture is about to be read, give links only the time 
   timeoutMs: 50_000,
   stage: true,
   async serve({ mode, params, objects, log }) {
+    const { cause } = params;
     const key = objects.imageKey(1);
+    const broken = mode !== "control";
     // A link of one second may live for a few milliseconds: signatures carry whole seconds.
-    const seconds = mode === "control" ? ampleSeconds : params.seconds;
-    const url = await objects.downloadLink(key, seconds);
-    log.info({ "aws.s3.key": key, seconds, url }, "picture link signed");
-    return { url, seconds };
+    const seconds = broken ? params.seconds : ampleSeconds;
+    const own = objects.withClockOff(broken ? clockOffMs[cause] : 0);
+    try {
+      const refusal = isClock(cause) ? await readTwice(own, key) : null;
+      if (refusal !== null) log.warn({ code: refusal }, "storage refused the app's clock once");
+      const url =
+        broken && cause === "forbidden"
+          ? objects.plainLink(key)
+          : await own.downloadLink(key, seconds);
+      log.info({ "aws.s3.key": key, seconds, url }, "picture link given");
+      return { url, seconds };
+    } finally {
+      await own.close();
+    }
   },
   expect: [
     {
@@ -48,12 +109,14 @@ Teams sign late, when the picture is about to be read, give links only the time 
         status: "error",
         attributes: {
           "http.response.status_code": 403,
-          "url.full": { matches: "/lab-products/products/1\\.svg\\?.*X-Amz-Signature=REDACTED" },
+          "url.full": {
+            matches: "/lab-products/products/1\\.svg(\\?.*X-Amz-Signature=REDACTED|$)",
+          },
         },
       },
       count: 1,
       modes: ["fault", "fix"],
-      why: "The page's own span is the witness, and its URL shows the signature as REDACTED.",
+      why: "The page's own span is the witness, and its URL shows a signature as REDACTED.",
       hint: "A status of 0 means that the storage's answer could not be read: its CORS headers are missing, or the page's policy forbids its origin.",
     },
     {
@@ -61,15 +124,20 @@ Teams sign late, when the picture is about to be read, give links only the time 
       observation: "code",
       value: "AccessDenied",
       modes: ["fault", "fix"],
-      why: "The code is the same as for a missing permission.",
+      why: "The code is the same whether it was time, permission or a clock.",
       hint: "SignatureDoesNotMatch means that the link was changed; RequestTimeTooSkewed is for signed headers only.",
     },
     {
-      signal: "page",
-      observation: "message",
-      value: "Request has expired",
+      signal: "check",
+      title:
+        "the message names the cause, except that a clock that is behind looks like an expired link",
+      reads: [],
+      check: ({ page, params }) => {
+        const expected = messages[params.cause as Cause];
+        return { ok: page.message === expected, seen: `"${page.message}", expected "${expected}"` };
+      },
       modes: ["fault", "fix"],
-      why: "Only the message tells that it was time and not permission.",
+      why: "Only the message differs, and a wrong clock has the same words as an expired link.",
       hint: "Another message means that the storage refused for another reason.",
     },
     {
@@ -116,7 +184,7 @@ Teams sign late, when the picture is about to be read, give links only the time 
       aliases: ["minio_api_requests_4xx_errors_total"],
       delta: 1,
       modes: ["fault", "fix"],
-      why: "The storage counts what the app never sees.",
+      why: "The storage counts what the app never sees. A request whose clock is wrong is not among them: S3 refuses it before it looks what is asked, and MinIO has a counter for those, rejected_timestamp.",
       hint: "More than one is another refusal at the same time.",
     },
     {
@@ -129,12 +197,12 @@ Teams sign late, when the picture is about to be read, give links only the time 
       hint: "Somebody else was refused meanwhile.",
     },
     {
-      signal: "span",
-      select: { service: "lab-server", name: { matches: "^S3\\." } },
-      count: 0,
+      signal: "check",
+      title: "the app itself is refused only for its clock, and only once",
+      check: judgeOwnCalls,
       modes: ["fault", "control", "fix"],
-      why: "Signing asks nobody: the app makes no call, so a trace of the app alone shows nothing.",
-      hint: "A span here comes from signing through the instrumented client.",
+      why: "Signing asks nobody, so a trace of the app alone shows nothing; a call with a wrong clock is refused with RequestTimeTooSkewed, from which the SDK learns the time.",
+      hint: "A span without a wrong clock comes from signing through the instrumented client; a second refusal, from an SDK that did not correct its clock.",
     },
     {
       signal: "secrets",
@@ -146,9 +214,9 @@ Teams sign late, when the picture is about to be read, give links only the time 
       signal: "log",
       service: "lab-server",
       severity: "info",
-      body: "picture link signed",
+      body: "picture link given",
       attributes: {
-        url: { matches: "X-Amz-Signature=REDACTED" },
+        url: { matches: "X-Amz-Signature=REDACTED|/1\\.svg$" },
       },
       count: 1,
       correlated: true,
@@ -160,7 +228,7 @@ Teams sign late, when the picture is about to be read, give links only the time 
       signal: "sentry",
       item: "log",
       service: "lab-server",
-      name: "picture link signed",
+      name: "picture link given",
       count: 1,
       sameTrace: true,
       modes: ["fault", "control", "fix"],

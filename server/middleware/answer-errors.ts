@@ -21,6 +21,8 @@ export async function answerErrors(ctx: Context, next: Next): Promise<void> {
     const answer = answerTo(error, (span ?? trace.getActiveSpan())?.spanContext().traceId);
     ctx.status = answer.status;
     ctx.body = answer.body;
+    const wait = error instanceof AppError ? error.retryAfterSeconds : undefined;
+    if (wait !== undefined) ctx.set("retry-after", String(wait));
     if (answer.status < 500) return;
     if (span !== undefined) {
       span.setAttribute(ATTR_ERROR_TYPE, errorTypeOf(error));

@@ -30,6 +30,11 @@ export interface S3Edge {
   ) => Promise<Output>;
   /** Signs without asking anybody, and without a span: no call is made. */
   readonly presign: (input: GetObjectCommandInput, seconds: number) => Promise<string>;
+  /**
+   * Begins with a new client. The SDK gives a client a budget for its retries, which refusals use up
+   * for every later call.
+   */
+  readonly renew: () => void;
   readonly close: () => Promise<void>;
 }
 
@@ -49,7 +54,8 @@ export const s3AddressOf = (endpoint: string): S3Address => ({
   secretAccessKey: process.env.AWS_SECRET_ACCESS_KEY ?? "",
 });
 
-export function openS3(address: S3Address): S3Edge {
+/** @param clockOffMs how far the clock that requests are signed with is ahead; behind when negative. */
+export function openS3(address: S3Address, clockOffMs = 0): S3Edge {
   let opened: Promise<{ readonly sdk: Sdk; readonly client: S3Client }> | undefined;
   const open = () => {
     opened ??= load();
@@ -60,6 +66,7 @@ export function openS3(address: S3Address): S3Edge {
     const { endpoint, region, accessKeyId, secretAccessKey } = address;
     const client = new sdk.S3Client({
       ...{ endpoint, region, credentials: { accessKeyId, secretAccessKey } },
+      systemClockOffset: clockOffMs,
       // Host names of the form bucket.host do not resolve here.
       forcePathStyle: true,
       // The SDK's defaults, written down: files in the user's home could change them.
@@ -90,8 +97,16 @@ export function openS3(address: S3Address): S3Edge {
         import("@aws-sdk/s3-request-presigner"),
       ]);
       return context.with(suppressTracing(context.active()), () =>
-        getSignedUrl(client, new sdk.GetObjectCommand(input), { expiresIn: seconds }),
+        getSignedUrl(client, new sdk.GetObjectCommand(input), {
+          expiresIn: seconds,
+          // The presigner knows nothing of what the client has learnt about its clock.
+          ...(clockOffMs === 0 ? {} : { signingDate: new Date(Date.now() + clockOffMs) }),
+        }),
       );
+    },
+    renew() {
+      // Not destroyed: others may still read from its connections, which end once they are idle.
+      opened = undefined;
     },
     async close() {
       (await opened)?.client.destroy();

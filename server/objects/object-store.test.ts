@@ -73,6 +73,40 @@ test("a storage that asks to slow down is given the time the SDK takes", async (
   expect([text, found.attempts, asked]).toEqual(["there", 3, 3]);
 });
 
+test("a storage that refuses every attempt is a 503 that says when to come back, and the budget for retries is whole after it", async () => {
+  const port = await answering((request, response) => {
+    request.resume();
+    if (request.url?.startsWith("/.lab/throttle")) response.writeHead(204).end();
+    else response.writeHead(503).end("<Error><Code>SlowDown</Code></Error>");
+  });
+  const store = storeAt(port);
+  const refusal = () => store.get("a").catch((error: unknown) => error);
+  const attemptsOf = (error: unknown): number =>
+    (error as { cause: { $metadata: { attempts: number } } }).cause.$metadata.attempts;
+  const inAll = (attempts: number) => ({
+    ...{ name: "AppError", status: 503, code: "storage_throttled", retryAfterSeconds: 5 },
+    cause: { name: "SlowDown", $metadata: { attempts } },
+  });
+  const calm = await store.throttle({ runId: "r", attempts: 3, percent: 100, forMs: 1000 });
+  // Each retry costs 5 of 500.
+  const refusals = await Promise.all(Array.from({ length: 101 }, refusal));
+  const early = refusals.filter((error) => attemptsOf(error) < 3);
+  expect(early.length).toBeGreaterThan(0);
+  await calm();
+  expect(await refusal()).toMatchObject(inAll(3));
+});
+
+test("a clock that is off signs links of another time, with or without the SDK's knowledge", async () => {
+  const own = storeAt(1).withClockOff(-3_600_000);
+  onTestFinished(() => own.close());
+  const date = new URL(await own.downloadLink("a", 60)).searchParams.get("X-Amz-Date") ?? "";
+  const [, year, month, day, hour, minute] = /^(\d{4})(\d\d)(\d\d)T(\d\d)(\d\d)/.exec(date) ?? [];
+  const hourAgo = new Date(Date.now() - 3_600_000).toISOString();
+  expect(Date.parse(`${year}-${month}-${day}T${hour}:${minute}:00Z`)).toBeLessThan(
+    Date.parse(hourAgo) + 60_000,
+  );
+});
+
 test("a storage that dies behind an answer nobody reads leaves the app alive", async () => {
   const port = await answering((_request, response) => {
     response.writeHead(200, { "content-length": "1000" }).write("some");

@@ -1,8 +1,12 @@
 import type { Readable } from "node:stream";
 import type { ObjectStore } from "#scenarios/edges/objects.ts";
-import { openS3, type S3Address } from "./client.ts";
+import { AppError } from "../errors.ts";
+import { openS3, type S3Address, type S3Edge } from "./client.ts";
 import { imageKey } from "./product-images.ts";
 import { throttleAt } from "./throttle.ts";
+
+/** For whom the storage refused: longer than the SDK's own pauses. */
+const retryAfterSeconds = 5;
 
 /** The store, and the end of its connections. */
 export interface OpenObjectStore extends ObjectStore {
@@ -16,14 +20,7 @@ export function openObjectStore(address: S3Address, bucket: string): OpenObjectS
   return {
     bucket,
     imageKey,
-    async get(key) {
-      const { GetObjectCommand } = await s3.sdk();
-      const found = await s3.send(new GetObjectCommand({ Bucket: bucket, Key: key }));
-      const body = found.Body as Readable;
-      // A storage that dies while nobody has begun to read would be an uncaught error.
-      body.on("error", () => {});
-      return { ...described(found), body };
-    },
+    ...readingFrom(s3, bucket),
     async head(key) {
       const { HeadObjectCommand } = await s3.sdk();
       return described(await s3.send(new HeadObjectCommand({ Bucket: bucket, Key: key })));
@@ -34,10 +31,44 @@ export function openObjectStore(address: S3Address, bucket: string): OpenObjectS
         new PutObjectCommand({ Bucket: bucket, Key: key, Body: body, ContentType: type }),
       );
     },
-    downloadLink: (key, seconds) => s3.presign({ Bucket: bucket, Key: key }, seconds),
-    throttle: (order) => throttleAt(address, order),
+    plainLink: (key) => `${address.endpoint}/${bucket}/${key}`,
+    withClockOff: (ms) => {
+      const skewed = openS3(address, ms);
+      return { ...readingFrom(skewed, bucket), close: () => skewed.close().catch(() => {}) };
+    },
+    async throttle(order) {
+      const calm = await throttleAt(address, order);
+      s3.renew();
+      return async () => {
+        await calm();
+        s3.renew();
+      };
+    },
     close: () => s3.close().catch(() => {}),
   };
+}
+
+const readingFrom = (s3: S3Edge, bucket: string): Pick<ObjectStore, "get" | "downloadLink"> => ({
+  async get(key) {
+    const { GetObjectCommand } = await s3.sdk();
+    const command = new GetObjectCommand({ Bucket: bucket, Key: key });
+    const found = await s3.send(command).catch(asBusy);
+    const body = found.Body as Readable;
+    // A storage that dies while nobody has begun to read would be an uncaught error.
+    body.on("error", () => {});
+    return { ...described(found), body };
+  },
+  downloadLink: (key, seconds) => s3.presign({ Bucket: bucket, Key: key }, seconds),
+});
+
+/** What the SDK's own retries could not get over: the caller may, later. */
+function asBusy(error: unknown): never {
+  if (!(error instanceof Error) || error.name !== "SlowDown") throw error;
+  throw new AppError(503, "storage_throttled", "The object storage asks for fewer requests.", {
+    cause: error,
+    hint: "Ask again in a moment.",
+    retryAfterSeconds,
+  });
 }
 
 const described = (found: {

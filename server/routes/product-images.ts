@@ -42,6 +42,7 @@ export function productImageRoutes(router: Router, sql: Sql, objects: ObjectStor
 }
 
 function asAnswer(error: unknown, key: string): never {
+  if (error instanceof AppError) throw error;
   if (isMissing(error)) {
     log.info({ "aws.s3.key": key }, "product picture is missing");
     throw new AppError(404, "image_not_found", "This product has no picture.", {

@@ -418,6 +418,44 @@ describe.for((await storages()).map((each) => [each.name, each] as const))("%s",
       expect((await fetch(`${storage.url}/${Bucket}/link`)).status).toBe(403);
     },
   );
+  behaviour("tells an SDK its time: the first call is refused, the next ones fit", async () => {
+    await put("clocked", "x");
+    for (const systemClockOffset of [-1_200_000, 1_200_000]) {
+      const skewed = storage.client({ systemClockOffset, maxAttempts: 3 });
+      const read = () => skewed.send(new s3.GetObjectCommand({ Bucket, Key: "clocked" }));
+      await expect(read()).rejects.toMatchObject({
+        ...{ name: "RequestTimeTooSkewed", $metadata: { httpStatusCode: 403, attempts: 1 } },
+      });
+      await (await read()).Body?.transformToString();
+    }
+  });
+  behaviour(
+    "refuses links of a wrong clock, and without a signature, by messages alone",
+    async () => {
+      await put("clocked", "x");
+      const said = async (url: string) => {
+        const answer = await fetch(url);
+        const [, code, message] = /<Code>(\w+)<.*<Message>(.*?)</s.exec(await answer.text()) ?? [];
+        return [answer.status, code, message];
+      };
+      const signedAt = (signingDate: Date) =>
+        getSignedUrl(client, new s3.GetObjectCommand({ Bucket, Key: "clocked" }), {
+          ...{ expiresIn: 60, signingDate },
+        });
+      const off = (ms: number) => new Date(Date.now() + ms);
+      const forbidden = [403, "AccessDenied"];
+      expect(await said(await signedAt(off(-1_200_000)))).toEqual([
+        ...[...forbidden, "Request has expired"],
+      ]);
+      expect(await said(await signedAt(off(1_200_000)))).toEqual([
+        ...[...forbidden, "Request is not valid yet"],
+      ]);
+      expect(await said(`${storage.url}/${Bucket}/clocked`)).toEqual([
+        ...forbidden,
+        "Access Denied.",
+      ]);
+    },
+  );
   behaviour(
     "lets pages of the lab's origin read answers, refusals too, and no others",
     async () => {

@@ -6,6 +6,8 @@ export interface S3Metrics {
     readonly status: number;
     readonly sent: number;
     readonly received: number;
+    /** Refused for its clock before anything else was looked at: no error of an API then, as MinIO counts. */
+    readonly badTime?: boolean;
   }) => void;
   readonly text: (gauges: {
     readonly bytes: number;
@@ -21,7 +23,7 @@ export function openMetrics(): S3Metrics {
   const requests = new Map<string, number>();
   const clientErrors = new Map<string, number>(known.map((api) => [api, 0]));
   const serverErrors = new Map<string, number>(known.map((api) => [api, 0]));
-  let [inFlight, received, sent] = [0, 0, 0];
+  let [inFlight, received, sent, badTimes] = [0, 0, 0, 0];
   const add = (counts: Map<string, number>, key: string): void =>
     void counts.set(key, (counts.get(key) ?? 0) + 1);
   const byApi = (name: string, help: string, counts: ReadonlyMap<string, number>): string[] => [
@@ -32,12 +34,13 @@ export function openMetrics(): S3Metrics {
     begin() {
       inFlight += 1;
     },
-    end({ api, status, ...bytes }) {
+    end({ api, status, badTime, ...bytes }) {
       inFlight -= 1;
       received += bytes.received;
       sent += bytes.sent;
       add(requests, `name="${api}",status="${status}"`);
-      if (status >= 500) add(serverErrors, api);
+      if (badTime) badTimes += 1;
+      else if (status >= 500) add(serverErrors, api);
       else if (status >= 400) add(clientErrors, api);
     },
     text: (gauges) =>
@@ -53,6 +56,12 @@ export function openMetrics(): S3Metrics {
           "lab_s3_requests_5xx_errors_total",
           "S3 requests refused as the server's fault.",
           serverErrors,
+        ),
+        ...single(
+          "lab_s3_requests_rejected_timestamp_total",
+          "S3 requests refused because their time is too far off.",
+          "counter",
+          badTimes,
         ),
         ...single("lab_s3_requests_inflight", "S3 requests being answered.", "gauge", inFlight),
         ...single(

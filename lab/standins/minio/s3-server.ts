@@ -73,10 +73,11 @@ export async function openS3Server(options: S3ServerOptions): Promise<S3Server> 
     const requestId = randomBytes(8).toString("hex").toUpperCase();
     let api = "unknown";
     let request: S3Request | undefined;
+    let badTime = false;
     metrics.begin();
     response.once("close", () =>
       metrics.end({
-        ...{ api, status: response.statusCode },
+        ...{ api, status: response.statusCode, badTime },
         sent: Number(response.getHeader("content-length") ?? 0),
         received: Number(message.headers["content-length"] ?? 0),
       }),
@@ -105,6 +106,7 @@ export async function openS3Server(options: S3ServerOptions): Promise<S3Server> 
         requestId,
       );
     } catch (error) {
+      badTime = error instanceof S3Error && error.code === "RequestTimeTooSkewed";
       await refuse(error, message, response, requestId, request);
     }
   }

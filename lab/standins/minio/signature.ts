@@ -88,7 +88,6 @@ function byHeader(request: S3Request, header: string, account: Account, now: num
       "AWS authentication requires a valid Date or x-amz-date header.",
     );
   }
-  const scope = checkedScope(credential, date, account, "AuthorizationHeaderMalformed");
   if (Math.abs(now - time) > maxSkewMs) {
     throw new S3Error("RequestTimeTooSkewed", undefined, {
       RequestTime: date,
@@ -96,6 +95,7 @@ function byHeader(request: S3Request, header: string, account: Account, now: num
       MaxAllowedSkewMilliseconds: String(maxSkewMs),
     });
   }
+  const scope = checkedScope(credential, date, account, "AuthorizationHeaderMalformed");
   const payloadHash = headerOf(request, "x-amz-content-sha256");
   if (payloadHash === undefined) {
     throw new S3Error(
