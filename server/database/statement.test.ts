@@ -49,6 +49,8 @@ test.each([
   ["select $$secret$$, $tag$more$tag$, $1", "select ?, ?, $1"],
   ["select /* secret */ a -- secret\n from t2", "select a from t2"],
   ["limit 10\n\n offset  5", "limit ? offset ?"],
+  ["where a = '--x' and b = '/*y' or c = '$$z'", "where a = ? and b = ? or c = ?"],
+  ["where a = 'it''s -- secret' /* ' */ and b = 1", "where a = ? and b = ?"],
 ])("literals and comments go: %s", (sql, text) => {
   expect(readStatement(sql).text).toBe(text);
 });

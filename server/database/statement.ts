@@ -33,18 +33,23 @@ export function readStatement(sql: string): Statement {
   return { text, operation, collections, summary: [operation, ...collections].join(" ") };
 }
 
+/**
+ * What has to be read as a whole, because each may hold what begins another: quoted names, text in
+ * its three forms, comments. Read one kind after the other, `'--'` would be half a comment.
+ */
+const wholes =
+  /"(?:[^"]|"")*"|\b[eE]'(?:[^'\\]|\\[\s\S]|'')*'|(?:\b[bBxXnNuU]&?)?'(?:[^']|'')*'|\$(\w*)\$[\s\S]*?\$\1\$|--[^\n]*|\/\*[\s\S]*?\*\//g;
+
 function sanitize(sql: string): string {
-  return (
-    sql
+  return sql
+    .replace(wholes, (whole) => {
+      if (whole.startsWith('"')) return whole;
       // Comments can carry anything, e.g. what a commenter library put there.
-      .replace(/--[^\n]*|\/\*[\s\S]*?\*\//g, " ")
-      .replace(/\$(\w*)\$[\s\S]*?\$\1\$/g, "?")
-      .replace(/\b[eE]'(?:[^'\\]|\\[\s\S]|'')*'/g, "?")
-      .replace(/(?:\b[bBxXnNuU]&?)?'(?:[^']|'')*'/g, "?")
-      .replace(/(?<![\w$."])[-+]?\d+(?:\.\d+)?(?:e[-+]?\d+)?\b/gi, "?")
-      .replace(/\s+/g, " ")
-      .trim()
-  );
+      return whole.startsWith("--") || whole.startsWith("/*") ? " " : "?";
+    })
+    .replace(/(?<![\w$."])[-+]?\d+(?:\.\d+)?(?:e[-+]?\d+)?\b/gi, "?")
+    .replace(/\s+/g, " ")
+    .trim();
 }
 
 function withoutParentheses(text: string): string {
