@@ -45,6 +45,11 @@ export interface BackendKiller {
    * Resolves with the number of backends ended, once they are gone.
    */
   readonly terminate: (marker: string) => Promise<number>;
+  /**
+   * From now on the database lets the app in as `reports` with so many connections at once. Those
+   * that are open as such are ended. Without a number: as many as usual.
+   */
+  readonly limitReports: (connections?: number) => Promise<void>;
 }
 
 /** What the app hands to `serve`. Everything in it is the app's own, instrumented edge. */

@@ -280,6 +280,30 @@ describe("db.deadlock", () => {
   });
 });
 
+describe("db.pool-exhaustion", () => {
+  test("in the database: new connections are refused with 53300, the rest of the app has room", async () => {
+    const params = { limit: "the database", connections: 2, reports: 3, readers: 2 };
+    const quick = { holdMs: 200, acquireTimeoutMs: 50 };
+    const run = await server.run("db.pool-exhaustion", { params: { ...params, ...quick } });
+    expect(run.response?.status).toBe(503);
+    expect(await run.response?.json()).toMatchObject({ error: { code: "database_full" } });
+    const spans = await traceOf(store, run.traceId);
+    const refused = spans.filter(
+      ({ attributes }) => attributes["db.response.status_code"] === "53300",
+    );
+    expect(refused.map(({ name }) => name).sort()).toEqual([
+      "BEGIN",
+      "SELECT products",
+      "SELECT products",
+    ]);
+    expect(named(spans, "SELECT products").map(({ status }) => status)).toContain("unset");
+    expect(await eventsOf(store, run.traceId, 1)).toHaveLength(1);
+    const [role] = await postgres.admin`
+      select rolconnlimit as most from pg_roles where rolname = 'lab_reports'`;
+    expect(role).toEqual({ most: 5 });
+  });
+});
+
 describe("run.handled-error", () => {
   test("is answered without anything from inside, and reported once on its trace", async () => {
     const run = await server.run("run.handled-error", { params: { causes: 2 } });

@@ -5,7 +5,7 @@ import type { Catalogue } from "#scenarios/catalogue.ts";
 import { header, traceService } from "#scenarios/names.ts";
 import { createApp } from "./app.ts";
 import { dieOfUncaughtErrors } from "./crash.ts";
-import { backendKiller } from "./database/backends.ts";
+import { asReports, backendKiller } from "./database/backends.ts";
 import { migrate } from "./database/migrate.ts";
 import { openPool } from "./database/pool.ts";
 import { indexingStep, seed } from "./database/seed.ts";
@@ -54,7 +54,8 @@ export async function startServer(env: ServerEnv, catalogue: Catalogue): Promise
     http,
     edges,
     flushStatistics: pool.flushStatistics,
-    openPool: (options) => openPool(env.databaseUrl, options),
+    openPool: (options) =>
+      openPool(options.as === "reports" ? asReports(env.databaseUrl) : env.databaseUrl, options),
   });
   const server = createServer(app.callback());
   const metrics = metricsServer(env.containerHost);

@@ -1,3 +1,4 @@
+import type { Tracer } from "@opentelemetry/api";
 import type { PendingQuery, Row, Sql } from "postgres";
 
 /** What the app offers to keep one piece of work from harming the rest. */
@@ -10,7 +11,17 @@ export interface Workload {
     readonly max: number;
     /** How long a query or a transaction waits for one before it fails with 503 `pool_timeout`. */
     readonly acquireTimeoutMs: number;
+    /**
+     * Connects under another name, of which the database lets in only so many at once
+     * ({@link BackendKiller.limitReports}); who is one too many fails with 503 `database_full`.
+     */
+    readonly as?: "reports";
   }) => Sql;
+  /**
+   * A tracer whose spans wait for the collector in a queue of their own, which holds so many: beyond
+   * it the oldest are dropped and counted, and nobody else's are at stake.
+   */
+  readonly spanQueue: (capacity: number) => SpanQueue;
   /**
    * Answers 504 `deadline_exceeded` when `work` takes longer than `ms`. The signal tells the work;
    * whether it stops is its own business.
@@ -25,6 +36,12 @@ export interface Workload {
   readonly outbound: (policy: OutboundPolicy) => Outbound;
   /** Runs an export in a process of its own, and again in a new one when that dies. */
   readonly exportOrders: (job: ExportJob) => Promise<ExportResult>;
+}
+
+export interface SpanQueue {
+  readonly tracer: Tracer;
+  /** Sends what waits. Resolves with whether all of it went out within `timeoutMs`. */
+  readonly drain: (timeoutMs: number) => Promise<boolean>;
 }
 
 export interface OutboundPolicy {

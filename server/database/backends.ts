@@ -6,6 +6,10 @@ import type { BackendKiller } from "#scenarios/define.ts";
 
 const lookEveryMs = 5;
 const giveUpAfterMs = 2000;
+/** Role under which the database counts the connections of reports. */
+const reportsRole = "lab_reports";
+/** As many as the lab gives the role when it makes it. */
+const usualReportConnections = 5;
 
 /**
  * Ends backends of the app from outside, as an operator would. The fault role may signal backends
@@ -45,7 +49,29 @@ export function backendKiller(urls: {
           await Promise.all([app.end({ timeout: 1 }), fault.end({ timeout: 1 })]);
         }
       }),
+    limitReports: (connections = usualReportConnections) =>
+      context.with(suppressTracing(context.active()), async () => {
+        const fault = connect(urls.faultUrl);
+        try {
+          await fault`select monitoring.limit_reports(${connections}::integer)`;
+          await until(
+            () => fault`
+              select pg_terminate_backend(pid) from pg_stat_activity
+              where usename = ${reportsRole}`,
+            (left) => left.length === 0,
+          );
+        } finally {
+          await fault.end({ timeout: 1 });
+        }
+      }),
   };
+}
+
+/** Where the app connects to prepare reports: as another role, with the same password. */
+export function asReports(appUrl: string): string {
+  const url = new URL(appUrl);
+  url.username = reportsRole;
+  return url.href;
 }
 
 /** Asks again until the answer is good or the time is over, and gives the last answer. */

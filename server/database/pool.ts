@@ -1,4 +1,5 @@
 import postgres, { type Sql } from "postgres";
+import { AppError } from "../errors.ts";
 import { type ConnectionCounts, countConnectionTimeout, exposePool } from "./connection-metrics.ts";
 import { asConnectionClosed, type DriverHandler, type DriverQuery, unsentQuery } from "./query.ts";
 import { type Peer, startQuerySpan } from "./query-spans.ts";
@@ -28,6 +29,8 @@ export interface PoolOptions {
   readonly max: number;
   /** How long a query or a transaction waits for one. */
   readonly acquireTimeoutMs: number;
+  /** Left out: as the app itself. */
+  readonly as?: "reports";
 }
 
 const flushTimeoutMs = 100;
@@ -268,8 +271,17 @@ function observe(query: DriverQuery, generation: Generation, release = () => {})
         countConnectionTimeout(generation.peer.pool);
       span.fail(error);
     }
-    reject(error);
+    reject(asRefusal(error));
   };
+}
+
+/** Too many connections is no fault of the query's: SQLSTATE class 53, "insufficient resources". */
+function asRefusal(error: unknown): unknown {
+  if ((error as { readonly code?: unknown } | null)?.code !== "53300") return error;
+  return new AppError(503, "database_full", "The database lets in no more connections.", {
+    hint: "Try again in a moment; transactions that take long hold the connections.",
+    cause: error,
+  });
 }
 
 /** The connection closes right after such an error; until it has, nothing may be sent to it. */

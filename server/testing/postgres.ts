@@ -78,6 +78,7 @@ async function createRoles(postgresUrl: string, labUrl: string): Promise<void> {
   const server = postgres(postgresUrl, { max: 1, onnotice() {} });
   await server.unsafe(`
     create role lab_app login password 'test-app';
+    create role lab_reports login password 'test-app' in role lab_app;
     create role otel_monitor login password 'test-monitor' in role pg_monitor;
     create role lab_fault login password 'test-fault' in role pg_signal_backend`);
   await server`create database lab`;
@@ -87,7 +88,12 @@ async function createRoles(postgresUrl: string, labUrl: string): Promise<void> {
     revoke all on schema public from public;
     revoke create on database lab from public;
     create schema shop authorization lab_app;
-    alter role lab_app in database lab set search_path = shop`);
+    alter role lab_app in database lab set search_path = shop;
+    create schema monitoring;
+    create function monitoring.limit_reports(most integer) returns void
+      language plpgsql security definer set search_path = pg_catalog, pg_temp
+      as $$ begin execute format('alter role lab_reports connection limit %s', most); end $$;
+    grant usage on schema monitoring to lab_fault`);
   await lab.end();
 }
 

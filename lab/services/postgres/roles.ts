@@ -5,8 +5,10 @@ import { forgetAdmin } from "./cluster.ts";
 import { scramVerifier } from "./scram.ts";
 
 /** Roles besides the superuser; none may make roles or databases, or pass row security. */
-const roles = ["lab_app", "otel_monitor", "lab_fault"] as const;
+const roles = ["lab_app", "lab_reports", "otel_monitor", "lab_fault"] as const;
 type Role = (typeof roles)[number];
+/** The app as it prepares reports: with few connections of its own, which the database counts. */
+const reportConnections = 5;
 
 /**
  * Makes database `lab`, schema `shop`, the extension and the roles where they are missing, and gives
@@ -15,6 +17,8 @@ type Role = (typeof roles)[number];
 export async function settleRoles(context: LaunchContext): Promise<void> {
   const passwords: Readonly<Record<Role, string>> = {
     lab_app: context.secrets.appPassword,
+    // Another name for the same app.
+    lab_reports: context.secrets.appPassword,
     otel_monitor: context.secrets.monitorPassword,
     lab_fault: context.secrets.faultPassword,
   };
@@ -32,6 +36,8 @@ export async function settleRoles(context: LaunchContext): Promise<void> {
           (role) =>
             `alter role ${role} with login nosuperuser nocreatedb nocreaterole noreplication nobypassrls password '${scramVerifier(passwords[role])}'`,
         ),
+        "grant lab_app to lab_reports",
+        `alter role lab_reports connection limit ${reportConnections}`,
         "revoke all on database lab, postgres, template1 from public",
         "revoke all on database lab from lab_app, otel_monitor, lab_fault",
         "grant connect on database lab to lab_app, otel_monitor, lab_fault",
@@ -52,6 +58,13 @@ export async function settleRoles(context: LaunchContext): Promise<void> {
         "create extension if not exists pg_stat_statements schema monitoring",
         "grant usage on schema monitoring to otel_monitor",
         "alter role otel_monitor in database lab set search_path = monitoring",
+        // Only who may make roles could change it otherwise.
+        `create or replace function monitoring.limit_reports(most integer) returns void
+          language plpgsql security definer set search_path = pg_catalog, pg_temp
+          as $$ begin execute format('alter role lab_reports connection limit %s', most); end $$`,
+        "revoke all on function monitoring.limit_reports from public",
+        "grant usage on schema monitoring to lab_fault",
+        "grant execute on function monitoring.limit_reports to lab_fault",
       ].join(";"),
     ),
   );
