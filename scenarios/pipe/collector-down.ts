@@ -1,6 +1,7 @@
 import { defineScenario } from "../define.ts";
 import { proxy } from "../fault.ts";
 import { choice, integer } from "../param-spec.ts";
+import type { CheckFinding, RunEvidence } from "../run-evidence.ts";
 
 const away = {
   refused: proxy("collector").down,
@@ -8,6 +9,24 @@ const away = {
     proxy("collector").answer({ status: 503, type: "text/plain", body: "starting\n", ...time }),
   hangs: proxy("collector").hang,
 } as const;
+
+/** The import gives way to requests after so many. */
+const sliceRows = 10;
+const drainMs = 5_000;
+const giveWay = () => new Promise<void>((resolve) => setImmediate(resolve));
+
+/** What becomes of the import's spans. */
+function countRows({ spans, mode, params, metric }: RunEvidence): CheckFinding {
+  const rows = Number(params.rows);
+  const lost = mode === "control" ? 0 : Math.max(0, rows - Number(params.queue));
+  const arrived = spans.filter(({ name }) => name === "import row").length;
+  const dropped = metric("lab_telemetry_dropped_total")?.change ?? Number.NaN;
+  const full = metric("lab_telemetry_dropped_total", { signal: "span", reason: "queue_full" });
+  return {
+    ok: arrived === rows - lost && dropped === lost && full?.change === lost,
+    seen: `${arrived} arrived and ${dropped} were dropped; expected ${rows - lost} and ${lost}`,
+  };
+}
 
 export default defineScenario({
   id: "pipe.collector-down",
@@ -18,7 +37,9 @@ export default defineScenario({
 
 Nothing of it shows in the trace afterwards, and that is the point: every span of the run is there, only later. What shows it while it lasts is a number of the app's own: how many spans wait to be delivered. It rises with every request and falls to zero when the collector is back. The counter of dropped telemetry does not move, and no request takes longer than usual.
 
-Out of the box the OpenTelemetry SDK does not do this: its batch processor forgets a batch whose export failed after a few tries, so that twenty seconds without a collector lose half of the spans. Teams put a bounded queue with retries in front of the exporter, or run a collector agent beside the app; and they watch the queue and the drops, because telemetry that is lost in silence is missed when it is needed most.`,
+Out of the box the OpenTelemetry SDK does not do this: its batch processor forgets a batch whose export failed after a few tries, so that twenty seconds without a collector lose half of the spans. A queue with a bound is still a bound. An import that runs meanwhile has a queue of its own, so that nobody else's telemetry is at stake: with more spans than fit, the oldest of them are gone, and the counter says exactly how many. The trace that arrives looks whole, since nothing below the lost spans is missing; only the counter knows.
+
+Teams put a bounded queue with retries in front of the exporter, or run a collector agent beside the app; and they watch the queue and the drops, because telemetry that is lost in silence is missed when it is needed most.`,
   params: {
     how: choice({
       label: "What the app sees",
@@ -27,13 +48,38 @@ Out of the box the OpenTelemetry SDK does not do this: its batch processor forge
     }),
     seconds: integer({ label: "Outage", default: 2, min: 1, max: 120, unit: "s" }),
     requests: integer({ label: "Requests meanwhile", default: 10, min: 5, max: 50, step: 5 }),
+    rows: integer({
+      label: "Rows imported meanwhile",
+      help: "One span each, in a queue of the import's own.",
+      default: 100,
+      min: 0,
+      max: 2000,
+      step: 50,
+      unit: "spans",
+    }),
+    queue: integer({
+      label: "The import's queue holds",
+      help: "Fewer than rows: the rest is dropped and counted.",
+      default: 500,
+      min: 50,
+      max: 2000,
+      step: 50,
+      unit: "spans",
+    }),
   },
   modes: ["fault", "control"],
   leases: ["metrics"],
   timeoutMs: 130_000,
   faults: ({ how, seconds }) => [away[how]({ forMs: seconds * 1_000 })],
-  async serve({ params, http, log, signal }) {
-    const { requests, seconds } = params;
+  async serve({ mode, params, http, workload, log, signal }) {
+    const { requests, seconds, rows } = params;
+    const { tracer, drain } = workload.spanQueue(params.queue);
+    for (let row = 0; row < rows && !signal.aborted; row++) {
+      tracer.startSpan("import row", { attributes: { row } }).end();
+      if (row % sliceRows !== sliceRows - 1) continue;
+      // Nobody waits for a collector that is away; one that is there gets to take what it is sent.
+      await (mode === "control" ? drain(drainMs) : giveWay());
+    }
     // The last request is served while the outage lasts, however long the others took.
     const everyMs = (seconds * 1_000 * 0.8) / requests;
     for (let sent = 0; sent < requests && !signal.aborted; sent++) {
@@ -95,11 +141,21 @@ Out of the box the OpenTelemetry SDK does not do this: its batch processor forge
       hint: "A slow request during the outage means that an export is awaited inside it.",
     },
     {
+      signal: "check",
+      title:
+        "what the import's queue holds arrives, and the counter tells exactly what it does not",
+      reads: ["traces", "metrics"],
+      check: countRows,
+      modes: ["fault", "control"],
+      why: "Below the queue's bound nothing is lost; above it each span is either here or counted.",
+      hint: "Another number: spans were dropped uncounted, or others than the import's were dropped; the counter's labels say why, queue_full, rejected or shutdown.",
+    },
+    {
       signal: "metric",
       name: "lab_telemetry_dropped_total",
       delta: 0,
-      modes: ["fault", "control"],
-      why: "Nothing was lost: the queue is larger than the outage.",
+      modes: ["control"],
+      why: "With a collector nothing is lost, however small the queue.",
       hint: "The label says why: queue_full, rejected or shutdown.",
     },
     {

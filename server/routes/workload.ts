@@ -4,21 +4,28 @@ import type { Pool, PoolOptions } from "../database/pool.ts";
 import { exportOrders } from "../exporter/export-orders.ts";
 import { withDeadline } from "../outbound/deadline.ts";
 import { openOutbound } from "../outbound/outbound.ts";
+import { telemetry } from "../telemetry/running.ts";
 
 const endMs = 1000;
 
-/** What one run uses of {@link Workload}; `close` ends its pools. */
+/** What one run uses of {@link Workload}; `close` ends its pools and queues. */
 export function openWorkload(openPool: (options: PoolOptions) => Pool): {
   readonly offered: Workload;
   readonly close: () => void;
 } {
   const pools: Pool[] = [];
+  const queues: { readonly close: () => void }[] = [];
   return {
     offered: {
       openPool(options) {
         const pool = openPool(options);
         pools.push(pool);
         return pool.sql;
+      },
+      spanQueue(capacity) {
+        const queue = telemetry().openQueue(capacity);
+        queues.push(queue);
+        return queue;
       },
       withDeadline,
       cancelOn,
@@ -27,6 +34,7 @@ export function openWorkload(openPool: (options: PoolOptions) => Pool): {
     },
     close() {
       for (const pool of pools) void pool.end(endMs);
+      for (const queue of queues) queue.close();
     },
   };
 }

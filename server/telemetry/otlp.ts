@@ -8,12 +8,13 @@ export interface Exporter<T> {
 }
 
 /** Spans or log records kept while the receiver is away: 200 s at 100 per second. */
-const capacity = 20_000;
+const usualCapacity = 20_000;
 
 /** A queue that sends through an OTLP exporter, outside any trace. */
 export function otlpDelivery<T>(
   exporter: Exporter<T>,
   onDrop: (count: number, reason: DropReason) => void,
+  capacity = usualCapacity,
 ): Delivery<T> {
   return createDelivery<T>({
     capacity,

@@ -1,10 +1,14 @@
+import { trace } from "@opentelemetry/api";
 import type { OpenSpans } from "./open-spans.ts";
+import type { OwnQueues } from "./own-queues.ts";
 import { createRedactor, type Redactor } from "./redact.ts";
 
 /** What the rest of the app needs of the telemetry that `--import` started. */
 export interface Telemetry {
   readonly redactor: Redactor;
   readonly openSpans: Pick<OpenSpans, "endAll">;
+  /** A queue of so many spans for one piece of work. */
+  readonly openQueue: OwnQueues["open"];
   /** Sends what is queued: spans, logs, Sentry. Gives up after `timeoutMs`. */
   readonly flush: (timeoutMs: number) => Promise<void>;
   /** Counts what is left as dropped. */
@@ -15,6 +19,11 @@ export interface Telemetry {
 let running: Telemetry = {
   redactor: createRedactor([]),
   openSpans: { endAll: () => 0 },
+  openQueue: () => ({
+    tracer: trace.getTracer("lab-server"),
+    drain: () => Promise.resolve(true),
+    close() {},
+  }),
   flush: () => Promise.resolve(),
   stop() {},
 };

@@ -11,7 +11,7 @@ import { UndiciInstrumentation } from "@opentelemetry/instrumentation-undici";
 import { resourceFromAttributes } from "@opentelemetry/resources";
 import type { ReadableLogRecord } from "@opentelemetry/sdk-logs";
 import { NodeSDK } from "@opentelemetry/sdk-node";
-import type { ReadableSpan } from "@opentelemetry/sdk-trace-base";
+import { BasicTracerProvider, type ReadableSpan } from "@opentelemetry/sdk-trace-base";
 import * as Sentry from "@sentry/node";
 import { traceService } from "#scenarios/names.ts";
 import type { ServerEnv } from "../env.ts";
@@ -23,6 +23,7 @@ import { sendSoon } from "./log-delivery.ts";
 import { trackOpenSpans } from "./open-spans.ts";
 import { otlpDelivery } from "./otlp.ts";
 import { countResends, isInsideOwnSpan } from "./outgoing-http.ts";
+import { ownQueues } from "./own-queues.ts";
 import { exposeQueues } from "./queue-metrics.ts";
 import { createRedactor } from "./redact.ts";
 import { redactSpans } from "./redact-spans.ts";
@@ -42,31 +43,51 @@ const exportTimeoutMs = 3000;
 /** Starts OpenTelemetry, then links Sentry to it. Once per process. */
 export function startTelemetry(env: ServerEnv): void {
   const redactor = createRedactor(secretsOf(env));
-  const spans = otlpDelivery<ReadableSpan>(
-    new OTLPTraceExporter({
-      url: `${env.otlpEndpoint}/v1/traces`,
-      timeoutMillis: exportTimeoutMs,
-    }),
-    (count, reason) => countDropped("span", count, reason),
-  );
+  const spanExporter = new OTLPTraceExporter({
+    url: `${env.otlpEndpoint}/v1/traces`,
+    timeoutMillis: exportTimeoutMs,
+  });
+  const sendSpans = (capacity?: number) =>
+    otlpDelivery<ReadableSpan>(
+      spanExporter,
+      (count, reason) => countDropped("span", count, reason),
+      capacity,
+    );
+  const spans = sendSpans();
   const logs = otlpDelivery<ReadableLogRecord>(
     new OTLPLogExporter({ url: `${env.otlpEndpoint}/v1/logs`, timeoutMillis: exportTimeoutMs }),
     (count, reason) => countDropped("log", count, reason),
   );
   const sentry = sentryDelivery((count, reason) => countDropped("sentry", count, reason));
-  exposeQueues({ span: spans.size, log: logs.size, sentry: sentry.queue.size });
+  const resource = resourceFromAttributes({
+    "service.name": traceService.server,
+    "service.version": env.version,
+    "service.instance.id": crypto.randomUUID(),
+    "deployment.environment.name": "lab",
+    "process.pid": process.pid,
+    "process.runtime.name": "nodejs",
+    "process.runtime.version": process.versions.node,
+  });
+  const own = ownQueues((capacity) => {
+    const delivery = sendSpans(capacity);
+    const provider = new BasicTracerProvider({
+      ...{ resource, sampler: sampling.sampler },
+      spanProcessors: [
+        ...[runBaggageToSpans, userToSpans, redactSpans(redactor)],
+        sendAtLocalRoot(delivery),
+      ],
+    });
+    return { tracer: provider.getTracer("lab-server"), delivery };
+  });
+  exposeQueues({
+    span: () => spans.size() + own.size(),
+    log: logs.size,
+    sentry: sentry.queue.size,
+  });
   const openSpans = trackOpenSpans();
   const sampling = createSampling();
   const sdk = new NodeSDK({
-    resource: resourceFromAttributes({
-      "service.name": traceService.server,
-      "service.version": env.version,
-      "service.instance.id": crypto.randomUUID(),
-      "deployment.environment.name": "lab",
-      "process.pid": process.pid,
-      "process.runtime.name": "nodejs",
-      "process.runtime.version": process.versions.node,
-    }),
+    resource,
     autoDetectResources: false,
     sampler: sampling.sampler,
     textMapPropagator: new CompositePropagator({
@@ -107,15 +128,18 @@ export function startTelemetry(env: ServerEnv): void {
   setTelemetry({
     redactor,
     openSpans,
+    openQueue: own.open,
     async flush(timeoutMs) {
       await Promise.all([
         spans.flush(timeoutMs),
+        own.flush(timeoutMs),
         logs.flush(timeoutMs),
         Sentry.flush(timeoutMs).catch(() => false),
       ]);
     },
     stop() {
       spans.abandon();
+      own.abandon();
       logs.abandon();
       sentry.queue.abandon();
     },
