@@ -37,7 +37,7 @@ test("letters are text while somebody types", async ({ page }) => {
 test("a trace is read without a mouse, and the address follows", async ({ page }) => {
   const scenarios = scenariosPage(page);
   const run = runPage(page);
-  const { tree, row, rows, span, search } = run.waterfall;
+  const { tree, row, rows, span, equals, rowsWidth, search } = run.waterfall;
   await scenarios.open();
   await scenarios.card("db.n-plus-one").run.click();
   await run.finished();
@@ -55,6 +55,21 @@ test("a trace is read without a mouse, and the address follows", async ({ page }
   await page.keyboard.press("l");
   await expect(cursor).toHaveAttribute("aria-expanded", "true");
 
+  await page.keyboard.press("End");
+  await expect(cursor).toContainText("SELECT orders");
+  await expect(cursor).toContainText("×50");
+  await page.keyboard.press("Enter");
+  await expect(equals).toContainText("Median");
+  await page.keyboard.press("l");
+  await page.keyboard.press("l");
+  await expect(span).toContainText("db.query.text");
+  await expect(cursor).toHaveAttribute("aria-level", "6");
+  await page.reload();
+  await expect(span).toContainText("SELECT orders");
+  await expect(cursor).toHaveAttribute("aria-level", "6");
+  await tree.focus();
+  await page.keyboard.press("Escape");
+
   await page.keyboard.press("/");
   await expect(search).toBeFocused();
   await page.keyboard.type("SELECT customers");
@@ -66,8 +81,17 @@ test("a trace is read without a mouse, and the address follows", async ({ page }
   await expect(span).toContainText("db.query.text");
   await expect(page).toHaveURL(/[?&]span=[0-9a-f]{16}/);
 
+  const before = (await span.boundingBox())?.width ?? 0;
+  await rowsWidth.focus();
+  for (let presses = 0; presses < 5; presses++) await page.keyboard.press("ArrowLeft");
+  await expect
+    .poll(async () => (await span.boundingBox())?.width ?? 0)
+    .toBeGreaterThan(before + 40);
+  const chosen = (await rowsWidth.getAttribute("aria-valuenow")) ?? "";
+
   await page.reload();
   await expect(span).toContainText("SELECT customers");
+  await expect(rowsWidth).toHaveAttribute("aria-valuenow", chosen);
   await expect(row("SELECT customers")).toBeInViewport();
   await tree.focus();
   await page.keyboard.press("Escape");

@@ -25,6 +25,10 @@ export interface Waterfall {
   readonly search: Locator;
   /** Details of the selected span. */
   readonly span: Locator;
+  /** What many equal spans come to, where their row is selected. */
+  readonly equals: Locator;
+  /** The line between the rows and the details. */
+  readonly rowsWidth: Locator;
 }
 
 export function runPage(page: Page): RunPage {
@@ -59,6 +63,8 @@ function waterfall(page: Page): Waterfall {
     row: (name) => tree.getByRole("row").filter({ hasText: name }),
     roots: tree.getByRole("row", { level: 1 }),
     search: page.getByRole("searchbox", { name: /^Search spans/ }),
-    span: page.getByRole("complementary", { name: "Span" }),
+    span: page.getByRole("complementary", { name: "Span", exact: true }),
+    equals: page.getByRole("complementary", { name: "Equal spans" }),
+    rowsWidth: page.getByRole("separator", { name: "Width of the rows" }),
   };
 }

@@ -1,3 +1,5 @@
+import { keep, kept } from "./kept.ts";
+
 /** `system` follows the machine. */
 export type ThemeChoice = "system" | "light" | "dark";
 
@@ -28,11 +30,7 @@ export class Theme {
     this.choice = choice;
     if (choice === "system") delete document.documentElement.dataset.theme;
     else document.documentElement.dataset.theme = choice;
-    try {
-      localStorage.setItem(key, choice);
-    } catch {
-      // Storage may be blocked; the choice then lasts as long as the page.
-    }
+    keep(key, choice);
   }
 
   /** System → light → dark → system. */
@@ -42,12 +40,8 @@ export class Theme {
 }
 
 function stored(): ThemeChoice {
-  try {
-    const choice = localStorage.getItem(key);
-    return choice !== null && choices.includes(choice) ? (choice as ThemeChoice) : "system";
-  } catch {
-    return "system";
-  }
+  const choice = kept(key);
+  return choice !== null && choices.includes(choice) ? (choice as ThemeChoice) : "system";
 }
 
 /** The one theme of the page. */

@@ -1,6 +1,8 @@
+import { untrack } from "svelte";
 import { type CriticalStretch, criticalPath } from "../trace/critical-path.ts";
 import { isLayer, layersAbove, layout, parentsFrom, type Row, shownRows } from "../trace/layout.ts";
 import { failedRows, findRows, step } from "../trace/search.ts";
+import { groupEqualSiblings } from "../trace/sibling-groups.ts";
 import { clampWindow, type Window, wholeOf, zoom } from "../trace/time-scale.ts";
 import type { Trace } from "../trace/trace.ts";
 import { DetailsReader } from "./span-details.svelte.ts";
@@ -15,9 +17,10 @@ const nothing: Trace = { id: "", startUnixNano: 0n, durationMs: 0, spans: [], hu
 
 /** What a waterfall shows of a trace: which rows are open, selected and found, and which window. */
 export class Waterfall {
-  trace = $state.raw<Trace>(nothing);
+  #trace = $state.raw<Trace>(nothing);
   readonly #traceId = $derived(this.trace.id);
-  collapsed = $state.raw<ReadonlySet<string>>(new Set());
+  /** Rows that are not as rows are at first: groups closed, all others open. */
+  #toggled = $state.raw<ReadonlySet<string>>(new Set());
   /** Row with the keyboard's cursor. */
   cursorId = $state<string | null>(null);
   /** Row whose details are open. */
@@ -35,9 +38,9 @@ export class Waterfall {
 
   /** Of the spans that came without; a trace that grows keeps those read so far. */
   readonly details = $derived(new DetailsReader(this.#traceId));
-  readonly rows = $derived.by(() => layout(this.trace));
+  readonly rows = $derived.by(() => groupEqualSiblings(layout(this.trace)));
   readonly shown = $derived.by(() => {
-    const all = shownRows(this.rows, this.collapsed, !this.showLayers);
+    const all = shownRows(this.rows, (row) => this.isClosed(row), !this.showLayers);
     if (!this.onlyFound || this.found.length === 0) return all;
     const kept = withAncestors(this.rows, this.found);
     return all.filter((index) => kept.has(index));
@@ -51,11 +54,12 @@ export class Waterfall {
     return this.rows.flatMap(({ id }, index) => (marked.ids.has(id) ? [index] : []));
   });
   readonly failed = $derived.by(() => failedRows(this.rows));
+  /** Levels of spans among the rows shown: a group is none. */
   readonly depth = $derived.by(() =>
-    this.shown.reduce((most, index) => Math.max(most, this.depthOf(index) + 1), 0),
+    this.shown.reduce((most, index) => Math.max(most, this.#spanDepthOf(index) + 1), 0),
   );
   readonly critical = $derived.by(() =>
-    this.showCritical ? byRow(criticalPath(this.rows)) : undefined,
+    this.showCritical ? byRow(criticalPath(this.rows), this.rows) : undefined,
   );
   readonly #indexById = $derived.by(() => new Map(this.rows.map(({ id }, index) => [id, index])));
   /** Row index of the cursor; -1 when there is none. */
@@ -68,6 +72,22 @@ export class Waterfall {
 
   constructor(listener: WaterfallListener) {
     this.#listener = listener;
+  }
+
+  get trace(): Trace {
+    return this.#trace;
+  }
+
+  /** Takes a trace, or one that has grown: what is looked at stays in sight. */
+  set trace(trace: Trace) {
+    untrack(() => {
+      const looked = this.openId ?? this.cursorId;
+      const before = this.#parentOf(looked);
+      this.#trace = trace;
+      const after = this.#parentOf(looked);
+      // It came just now, or has just become one of many equals.
+      if (after !== undefined && after !== before) this.#reveal(this.#rowOf(looked));
+    });
   }
 
   get query(): string {
@@ -104,11 +124,11 @@ export class Waterfall {
   open(id: string | null): void {
     this.openId = id;
     if (id !== null) {
-      const row = this.rows[this.#indexById.get(id) ?? -1];
-      if (row !== undefined) this.#reveal(row);
+      this.#reveal(this.#rowOf(id));
       this.cursorId = id;
     }
-    this.#listener.onSelect(id);
+    // A link names a span: a group has no id that anybody else would know.
+    this.#listener.onSelect(this.openRow?.kind === "group" ? null : id);
   }
 
   /** Moves the cursor over the rows shown. */
@@ -122,7 +142,7 @@ export class Waterfall {
   enter(): void {
     const row = this.rows[this.cursor];
     if (row === undefined || row.childCount === 0) return;
-    if (this.collapsed.has(row.id)) this.toggle(row.id);
+    if (this.isClosed(row)) this.toggle(row.id);
     else this.move(1);
   }
 
@@ -130,46 +150,53 @@ export class Waterfall {
   leave(): void {
     const row = this.rows[this.cursor];
     if (row === undefined) return;
-    if (row.childCount > 0 && !this.collapsed.has(row.id)) this.toggle(row.id);
+    if (row.childCount > 0 && !this.isClosed(row)) this.toggle(row.id);
     else this.select(this.#shownParent(row));
   }
 
   /** Level of a row as it is shown, 0 for roots. */
   depthOf(index: number): number {
-    const depth = this.rows[index]?.depth ?? 0;
-    return this.showLayers ? depth : depth - (this.#layersAbove[index] ?? 0);
+    const parent = this.rows[this.rows[index]?.parent ?? -1];
+    return this.#spanDepthOf(index) + Number(parent?.kind === "group");
+  }
+
+  /** What hangs below it is hidden. */
+  isClosed({ id, kind }: Row): boolean {
+    return this.#toggled.has(id) !== (kind === "group");
   }
 
   toggle(id: string): void {
-    const next = new Set(this.collapsed);
-    if (!next.delete(id)) next.add(id);
-    this.collapsed = next;
+    this.#turn([id]);
   }
 
   expandAll(): void {
-    this.collapsed = new Set();
+    this.#set(this.rows, false);
   }
 
   /** Closes the deepest level that is open. */
   collapseLevel(): void {
     const open = this.rows.filter((row) => row.childCount > 0 && this.#isOpen(row));
     const deepest = Math.max(...open.map(({ depth }) => depth));
-    const ids = open.filter(({ depth }) => depth === deepest).map(({ id }) => id);
-    if (ids.length > 0) this.collapsed = new Set([...this.collapsed, ...ids]);
+    this.#set(
+      open.filter(({ depth }) => depth === deepest),
+      true,
+    );
   }
 
   /** Opens the topmost level that is closed. */
   expandLevel(): void {
-    const closed = this.rows.filter(({ id }) => this.collapsed.has(id));
+    const closed = this.rows.filter((row) => this.isClosed(row));
     const top = Math.min(...closed.map(({ depth }) => depth));
-    const next = new Set(this.collapsed);
-    for (const { id, depth } of closed) if (depth === top) next.delete(id);
-    this.collapsed = next;
+    this.#set(
+      closed.filter(({ depth }) => depth === top),
+      false,
+    );
   }
 
   /** Leaves the roots and their children in sight. */
   collapseAll(): void {
-    this.collapsed = new Set(parentsFrom(this.rows, 1));
+    this.expandAll();
+    this.#set(parentsFrom(this.rows, 1), true);
   }
 
   /** Next (or previous) row that the search found. */
@@ -195,10 +222,15 @@ export class Waterfall {
     this.show(next.fromMs <= 0 && next.toMs >= whole.toMs ? null : next);
   }
 
+  #spanDepthOf(index: number): number {
+    const depth = this.rows[index]?.depth ?? 0;
+    return this.showLayers ? depth : depth - (this.#layersAbove[index] ?? 0);
+  }
+
   /** Neither it nor anything above it is closed. */
   #isOpen(row: Row): boolean {
     for (let at: Row | undefined = row; at !== undefined; at = this.rows[at.parent]) {
-      if (this.collapsed.has(at.id)) return false;
+      if (this.isClosed(at)) return false;
     }
     return true;
   }
@@ -212,17 +244,35 @@ export class Waterfall {
     return index;
   }
 
-  #reveal(row: Row): void {
+  #rowOf(id: string | null): Row | undefined {
+    return this.rows[this.#indexById.get(id ?? "") ?? -1];
+  }
+
+  /** Id of the row that a row hangs under, empty for a root; undefined where it is not there. */
+  #parentOf(id: string | null): string | undefined {
+    const row = this.#rowOf(id);
+    return row === undefined ? undefined : (this.rows[row.parent]?.id ?? "");
+  }
+
+  #set(rows: readonly Row[], closed: boolean): void {
+    this.#turn(rows.filter((row) => this.isClosed(row) !== closed).map(({ id }) => id));
+  }
+
+  #turn(ids: readonly string[]): void {
+    if (ids.length === 0) return;
+    const next = new Set(this.#toggled);
+    for (const id of ids) if (!next.delete(id)) next.add(id);
+    this.#toggled = next;
+  }
+
+  #reveal(row: Row | undefined): void {
+    if (row === undefined) return;
     if (isLayer(row)) this.showLayers = true;
-    const next = new Set(this.collapsed);
-    for (
-      let parent = this.rows[row.parent];
-      parent !== undefined;
-      parent = this.rows[parent.parent]
-    ) {
-      next.delete(parent.id);
+    const above: Row[] = [];
+    for (let at = this.rows[row.parent]; at !== undefined; at = this.rows[at.parent]) {
+      above.push(at);
     }
-    if (next.size !== this.collapsed.size) this.collapsed = next;
+    this.#set(above, false);
   }
 }
 
@@ -234,8 +284,14 @@ function withAncestors(rows: readonly Row[], found: readonly number[]): Readonly
   return kept;
 }
 
+/** Stretches by the index of their row; a group has those of its members. */
 function byRow(
   stretches: readonly CriticalStretch[],
+  rows: readonly Row[],
 ): ReadonlyMap<number, readonly CriticalStretch[]> {
-  return Map.groupBy(stretches, ({ row }) => row);
+  const ofGroups = stretches.flatMap((stretch) => {
+    const parent = rows[stretch.row]?.parent ?? -1;
+    return rows[parent]?.kind === "group" ? [{ ...stretch, row: parent }] : [];
+  });
+  return Map.groupBy([...stretches, ...ofGroups], ({ row }) => row);
 }

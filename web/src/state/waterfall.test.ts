@@ -175,3 +175,68 @@ test("only what was found is shown, with what it hangs under; everything when no
   waterfall.query = "orders";
   expect(shown()).toEqual(["root", "a", "a1", "a2"]);
 });
+
+/** A loop of `n` queries under `a`, one after the other. */
+const loop = (n: number): SpanSketch[] => [
+  { id: "root", name: "click", from: 0, to: 100 },
+  { id: "a", parent: "root", name: "GET", from: 1, to: 99 },
+  ...Array.from({ length: n }, (_, at) => ({
+    id: `q${at}`,
+    parent: "a",
+    name: "SELECT orders",
+    from: 10 * at + 2,
+    to: 10 * at + 7,
+  })),
+];
+
+test("many equal siblings are one row until it is opened", () => {
+  const { waterfall, shown } = waterfallOf(...loop(6));
+  expect(shown()).toEqual(["root", "a", "group-q0"]);
+  waterfall.select(2);
+  waterfall.enter();
+  expect(shown()).toHaveLength(9);
+  waterfall.enter();
+  expect(waterfall.cursorId).toBe("q0");
+  expect([2, 3].map((index) => waterfall.depthOf(index))).toEqual([2, 3]);
+  expect(waterfall.depth).toBe(3);
+  waterfall.leave();
+  waterfall.leave();
+  expect(shown()).toEqual(["root", "a", "group-q0"]);
+  waterfall.expandAll();
+  expect(shown()).toHaveLength(9);
+});
+
+test("whoever is led to one of many equals sees it", () => {
+  const { waterfall, shown, told } = waterfallOf(...loop(6));
+  waterfall.mark("a check", ["q4", "q5"]);
+  expect(waterfall.cursorId).toBe("q4");
+  expect(shown()).toContain("q4");
+  waterfall.collapseAll();
+  waterfall.expandLevel();
+  expect(shown()).toEqual(["root", "a", "group-q0"]);
+  waterfall.open("q2");
+  expect(shown()).toContain("q2");
+  waterfall.open("group-q0");
+  expect(waterfall.openRow?.kind).toBe("group");
+  expect(told.slice(-2)).toEqual(["q2", null]);
+});
+
+test("a linked span is in sight when its trace comes, and stays so while it gets equals", () => {
+  const { waterfall, shown } = waterfallOf();
+  waterfall.openId = "q2";
+  waterfall.cursorId = "q2";
+  waterfall.trace = traceOf(...loop(4));
+  expect(shown()).toContain("q2");
+  waterfall.trace = traceOf(...loop(6));
+  expect(shown()).toContain("q2");
+  waterfall.toggle("group-q0");
+  waterfall.trace = traceOf(...loop(7));
+  expect(shown()).not.toContain("q2");
+});
+
+test("the critical path goes through a group, which shows what its members have of it", () => {
+  const { waterfall } = waterfallOf(...loop(6));
+  waterfall.showCritical = true;
+  expect(waterfall.critical?.get(3)).toHaveLength(1);
+  expect(waterfall.critical?.get(2)).toHaveLength(6);
+});

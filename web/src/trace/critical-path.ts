@@ -54,9 +54,11 @@ function longestRoot(rows: readonly Row[]): number | undefined {
 function childrenByEnd(rows: readonly Row[], parent: number) {
   const children = [];
   const end = parent + (rows[parent]?.size ?? 1);
-  for (let at = parent + 1; at < end; at += rows[at]?.size ?? 1) {
+  for (let at = parent + 1; at < end; ) {
     const row = rows[at];
     if (row?.kind === "span") children.push({ index: at, span: row.span });
+    // The children of a group are those of the parent.
+    at += row?.kind === "group" ? 1 : (row?.size ?? 1);
   }
   return children.sort((a, b) => b.span.endMs - a.span.endMs);
 }

@@ -26,8 +26,26 @@ export interface SpanRow extends Placed {
 export interface MissingRow extends Placed {
   readonly kind: "missing";
 }
+/** Stands for equal siblings, which are its children. */
+export interface GroupRow extends Placed {
+  readonly kind: "group";
+  /** By start, at least two. */
+  readonly members: readonly TraceSpan[];
+}
 /** One line of the waterfall's tree, in display order. */
-export type Row = SpanRow | MissingRow;
+export type Row = SpanRow | MissingRow | GroupRow;
+
+/** The span of a row, for a group its first; undefined for a parent that never came. */
+export function spanOf(row: Row): TraceSpan | undefined {
+  switch (row.kind) {
+    case "span":
+      return row.span;
+    case "group":
+      return row.members[0];
+    case "missing":
+      return undefined;
+  }
+}
 
 /** Browser and server clocks agree better than this on one machine; below it is rounding. */
 const skewToleranceMs = 1;
@@ -168,10 +186,10 @@ export function layersAbove(rows: readonly Row[]): Uint32Array {
   return above;
 }
 
-/** Indices of the rows to show: all but those below a collapsed one, and with `hideLayers` but those. */
+/** Indices of the rows to show: all but those below a closed one, and with `hideLayers` but those. */
 export function shownRows(
   rows: readonly Row[],
-  collapsed: ReadonlySet<string>,
+  isClosed: (row: Row) => boolean,
   hideLayers = false,
 ): readonly number[] {
   const shown: number[] = [];
@@ -179,11 +197,11 @@ export function shownRows(
     const row = rows[at] as Row;
     const hidden = hideLayers && isLayer(row);
     if (!hidden) shown.push(at);
-    at += collapsed.has(row.id) && !hidden ? row.size : 1;
+    at += !hidden && isClosed(row) ? row.size : 1;
   }
   return shown;
 }
 
-/** Ids of every row with children at `depth` or deeper. */
-export const parentsFrom = (rows: readonly Row[], depth: number): string[] =>
-  rows.filter((row) => row.childCount > 0 && row.depth >= depth).map(({ id }) => id);
+/** Every row with children at `depth` or deeper. */
+export const parentsFrom = (rows: readonly Row[], depth: number): readonly Row[] =>
+  rows.filter((row) => row.childCount > 0 && row.depth >= depth);
