@@ -3,7 +3,9 @@ import { join } from "node:path";
 import { expect, test } from "playwright/test";
 import { routes } from "../../lab/api/routes.ts";
 import type { CreatedRun } from "../../lab/api/run-request.ts";
+import { labOfWorker } from "../../lab/testing/journeys-lab.ts";
 import { attribute, header } from "../../scenarios/names.ts";
+import { endRun } from "./evidence.ts";
 
 const writing = { "content-type": "application/json", [header.csrf]: "1" };
 /** Recognisable in any file, and different in each place. */
@@ -24,7 +26,7 @@ async function findInState(dir: string, pattern: RegExp): Promise<string[]> {
 }
 
 test("secrets that come in with requests are in no file of the lab", async ({ request }) => {
-  const dir = process.env.LAB_E2E_DIR ?? "";
+  const dir = labOfWorker()?.dir ?? "";
   const secret = {
     authorization: `Bearer ${canary("bearer")}`,
     cookie: `lab_session=${canary("cookie")}`,
@@ -44,6 +46,7 @@ test("secrets that come in with requests are in no file of the lab", async ({ re
     data: { password: canary("body") },
   });
   expect(driven.status()).toBe(500);
+  await endRun(request, created.runId);
   for (const path of ["/", "/api/me", "/api/orders", routes.status, routes.runs, "/nothing"]) {
     await request.get(`${path}?${query}`, { headers: secret });
   }

@@ -2,7 +2,7 @@ import { expect, test } from "playwright/test";
 import { routes } from "../../lab/api/routes.ts";
 import type { CreatedRun } from "../../lab/api/run-request.ts";
 import { header } from "../../scenarios/names.ts";
-import { recordOf, spansOf } from "./evidence.ts";
+import { endRun, recordOf, spansOf } from "./evidence.ts";
 import { runPage } from "./pages/run-page.ts";
 import { scenariosPage } from "./pages/scenarios-page.ts";
 import { servicesPage } from "./pages/services-page.ts";
@@ -55,10 +55,7 @@ test("a click on what would take another run down waits until that one has ended
   const { runId } = (await other.json()) as CreatedRun;
   await scenarios.card("run.uncaught-crash").run.click();
   await expect(scenarios.card("run.uncaught-crash").card).toContainText("Waits for another run");
-  await request.post(routes.observations(runId), {
-    headers: { [header.csrf]: "1" },
-    data: { ended: true },
-  });
+  await endRun(request, runId);
   await run.finished();
   expect(run.runId()).not.toBe(runId);
 });

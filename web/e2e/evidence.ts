@@ -1,10 +1,12 @@
 import type { APIRequestContext } from "playwright/test";
 import type { OtlpSpan, OtlpTrace } from "../../lab/api/otlp.ts";
 import { routes } from "../../lab/api/routes.ts";
+import type { Observation } from "../../lab/api/run-request.ts";
 import type { RunRecord } from "../../lab/api/runs.ts";
 import type { ScenarioCard, ScenariosBody } from "../../lab/api/scenarios.ts";
 import type { Expectation } from "../../scenarios/expectation.ts";
 import type { Mode } from "../../scenarios/mode.ts";
+import { header } from "../../scenarios/names.ts";
 
 /** A span with the service that sent it. */
 export interface SentSpan extends OtlpSpan {
@@ -27,6 +29,16 @@ export async function spansOf(request: APIRequestContext, traceId: string): Prom
 /** A run's record, now. */
 export const recordOf = async (request: APIRequestContext, runId: string): Promise<RunRecord> =>
   (await (await request.get(routes.run(runId))).json()) as RunRecord;
+
+/** Ends a run that nobody drives: it holds what it needs until then, or until its time is over. */
+export async function endRun(request: APIRequestContext, runId: string): Promise<void> {
+  const observation: Observation = { driver: "lab-cli", ended: true };
+  const answer = await request.post(routes.observations(runId), {
+    headers: { [header.csrf]: "1" },
+    data: observation,
+  });
+  if (!answer.ok()) throw new Error(`run ${runId} was not ended: ${await answer.text()}`);
+}
 
 /** A scenario's card, as the page gets it. */
 export async function cardOf(request: APIRequestContext, id: string): Promise<ScenarioCard> {

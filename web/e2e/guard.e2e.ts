@@ -4,8 +4,10 @@ import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { type APIRequestContext, chromium, expect, test } from "playwright/test";
 import { routes } from "../../lab/api/routes.ts";
+import type { CreatedRun } from "../../lab/api/run-request.ts";
 import type { RunsBody } from "../../lab/api/runs.ts";
 import type { StatusBody } from "../../lab/api/services.ts";
+import { endRun } from "./evidence.ts";
 
 /** A page of somebody else, on another port of this machine. */
 async function openForeignSite(): Promise<{ readonly port: number; readonly close: () => void }> {
@@ -50,10 +52,13 @@ test("the same requests from the lab's own page have their effect", async ({ pag
   const traceId = "ed".repeat(16);
   const before = await effects(request);
   await page.goto("/");
-  const statuses = await page.evaluate(`(async () => {
+  const [run, trace] = await page.evaluate<
+    { status: number; body: Partial<CreatedRun> }[]
+  >(`(async () => {
     const post = async (url, body) => {
       const headers = { "content-type": "application/json", "x-lab-csrf": "1" };
-      return (await fetch(url, { method: "POST", headers, body: JSON.stringify(body) })).status;
+      const answer = await fetch(url, { method: "POST", headers, body: JSON.stringify(body) });
+      return { status: answer.status, body: await answer.json() };
     };
     const times = { startTimeUnixNano: "1", endTimeUnixNano: "2" };
     const spans = [{ traceId: "${traceId}", spanId: "${traceId.slice(16)}", name: "own", ...times }];
@@ -66,8 +71,9 @@ test("the same requests from the lab's own page have their effect", async ({ pag
   // Under our referrer policy the browser says `Origin: null` on a beacon.
   await page.evaluate(`navigator.sendBeacon("${routes.ingestEnvelope}", "{}\\n")`);
   expect((await beacon).status()).toBe(200);
-  expect(statuses).toEqual([201, 200]);
+  expect([run?.status, trace?.status]).toEqual([201, 200]);
   expect((await effects(request)).runs).toBe(before.runs + 1);
+  await endRun(request, run?.body.runId ?? "");
   expect((await request.get(routes.trace(traceId))).status()).toBe(200);
 });
 
