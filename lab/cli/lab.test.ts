@@ -93,7 +93,7 @@ describe("a lab in the background", { timeout: startMs }, () => {
     const { code, out } = await lab.cli("run", "ui.render-error", ...unguarded);
     const { run } = JSON.parse(out);
     expect(run).toMatchObject({ driver: "lab-web", mode: "fault", state: "settled" });
-    expect(run.page).toEqual({ boundary: "unguarded" });
+    expect(run.page).toEqual({ boundary: "unguarded", shown: "nothing" });
     const browserSpan = run.signals.find(({ id }: { id: string }) => id === "browser-span");
     expect(browserSpan.seenAfterMs).toBeGreaterThan(0);
     expect(code).toBe(0);

@@ -1,6 +1,21 @@
 import { defineScenario } from "../define.ts";
 import { choice } from "../param-spec.ts";
 
+const boundaries = ["guarded", "unguarded", "event handler"] as const;
+type Boundary = (typeof boundaries)[number];
+/** How Sentry heard of it. */
+const mechanisms: Readonly<Record<Boundary, string>> = {
+  guarded: "generic",
+  unguarded: "auto.browser.global_handlers.onerror",
+  "event handler": "auto.browser.browserapierrors.addEventListener",
+};
+/** Part of the text that is left in the page. */
+const shownFor: Readonly<Record<Boundary, string>> = {
+  guarded: "This order cannot be shown.",
+  unguarded: "nothing",
+  "event handler": "Order 1",
+};
+
 export default defineScenario({
   id: "ui.render-error",
   title: "Component throws while rendering",
@@ -10,12 +25,15 @@ export default defineScenario({
 
 What the user sees depends on a boundary. Guarded, a \`<svelte:boundary>\` replaces the broken part with a fallback and its \`onerror\` reports the error: Sentry shows it as handled. Unguarded, the error reaches \`window.onerror\`: Sentry shows it as unhandled, and the part of the page stays empty.
 
+An error in an event handler is different. The component has been rendered, so nothing is lost from the page and no boundary ever hears of it: the button just does nothing. Sentry has wrapped the listener and tells the event with \`auto.browser.browserapierrors.addEventListener\`, unhandled.
+
 Either way the event has to carry the trace of the click, or nobody will ever find the request that belonged to it. Teams put boundaries around parts that can fail alone, report in them, and validate data where it enters the page.`,
   params: {
     boundary: choice({
       label: "Boundary around the component",
+      help: "A boundary holds what is thrown while rendering; an event handler throws past it.",
       default: "guarded",
-      options: ["guarded", "unguarded"],
+      options: boundaries,
     }),
   },
   modes: ["fault", "control"],
@@ -31,21 +49,21 @@ Either way the event has to carry the trace of the click, or nobody will ever fi
       item: "event",
       service: "lab-web",
       level: "error",
-      mechanism: { in: ["generic", "auto.browser.global_handlers.onerror"] },
+      mechanism: { in: Object.values(mechanisms) },
       count: 1,
       sameTrace: true,
       why: "The browser's error is on the trace of the click that led to it.",
-      hint: "A guarded error is only reported when the boundary's onerror does so; an unguarded one arrives through window.onerror.",
+      hint: "A guarded error is only reported when the boundary's onerror does so; an unguarded one arrives through window.onerror, or through the listener that Sentry wrapped.",
     },
     {
       signal: "check",
-      title: "guarded it is handled, unguarded it reached the window",
+      title: "guarded it is handled, else it reached the window or the wrapped listener",
       reads: ["sentry"],
       check({ sentry, params }) {
         const event = sentry.find(({ kind }) => kind === "event");
         const text = JSON.stringify(event?.payload ?? {});
         const guarded = params.boundary === "guarded";
-        const type = guarded ? "generic" : "auto.browser.global_handlers.onerror";
+        const type = mechanisms[params.boundary as Boundary];
         const mechanism = /"mechanism":\{[^}]*\}/.exec(text)?.[0] ?? "no mechanism";
         return {
           ok: mechanism.includes(`"${type}"`) && mechanism.includes(`"handled":${guarded}`),
@@ -59,8 +77,41 @@ Either way the event has to carry the trace of the click, or nobody will ever fi
       signal: "page",
       observation: "boundary",
       value: "${params.boundary}",
-      why: "The user sees the fallback when the component is guarded, and an empty place when it is not.",
-      hint: "The stage reports `guarded` when its fallback is on show and `unguarded` when the error reached the window.",
+      why: "Who got hold of the error decides what the user sees.",
+      hint: "The stage reports `guarded` when its boundary heard of the error, and otherwise what it was that threw to the window.",
+    },
+    {
+      signal: "check",
+      title:
+        "the fallback stands in its place, or nothing, or the component that only fails to react",
+      reads: [],
+      check: ({ page, params }) => {
+        const shown = String(page.shown);
+        const expected = shownFor[params.boundary as Boundary];
+        return { ok: shown.includes(expected), seen: `"${shown}", expected "${expected}"` };
+      },
+      why: "The text in the page is what a person has of it.",
+      hint: "Read the stage: the boundary's `failed` snippet is its fallback.",
+    },
+    {
+      signal: "log",
+      service: "lab-web",
+      severity: "error",
+      body: "exception",
+      attributes: { "exception.type": "TypeError" },
+      count: 1,
+      correlated: true,
+      why: "The error is a log event on the click's span too, for whoever has no Sentry.",
+      hint: "The page writes it with every event that Sentry is told; see web/src/telemetry/logs.ts.",
+    },
+    {
+      signal: "log",
+      service: "lab-web",
+      severity: "error",
+      count: 0,
+      modes: ["control"],
+      why: "With the field present nothing is thrown, and nothing is written.",
+      hint: "Read the line: something else threw in the page.",
     },
     {
       signal: "span",

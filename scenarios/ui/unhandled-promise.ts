@@ -39,6 +39,18 @@ When the reason is no Error but a text, the event has neither a stack nor a usef
       hint: "Without an event somebody swallowed the rejection; with another trace the page was linked to a later click.",
     },
     {
+      signal: "log",
+      service: "lab-web",
+      severity: "error",
+      body: "exception",
+      attributes: { "exception.message": { matches: "quota exceeded" } },
+      count: 1,
+      correlated: true,
+      modes: ["fault", "fix"],
+      why: "The same as a log event on the click's span, for whoever has no Sentry.",
+      hint: "The page writes it with every event that Sentry is told; see web/src/telemetry/logs.ts.",
+    },
+    {
       signal: "check",
       title: "only an Error tells its type and message",
       reads: ["sentry"],

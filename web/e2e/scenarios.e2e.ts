@@ -137,7 +137,8 @@ test("an error that no boundary holds reaches Sentry on the click's trace, and t
   await expect(run.evidence).toContainText(
     "unhandled, mechanism auto.browser.global_handlers.onerror",
   );
-  expect((await recordOf(request, run.runId())).page).toEqual({ boundary: "unguarded" });
+  const { page: seen } = await recordOf(request, run.runId());
+  expect(seen).toEqual({ boundary: "unguarded", shown: "nothing" });
   await run.runAgain.click();
   await run.finished();
 });

@@ -1,13 +1,35 @@
-import { context, type SpanContext, trace } from "@opentelemetry/api";
-import { type Breadcrumb, captureException, flush, getCurrentScope, init } from "@sentry/svelte";
+import { context, type SpanContext, TraceFlags, trace } from "@opentelemetry/api";
+import {
+  type Breadcrumb,
+  captureException,
+  type ErrorEvent,
+  flush,
+  getCurrentScope,
+  init,
+} from "@sentry/svelte";
 import { traceService } from "#scenarios/names.ts";
 import { redactText, redactUrl } from "./redact.ts";
 
 /** Integrations that would hide repeated runs of one fault, or send sessions nobody reads. */
 const unwanted = new Set(["Dedupe", "BrowserSession"]);
 
-/** Starts the Sentry SDK for errors and logs; spans stay with OpenTelemetry, so tracing is off. */
-export function startSentry(tunnel: string, release: string): void {
+/** An error that is told, with its texts redacted, and the span it belongs to. */
+export interface ToldError {
+  readonly type: string;
+  readonly message: string;
+  readonly stack: string | undefined;
+  readonly of: SpanContext | undefined;
+}
+
+/**
+ * Starts the Sentry SDK for errors and logs; spans stay with OpenTelemetry, so tracing is off.
+ * @param onError hears of every error that Sentry is told, caught or not.
+ */
+export function startSentry(
+  tunnel: string,
+  release: string,
+  onError: (error: ToldError) => void,
+): void {
   init({
     dsn: `${location.protocol}//lab@${location.host}/1`,
     tunnel,
@@ -15,12 +37,22 @@ export function startSentry(tunnel: string, release: string): void {
     environment: "lab",
     initialScope: { tags: { "service.name": traceService.web } },
     integrations: (defaults) => defaults.filter(({ name }) => !unwanted.has(name)),
-    beforeSend: (event) => {
+    beforeSend: (event, { originalException }) => {
       if (event.request?.url !== undefined) event.request.url = redactUrl(event.request.url);
       for (const exception of event.exception?.values ?? []) {
         if (exception.value !== undefined) exception.value = redactText(exception.value);
       }
       if (event.message !== undefined) event.message = redactText(event.message);
+      const told = event.exception?.values?.at(-1);
+      if (told !== undefined) {
+        const { stack } = originalException instanceof Error ? originalException : {};
+        onError({
+          type: told.type ?? "Error",
+          message: told.value ?? "",
+          stack: stack && redactText(stack),
+          of: spanOf(event),
+        });
+      }
       return event;
     },
     beforeBreadcrumb: redactBreadcrumb,
@@ -32,6 +64,12 @@ export function startSentry(tunnel: string, release: string): void {
       return log;
     },
   });
+}
+
+/** The span that {@link linkSentry} named when it happened. */
+function spanOf({ contexts }: ErrorEvent): SpanContext | undefined {
+  const { trace_id: traceId, span_id: spanId } = contexts?.trace ?? {};
+  return traceId && spanId ? { traceId, spanId, traceFlags: TraceFlags.SAMPLED } : undefined;
 }
 
 /** Errors and logs from now on belong to this span, until the next link. */

@@ -1,4 +1,5 @@
-import type { Logger } from "@opentelemetry/api-logs";
+import { ROOT_CONTEXT, trace } from "@opentelemetry/api";
+import { type Logger, SeverityNumber } from "@opentelemetry/api-logs";
 import { ExportResultCode } from "@opentelemetry/core";
 import { OTLPLogExporter } from "@opentelemetry/exporter-logs-otlp-http";
 import type { Resource } from "@opentelemetry/resources";
@@ -8,6 +9,12 @@ import {
   type LogRecordProcessor,
   type ReadableLogRecord,
 } from "@opentelemetry/sdk-logs";
+import {
+  ATTR_EXCEPTION_MESSAGE,
+  ATTR_EXCEPTION_STACKTRACE,
+  ATTR_EXCEPTION_TYPE,
+} from "@opentelemetry/semantic-conventions";
+import type { ToldError } from "./errors.ts";
 
 /** Records of one moment go out together; a judge waits for them. */
 const gatherMs = 50;
@@ -16,6 +23,11 @@ const maxWaiting = 500;
 /** The page's log events, and a way to send them before the page is gone. */
 export interface PageLogs {
   readonly logger: Logger;
+  /**
+   * Writes an error as the log event `exception`
+   * (https://opentelemetry.io/docs/specs/semconv/exceptions/exceptions-logs/).
+   */
+  readonly tellError: (error: ToldError) => void;
   readonly flush: () => Promise<void>;
 }
 
@@ -25,7 +37,23 @@ export function openLogs(name: string, url: string, resource: Resource): PageLog
     resource,
     processors: [sendSoon(new OTLPLogExporter({ url }))],
   });
-  return { logger: provider.getLogger(name), flush: () => provider.forceFlush() };
+  const logger = provider.getLogger(name);
+  return {
+    logger,
+    tellError: ({ type, message, stack, of }) =>
+      logger.emit({
+        eventName: "exception",
+        body: "exception",
+        severityNumber: SeverityNumber.ERROR,
+        attributes: {
+          [ATTR_EXCEPTION_TYPE]: type,
+          [ATTR_EXCEPTION_MESSAGE]: message,
+          ...(stack === undefined ? {} : { [ATTR_EXCEPTION_STACKTRACE]: stack }),
+        },
+        ...(of === undefined ? {} : { context: trace.setSpanContext(ROOT_CONTEXT, of) }),
+      }),
+    flush: () => provider.forceFlush(),
+  };
 }
 
 /**

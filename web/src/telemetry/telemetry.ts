@@ -42,7 +42,7 @@ let logs: PageLogs | undefined;
 export function startTelemetry(): void {
   try {
     startTracing();
-    startSentry(routes.ingestEnvelope, release);
+    startSentry(routes.ingestEnvelope, release, (error) => logs?.tellError(error));
     const tracer = trace.getTracer(traceService.web);
     const pageLoad = startPageLoad(tracer);
     linkSentry(pageLoad.spanContext());
