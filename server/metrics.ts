@@ -29,7 +29,13 @@ const httpServerDuration = new Histogram<string>({
 const dbOperationDuration = new Histogram<string>({
   name: metric.dbOperationDuration,
   help: "Duration of database operations.",
-  labelNames: ["db_system_name", "db_operation_name", "db_collection_name", "error_type"],
+  labelNames: [
+    "db_system_name",
+    "db_operation_name",
+    "db_collection_name",
+    "error_type",
+    "db_client_connection_pool_name",
+  ],
   buckets: [0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1, 5, 10],
   enableExemplars: true,
   registers,
@@ -94,6 +100,8 @@ export function observeOperation(
     readonly operation: string;
     readonly collection: string | undefined;
     readonly errorType: string | undefined;
+    /** Of the connection; undefined where there is no pool. */
+    readonly pool?: string | undefined;
   },
   seconds: number,
 ): void {
@@ -103,6 +111,7 @@ export function observeOperation(
       db_operation_name: labels.operation,
       db_collection_name: labels.collection ?? "",
       error_type: labels.errorType ?? "",
+      db_client_connection_pool_name: labels.pool ?? "",
     },
     value: seconds,
     ...exemplar(),

@@ -207,7 +207,10 @@ describe("db.missing-index", () => {
   test("shows the plan that reads the whole table, and warns", async () => {
     const run = await server.run("db.missing-index", { params: { repeats: 2 } });
     const spans = await traceOf(store, run.traceId);
-    expect(named(spans, "SELECT orders")).toHaveLength(2);
+    const [leg] = named(spans, "search with an index");
+    const searches = named(spans, "SELECT orders");
+    const indexed = searches.filter(({ parentSpanId }) => parentSpanId === leg?.spanId);
+    expect([searches.length - indexed.length, indexed.length]).toEqual([2, 40]);
     expect(named(spans, "query plan")[0]?.attributes).toMatchObject({
       "lab.pg.plan.node": "Seq Scan",
       "lab.pg.rows_removed": expect.toSatisfy((rows: number) => rows > 400_000),
@@ -226,6 +229,28 @@ describe("db.missing-index", () => {
     const left = await postgres.admin`
       select 1 from pg_indexes where indexname = 'orders_invoice_number'`;
     expect(left).toHaveLength(0);
+  });
+
+  test("in a table of another size, of which one is kept", async () => {
+    for (const rows of [100_000, 200_000, 200_000]) {
+      const run = await server.run("db.missing-index", { params: { rows, repeats: 1 } });
+      expect(run.response?.status).toBe(200);
+      const spans = await traceOf(store, run.traceId);
+      const removed = named(spans, "query plan")[0]?.attributes["lab.pg.rows_removed"];
+      expect(removed).toBeGreaterThan(0.9 * rows);
+      const kept = await postgres.admin`
+        select tablename from pg_tables where schemaname = 'archive'`;
+      expect(kept).toEqual([{ tablename: `orders_${rows}` }]);
+    }
+  });
+
+  test("fills that table anew when a crash of the database has emptied it", async () => {
+    await postgres.admin`truncate archive.orders_200000`;
+    const params = { rows: 200_000, repeats: 1 };
+    const run = await server.run("db.missing-index", { mode: "control", params });
+    expect(run.response?.status).toBe(200);
+    const [left] = await postgres.admin`select count(*)::integer as n from archive.orders_200000`;
+    expect(left).toEqual({ n: 200_000 });
   });
 });
 

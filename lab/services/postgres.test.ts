@@ -48,6 +48,7 @@ const startMs = () => rowOf(lab, "postgres").startMs;
 const roles = () =>
   ({
     lab_app: secrets.appPassword,
+    lab_reports: secrets.appPassword,
     otel_monitor: secrets.monitorPassword,
     lab_fault: secrets.faultPassword,
     lab_admin: secrets.adminPassword,
@@ -120,7 +121,7 @@ describe("roles", () => {
       await expect(sql.unsafe(refused), refused).rejects.toMatchObject({ code: "42501" });
   });
 
-  test("lab_fault ends sessions of the app, and does nothing else", async () => {
+  test("lab_fault ends sessions of the app, limits those of its reports, and does nothing else", async () => {
     const app = connect("lab_app");
     const [session] = await app`select pg_backend_pid() as pid`;
     const admin = connect("lab_admin");
@@ -132,6 +133,7 @@ describe("roles", () => {
       "create temporary table note (text text)",
       "select * from monitoring.pg_stat_statements",
       `select pg_terminate_backend(${superuser?.pid})`,
+      "alter role lab_app connection limit 1",
     ])
       await expect(sql.unsafe(refused), refused).rejects.toMatchObject({ code: "42501" });
     const [ended] = await sql`select pg_terminate_backend(${session?.pid}) as done`;
@@ -139,6 +141,14 @@ describe("roles", () => {
     await expect
       .poll(() => sql`select 1 from pg_stat_activity where pid = ${session?.pid}`)
       .toEqual([]);
+    await sql`select operations.limit_reports(1)`;
+    const reports = connect("lab_reports");
+    await reports`select count(*) from shop.note`;
+    const refused = { code: "53300" };
+    await expect(connect("lab_reports")`select 1`).rejects.toMatchObject(refused);
+    await expect(reports`select operations.limit_reports(9)`).rejects.toMatchObject({
+      code: "42501",
+    });
   });
 
   test("only the right password lets in", async () => {

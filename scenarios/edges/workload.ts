@@ -23,6 +23,11 @@ export interface Workload {
    */
   readonly spanQueue: (capacity: number) => SpanQueue;
   /**
+   * Name of a table with so many orders, for queries that need its size: `orders` itself for 500,000,
+   * else one that is filled when it is missing, and kept until another size is asked for.
+   */
+  readonly ordersTable: (rows: number) => Promise<string>;
+  /**
    * Answers 504 `deadline_exceeded` when `work` takes longer than `ms`. The signal tells the work;
    * whether it stops is its own business.
    */

@@ -53,7 +53,7 @@ export function backendKiller(urls: {
       context.with(suppressTracing(context.active()), async () => {
         const fault = connect(urls.faultUrl);
         try {
-          await fault`select monitoring.limit_reports(${connections}::integer)`;
+          await fault`select operations.limit_reports(${connections}::integer)`;
           await until(
             () => fault`
               select pg_terminate_backend(pid) from pg_stat_activity

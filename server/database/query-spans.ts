@@ -43,7 +43,7 @@ export function startQuerySpan(
   const statement = statementOf(query);
   const collection = statement.collections.length === 1 ? statement.collections[0] : undefined;
   const operation = startOperation(
-    { system: "postgresql", operation: statement.operation, collection },
+    { system: "postgresql", operation: statement.operation, collection, pool: peer.pool },
     () => open(statement, collection, peer),
   );
   const signal = signalOf(context.active());

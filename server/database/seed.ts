@@ -1,4 +1,4 @@
-import type { Sql } from "postgres";
+import type { Sql, TransactionSql } from "postgres";
 
 export const seedSize = { customers: 5_000, products: 200, orders: 500_000 } as const;
 /** Orders per transaction: small enough for a lively progress, big enough to be quick. */
@@ -73,25 +73,38 @@ async function seedCatalogue(sql: Sql): Promise<void> {
 
 async function seedOrders(sql: Sql, done: number): Promise<number> {
   const next = Math.min(done + ordersPerStep, seedSize.orders);
-  const { customers, products, orders } = seedSize;
   await sql.begin(async (tx) => {
     await tx`set local synchronous_commit = off`;
-    // Multiplying by a prime scatters neighbours over customers, products and invoices.
-    await tx`
-      insert into orders
-        (id, customer_id, product_id, quantity, total_cents, placed_at, invoice_number)
-      select
-        n,
-        1 + (n::bigint * 48271 % ${customers}::integer)::integer,
-        1 + (n::bigint * 16807 % ${products}::integer)::integer,
-        1 + n % 5,
-        500 + (n::bigint * 69621 % 90000)::integer,
-        timestamptz '2026-01-01 00:00:00+00' + n * interval '40 seconds',
-        (n::bigint * 7368787 % ${orders}::integer)::integer
-      from generate_series(${done + 1}::integer, ${next}::integer) as n`;
+    await fillOrders(tx, { table: "orders", from: done + 1, to: next, of: seedSize.orders });
     await tx`
       insert into seeding (id, orders_done) values (1, ${next})
       on conflict (id) do update set orders_done = excluded.orders_done`;
   });
   return next;
+}
+
+/** Writes the orders `from` to `to` of a table that is to have `of`; each invoice number occurs once. */
+export async function fillOrders(
+  sql: TransactionSql,
+  rows: {
+    readonly table: string;
+    readonly from: number;
+    readonly to: number;
+    readonly of: number;
+  },
+): Promise<void> {
+  const { customers, products } = seedSize;
+  // Multiplying by a prime scatters neighbours over customers, products and invoices.
+  await sql`
+    insert into ${sql(rows.table)}
+      (id, customer_id, product_id, quantity, total_cents, placed_at, invoice_number)
+    select
+      n,
+      1 + (n::bigint * 48271 % ${customers}::integer)::integer,
+      1 + (n::bigint * 16807 % ${products}::integer)::integer,
+      1 + n % 5,
+      500 + (n::bigint * 69621 % 90000)::integer,
+      timestamptz '2026-01-01 00:00:00+00' + n * interval '40 seconds',
+      (n::bigint * 7368787 % ${rows.of}::integer)::integer
+    from generate_series(${rows.from}::integer, ${rows.to}::integer) as n`;
 }

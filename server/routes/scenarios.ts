@@ -133,7 +133,7 @@ async function serve(
       hint: "The limits are part of the scenario's description.",
     });
   }
-  const workload = openWorkload(host.openPool);
+  const workload = openWorkload(host.openPool, host.sql);
   const signal = AbortSignal.any([
     presenceOf(ctx),
     AbortSignal.timeout(scenario.timeoutMs ?? defaultTimeoutMs),

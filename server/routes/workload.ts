@@ -1,5 +1,7 @@
+import type { Sql } from "postgres";
 import type { Workload } from "#scenarios/edges/workload.ts";
 import { cancelOn } from "../database/cancel.ts";
+import { ordersTable } from "../database/orders-table.ts";
 import type { Pool, PoolOptions } from "../database/pool.ts";
 import { exportOrders } from "../exporter/export-orders.ts";
 import { withDeadline } from "../outbound/deadline.ts";
@@ -9,7 +11,10 @@ import { telemetry } from "../telemetry/running.ts";
 const endMs = 1000;
 
 /** What one run uses of {@link Workload}; `close` ends its pools and queues. */
-export function openWorkload(openPool: (options: PoolOptions) => Pool): {
+export function openWorkload(
+  openPool: (options: PoolOptions) => Pool,
+  sql: Sql,
+): {
   readonly offered: Workload;
   readonly close: () => void;
 } {
@@ -22,6 +27,7 @@ export function openWorkload(openPool: (options: PoolOptions) => Pool): {
         pools.push(pool);
         return pool.sql;
       },
+      ordersTable: (rows) => ordersTable(sql, rows),
       spanQueue(capacity) {
         const queue = telemetry().openQueue(capacity);
         queues.push(queue);

@@ -88,12 +88,13 @@ async function createRoles(postgresUrl: string, labUrl: string): Promise<void> {
     revoke all on schema public from public;
     revoke create on database lab from public;
     create schema shop authorization lab_app;
+    create schema archive authorization lab_app;
     alter role lab_app in database lab set search_path = shop;
-    create schema monitoring;
-    create function monitoring.limit_reports(most integer) returns void
+    create schema operations;
+    create function operations.limit_reports(most integer) returns void
       language plpgsql security definer set search_path = pg_catalog, pg_temp
       as $$ begin execute format('alter role lab_reports connection limit %s', most); end $$;
-    grant usage on schema monitoring to lab_fault`);
+    grant usage on schema operations to lab_fault`);
   await lab.end();
 }
 

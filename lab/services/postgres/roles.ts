@@ -54,17 +54,20 @@ export async function settleRoles(context: LaunchContext): Promise<void> {
       [
         "revoke all on schema public from public",
         "create schema if not exists shop authorization lab_app",
+        // Tables of other sizes than the shop's, which the app makes when a scenario asks for them.
+        "create schema if not exists archive authorization lab_app",
         "create schema if not exists monitoring",
         "create extension if not exists pg_stat_statements schema monitoring",
         "grant usage on schema monitoring to otel_monitor",
         "alter role otel_monitor in database lab set search_path = monitoring",
-        // Only who may make roles could change it otherwise.
-        `create or replace function monitoring.limit_reports(most integer) returns void
+        // Only who may make roles could change the limit otherwise.
+        "create schema if not exists operations",
+        `create or replace function operations.limit_reports(most integer) returns void
           language plpgsql security definer set search_path = pg_catalog, pg_temp
           as $$ begin execute format('alter role lab_reports connection limit %s', most); end $$`,
-        "revoke all on function monitoring.limit_reports from public",
-        "grant usage on schema monitoring to lab_fault",
-        "grant execute on function monitoring.limit_reports to lab_fault",
+        "revoke all on function operations.limit_reports from public",
+        "grant usage on schema operations to lab_fault",
+        "grant execute on function operations.limit_reports to lab_fault",
       ].join(";"),
     ),
   );

@@ -30,7 +30,7 @@ export const readingStatements = `
     coalesce(idx_scan, 0)::float8 as index_scans,
     coalesce(idx_tup_fetch, 0)::float8 as index_rows_fetched,
     n_live_tup::float8 as live_rows, n_dead_tup::float8 as dead_rows
-  from pg_stat_user_tables where schemaname = 'shop' order by relname`;
+  from pg_stat_user_tables where schemaname in ('shop', 'archive') order by relname`;
 
 type Row<Numbers extends string> = Readonly<Record<Numbers, number>>;
 
