@@ -4,8 +4,8 @@ import { LabError } from "#lab/errors.ts";
 import { describeOwner, portOwner } from "./port-owner.ts";
 
 /** Below the range outgoing connections are taken from (32768 on Linux), above the ports browsers refuse. */
-const firstPort = 20_000;
-const lastPort = 31_999;
+export const firstPort = 20_000;
+export const lastPort = 31_999;
 
 /** Ports this process has given out, so that two services starting at once do not get the same one. */
 const given = new Set<number>();

@@ -46,7 +46,7 @@ test("a scrape that fails for longer than it may is told with the way through th
   const { watch, rows, told, answer } = await watched(0);
   await expect.poll(() => told.length).toBe(1);
   expect(told[0]).toContain("does not get the app's metrics");
-  expect(told[0]).toContain("23456");
+  expect(told[0]).toContain("port 23456");
   expect(rows.map(watch.noted).map(({ note }) => note)).toEqual([told[0], null]);
   answer("1");
   await expect.poll(() => told.length).toBe(2);

@@ -1,5 +1,6 @@
 import * as v from "valibot";
 import type { ServiceStatus } from "#lab/api/services.ts";
+import { firstPort, lastPort } from "#lab/supervisor/ports.ts";
 import type { System } from "#lab/system.ts";
 
 const everyMs = 3_000;
@@ -66,7 +67,8 @@ async function isUp(base: string): Promise<boolean | undefined> {
   }
 }
 
+/** Ports are others at every start, and the store is asked by containers too. */
 const unreachableNote = (port: string): string =>
   process.platform === "linux"
-    ? `It does not get the app's metrics: a firewall may keep containers from this machine. With ufw: sudo ufw allow from 172.16.0.0/12 to any port ${port} proto tcp; with firewalld: sudo firewall-cmd --zone=trusted --add-source=172.16.0.0/12`
+    ? `It does not get the app's metrics: a firewall may keep containers from port ${port} of this machine. With ufw: sudo ufw allow from 172.16.0.0/12 to any port ${firstPort}:${lastPort} proto tcp; with firewalld: sudo firewall-cmd --zone=trusted --add-source=172.16.0.0/12`
     : `It does not get the app's metrics on port ${port} of this machine: host networking of the container engine may be off.`;
