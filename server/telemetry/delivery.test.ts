@@ -117,6 +117,25 @@ test("what arrives during a POST goes out with the next one", async () => {
   expect(w.batches).toEqual([1, 39]);
 });
 
+test("what nobody asked for yet waits for its own kick, or for a flush", async () => {
+  const w = world();
+  w.delivery.offer(1);
+  w.delivery.kick();
+  w.delivery.offer(2);
+  w.delivery.offer(3);
+  await w.pass(0);
+  expect(w.batches).toEqual([1]);
+  w.delivery.kick();
+  w.delivery.offer(4);
+  await w.pass(0);
+  expect(w.batches).toEqual([1, 2]);
+  const flushed = w.delivery.flush(1000);
+  w.delivery.offer(5);
+  await w.pass(0);
+  expect(await flushed).toBe(true);
+  expect(w.delivered).toEqual([1, 2, 3, 4, 5]);
+});
+
 test("what the receiver will never take is given up at once, and the rest goes on", async () => {
   const w = world(100, 10);
   w.receiver(async (batch) => (batch.includes(5) ? "rejected" : "delivered"));

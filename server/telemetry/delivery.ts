@@ -20,7 +20,10 @@ export interface DeliveryOptions<T> {
  */
 export interface Delivery<T> {
   readonly offer: (item: T) => void;
-  /** Starts sending, unless it is sending or backing off already. */
+  /**
+   * Sends what is there now, as soon as nothing else is under way. What is offered later waits for a
+   * kick of its own: a queue that sent whatever came meanwhile would send it one by one.
+   */
   readonly kick: () => void;
   /** Sends everything, without waiting for the back-off. Resolves with whether all went out in time. */
   readonly flush: (timeoutMs: number) => Promise<boolean>;
@@ -33,6 +36,8 @@ export interface Delivery<T> {
 export function createDelivery<T>(options: DeliveryOptions<T>): Delivery<T> {
   const items: T[] = [];
   let inFlight = 0;
+  /** The first so many have been asked for. */
+  let due = 0;
   let closed = false;
   let backoffMs = options.firstBackoffMs;
   let cancelBackoff: (() => void) | undefined;
@@ -40,6 +45,7 @@ export function createDelivery<T>(options: DeliveryOptions<T>): Delivery<T> {
 
   function take(count: number): void {
     items.splice(0, count);
+    due = Math.max(0, due - count);
     inFlight = 0;
   }
 
@@ -73,6 +79,7 @@ export function createDelivery<T>(options: DeliveryOptions<T>): Delivery<T> {
       for (const resolve of idle.splice(0)) resolve();
       return;
     }
+    if (due === 0 && idle.length === 0) return;
     const batch = items.slice(0, options.batchSize);
     inFlight = batch.length;
     options.send(batch).then(
@@ -92,10 +99,14 @@ export function createDelivery<T>(options: DeliveryOptions<T>): Delivery<T> {
       // The batch under way may still arrive: what is pushed out comes after it.
       if (excess > 0) {
         items.splice(inFlight, excess);
+        due = Math.min(due, items.length);
         options.onDrop(excess, "queue_full");
       }
     },
-    kick: pump,
+    kick() {
+      due = items.length;
+      pump();
+    },
     flush(timeoutMs) {
       if (items.length === 0 || closed) return Promise.resolve(items.length === 0);
       return new Promise((resolve) => {
