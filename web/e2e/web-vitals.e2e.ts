@@ -12,10 +12,14 @@ async function traceOfVitals(page: Page, open: () => Promise<unknown>): Promise<
   return told.headers().traceparent?.split("-")[1] ?? "";
 }
 
-/** Resolves when the browser has told of the page's first interaction. */
+/**
+ * Resolves when the browser has told of the page's first interaction, and the page has had the idle
+ * moment that it is measured in.
+ */
 const firstInput = (page: Page): Promise<unknown> =>
   page.evaluate(`new Promise((resolve) => {
-    new PerformanceObserver(() => resolve()).observe({ type: "first-input", buffered: true });
+    const told = () => requestIdleCallback(() => resolve());
+    new PerformanceObserver(told).observe({ type: "first-input", buffered: true });
   })`);
 
 /** As when somebody changes to another tab. A page that is left on a busy machine may be cut off. */
