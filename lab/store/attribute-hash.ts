@@ -13,12 +13,12 @@ export const anyHash = 0;
  * than {@link anyHash} also says that it is well-formed: nothing else need look at it.
  */
 export function attributeHash(view: DataView, start: number, end: number): number {
-  return isUsual(view, start, end) ? usualHash(view, start, end) : anyHash;
+  return isUsual(view, start, end) ? usualHash(view, start, end) >>> 0 : anyHash;
 }
 
-/** The same for a KeyValue that is known to be encoded as usual. */
+/** The same for a KeyValue that is known to be encoded as usual, as a signed number. */
 export const usualHash = (view: DataView, start: number, end: number): number =>
-  hashBytes(view, start, end) >>> 0 || 1;
+  hashBytes(view, start, end) || 1;
 
 /**
  * A key shorter than 128 bytes, then one value, each once, with no byte to spare: as every known

@@ -10,7 +10,7 @@ import type { LogPosition } from "./segment-log.ts";
  * File: "LABINDEX" | u32 format version | u32 CRC-32 of all that follows | u32 bytes of JSON | u32 0 | JSON | typed arrays, raw.
  */
 const magic = "LABINDEX";
-const formatVersion = 6;
+const formatVersion = 7;
 const headerBytes = 24;
 const fileName = "index.checkpoint";
 

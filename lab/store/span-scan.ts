@@ -14,6 +14,7 @@ import {
 import { scanResource } from "./scan-group.ts";
 import { type SpanStage, spanMark, stageHash } from "./span-stage.ts";
 import { scanUsualAttributes } from "./usual-attributes.ts";
+import { scanUsualHead, scanUsualTail } from "./usual-fields.ts";
 
 /** More spans than one request may bring. */
 export class TooManyItems extends Error {
@@ -37,19 +38,19 @@ const isParentWrong = 4;
 function scanSpan(c: Cursor, view: DataView, stage: SpanStage, group: number): void {
   const row = stage.count;
   if (row >= stage.group.length) throw new TooManyItems(`more than ${stage.group.length} spans`);
-  clearRow(stage, row, group, c);
-  const { bytes, end } = c;
-  let ids = 0;
+  const { pos: start, end } = c;
+  stage.group[row] = group;
+  stage.offset[row] = start;
+  stage.length[row] = end - start;
+  stage.hashStart[row] = stage.hashCount;
+  const attributes = scanUsualHead(view, start, end, stage, row);
+  let ids = attributes > start ? hasTraceId | hasSpanId : 0;
+  c.pos = attributes;
   while (c.pos < end) {
-    const after = scanUsualField(bytes, view, c.pos, end, stage, row);
-    if (after > 0) {
-      // Ids are the first fields of a span, and of nothing else that is usual.
-      const tag = bytes[c.pos];
-      if (tag === 0x0a) ids |= hasTraceId;
-      else if (tag === 0x12) ids |= hasSpanId;
-      else if (tag === 0x22) ids &= ~isParentWrong;
-      c.pos = after;
-    } else ids = scanField(c, view, stage, row, ids);
+    c.pos = scanUsualAttributes(view, c.pos, end, stage, row);
+    c.pos = scanUsualTail(view, c.pos, end, stage, row);
+    if (c.pos < end && !scanLongAttribute(c, view, stage, row))
+      ids = scanField(c, view, stage, row, ids);
   }
   if (ids === (hasTraceId | hasSpanId)) {
     stage.count++;
@@ -60,108 +61,24 @@ function scanSpan(c: Cursor, view: DataView, stage: SpanStage, group: number): v
   }
 }
 
-function clearRow(stage: SpanStage, row: number, group: number, c: Cursor): void {
-  stage.group[row] = group;
-  stage.offset[row] = c.pos;
-  stage.length[row] = c.end - c.pos;
-  stage.parentId[row * 2] = 0;
-  stage.parentId[row * 2 + 1] = 0;
-  stage.start[row * 2] = 0;
-  stage.start[row * 2 + 1] = 0;
-  stage.end[row * 2] = 0;
-  stage.end[row * 2 + 1] = 0;
-  stage.kind[row] = 0;
-  stage.status[row] = 0;
-  stage.marks[row] = 0;
-  stage.nameLength[row] = 0;
-  stage.nameOffset[row] = c.pos;
-  stage.runLength[row] = 0;
-  stage.hashStart[row] = stage.hashCount;
-}
-
 /**
- * Reads the field at `pos` when it is encoded as every known encoder does it, and returns where the
- * next one begins. 0: it is not, or it is wrong, and {@link scanField} has to look; nothing was
- * changed. Knows only what it can judge with a few comparisons.
+ * Steps over an attribute that takes two bytes to say its length and is encoded as usual otherwise.
+ * False: it is not, or another field, and nothing was changed.
  */
-function scanUsualField(
-  bytes: Uint8Array,
-  view: DataView,
-  pos: number,
-  end: number,
-  stage: SpanStage,
-  row: number,
-): number {
-  switch (bytes[pos]) {
-    case 0x4a: {
-      // attributes: many at once when they are short, else the one that is not
-      const behind = scanUsualAttributes(bytes, view, pos, end, stage, row);
-      if (behind > pos) return behind;
-      let at = pos + 2;
-      let length = bytes[pos + 1] as number;
-      if (length >= 0x80) {
-        const high = bytes[at++] as number;
-        if (high >= 0x80) return 0;
-        length = (length & 0x7f) | (high << 7);
-        if (length > longestValue) return 0;
-      }
-      const next = at + length;
-      if (!(next <= end)) return 0;
-      const hash = attributeHash(view, at, next);
-      if (hash === anyHash) return 0;
-      stageHash(stage, hash);
-      stageRun(stage, row, usualRun(bytes, at));
-      return next;
-    }
-    case 0x0a: // trace_id
-      if (end - pos < 18 || bytes[pos + 1] !== 16) return 0;
-      return readWords(view, pos + 2, stage.traceId, row * 4, 4) ? pos + 18 : 0;
-    case 0x12: // span_id
-      if (end - pos < 10 || bytes[pos + 1] !== 8) return 0;
-      return readWords(view, pos + 2, stage.spanId, row * 2, 2) ? pos + 10 : 0;
-    case 0x22: // parent_span_id
-      if (end - pos < 10 || bytes[pos + 1] !== 8) return 0;
-      return readWords(view, pos + 2, stage.parentId, row * 2, 2) ? pos + 10 : 0;
-    case 0x2a: {
-      // name
-      const length = bytes[pos + 1] as number;
-      const next = pos + 2 + length;
-      if (length >= 0x80 || !(next <= end)) return 0;
-      stage.nameOffset[row] = pos + 2;
-      stage.nameLength[row] = length;
-      return next;
-    }
-    case 0x30: {
-      // kind
-      const kind = bytes[pos + 1] as number;
-      if (pos + 2 > end || kind > 5) return 0;
-      stage.kind[row] = kind;
-      return pos + 2;
-    }
-    case 0x39: // start_time_unix_nano
-      return readTime(view, pos, end, stage.start, row);
-    case 0x41: // end_time_unix_nano
-      return readTime(view, pos, end, stage.end, row);
-    case 0x7a: // status: mostly unset, which is an empty message
-      if (pos + 2 > end || bytes[pos + 1] !== 0) return 0;
-      stage.status[row] = 0;
-      return pos + 2;
-    default:
-      return 0;
-  }
-}
-
-function readTime(
-  view: DataView,
-  pos: number,
-  end: number,
-  target: Uint32Array,
-  row: number,
-): number {
-  if (end - pos < 9) return 0;
-  target[row * 2] = view.getInt32(pos + 1, true);
-  target[row * 2 + 1] = view.getInt32(pos + 5, true);
-  return pos + 9;
+function scanLongAttribute(c: Cursor, view: DataView, stage: SpanStage, row: number): boolean {
+  const { pos, end } = c;
+  if (end - pos < 3 || view.getUint8(pos) !== 0x4a) return false;
+  const high = view.getUint8(pos + 2);
+  const length = (view.getUint8(pos + 1) & 0x7f) | (high << 7);
+  const next = pos + 3 + length;
+  if (view.getUint8(pos + 1) < 0x80 || high >= 0x80) return false;
+  if (length > longestValue || next > end) return false;
+  const hash = attributeHash(view, pos + 3, next);
+  if (hash === anyHash) return false;
+  stageHash(stage, hash);
+  stageRun(stage, row, usualRun(c.bytes, pos + 3));
+  c.pos = next;
+  return true;
 }
 
 /** Reads one field of a span, however it is encoded. Returns what is known about the ids then. */
