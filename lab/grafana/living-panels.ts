@@ -56,10 +56,18 @@ export async function judgeDashboards(
     ...{ prometheus, tempo: urlOf("tempo"), loki: urlOf("loki") },
     without: toldBy.flatMap(([beginning, id]) => (real(id) === undefined ? [beginning] : [])),
   };
+  const judge = (query: DashboardQuery) =>
+    judgeQuery(query, backends, known, { now: Date.now(), seconds });
   const judged: JudgedQuery[] = [];
+  // What came last may not have been scraped, or still be on its way.
+  const until = Date.now() + toldWithinMs;
   for (const query of queries) {
-    const window = { now: Date.now(), seconds };
-    judged.push({ query, judgement: await judgeQuery(query, backends, known, window) });
+    let judgement = await judge(query);
+    while (judgement.state === "dead" && Date.now() < until) {
+      await pause(askEveryMs);
+      judgement = await judge(query);
+    }
+    judged.push({ query, judgement });
   }
   return judged;
 }

@@ -1,4 +1,3 @@
-import { setTimeout as delay } from "node:timers/promises";
 import type { OtlpTrace } from "#lab/api/otlp.ts";
 import { routes } from "#lab/api/routes.ts";
 import type { RunRecord } from "#lab/api/runs.ts";
@@ -6,6 +5,7 @@ import type { ServiceStatus, StatusBody } from "#lab/api/services.ts";
 import { logsOfTrace, openLokiSource } from "#lab/sources/loki.ts";
 import { openStoreSource } from "#lab/sources/store.ts";
 import { openTempoSource } from "#lab/sources/tempo.ts";
+import { lastingDifferences } from "./lasting.ts";
 
 /** A claim about a backend, and what does not fit it. */
 export interface Comparison {
@@ -14,8 +14,6 @@ export interface Comparison {
   readonly compared: number;
   readonly differences: readonly string[];
 }
-
-const patienceMs = 15_000;
 
 /** What the real backends of a running lab hold of its runs, beside what the store does. */
 export async function compareBackends(origin: string): Promise<readonly Comparison[]> {
@@ -46,23 +44,21 @@ async function compareTempo(
   traceIds: readonly string[],
 ): Promise<Comparison> {
   const tempo = openTempoSource(() => base);
-  const differences: string[] = [];
-  let compared = 0;
-  for (const traceId of traceIds) {
+  const compared = new Set<string>();
+  const differences = await lastingDifferences(traceIds, async (traceId) => {
     const kept = await store.trace(traceId);
-    if (kept === undefined) continue;
-    compared++;
+    if (kept === undefined) return undefined;
+    compared.add(traceId);
     const [ours, theirs] = [spanIds(kept), spanIds(await tempo.trace(traceId))];
     const missing = ours.filter((id) => !theirs.includes(id)).length;
     const more = theirs.filter((id) => !ours.includes(id)).length;
-    if (missing + more > 0)
-      differences.push(
-        `${traceId}: Tempo lacks ${missing} of ${ours.length} spans, has ${more} more`,
-      );
-  }
+    return missing + more === 0
+      ? undefined
+      : `${traceId}: Tempo lacks ${missing} of ${ours.length} spans, has ${more} more`;
+  });
   return {
     claim: "Tempo has every trace of a run with the spans that the store has",
-    compared,
+    compared: compared.size,
     differences,
   };
 }
@@ -81,17 +77,21 @@ async function compareLoki(
   traceIds: readonly string[],
 ): Promise<Comparison> {
   const loki = openLokiSource(() => base);
-  const differences: string[] = [];
-  let compared = 0;
-  for (const traceId of traceIds) {
+  const compared = new Set<string>();
+  const differences = await lastingDifferences(traceIds, async (traceId) => {
     const kept = await store.logs({ trace: traceId });
-    if (kept.length === 0) continue;
-    compared++;
+    if (kept.length === 0) return undefined;
+    compared.add(traceId);
     const found = await loki.logs(logsOfTrace(traceId));
-    if (found.length !== kept.length)
-      differences.push(`${traceId}: ${found.length} lines in Loki, ${kept.length} in the store`);
-  }
-  return { claim: "Loki has every log line of a run's traces", compared, differences };
+    return found.length === kept.length
+      ? undefined
+      : `${traceId}: ${found.length} lines in Loki, ${kept.length} in the store`;
+  });
+  return {
+    claim: "Loki has every log line of a run's traces",
+    compared: compared.size,
+    differences,
+  };
 }
 
 interface Target {
@@ -102,23 +102,25 @@ interface Target {
 
 /** Targets are asked in turn: those of a service that was just restarted may need another. */
 async function scraped(base: string): Promise<Comparison> {
-  const until = performance.now() + patienceMs;
-  for (;;) {
+  const path = "/api/v1/targets?state=active";
+  const targets = async (): Promise<readonly Target[]> => {
     const { data } = await read<{ readonly data: { readonly activeTargets: readonly Target[] } }>(
       base,
-      "/api/v1/targets?state=active",
+      path,
     );
-    const down = data.activeTargets.filter(({ health }) => health !== "up");
-    if (down.length === 0 || performance.now() > until)
-      return {
-        claim: "Prometheus reads every target: up is 1",
-        compared: data.activeTargets.length,
-        differences: down.map(
-          ({ labels, lastError }) => `${labels.job}: ${lastError || "not yet"}`,
-        ),
-      };
-    await delay(500);
-  }
+    return data.activeTargets;
+  };
+  const jobs = (await targets()).map(({ labels }) => labels.job);
+  return {
+    claim: "Prometheus reads every target: up is 1",
+    compared: jobs.length,
+    differences: await lastingDifferences(jobs, async (job) => {
+      const down = (await targets()).find(
+        ({ labels, health }) => labels.job === job && health !== "up",
+      );
+      return down && `${job}: ${down.lastError || "not yet"}`;
+    }),
+  };
 }
 
 async function read<T>(base: string, path: string): Promise<T> {

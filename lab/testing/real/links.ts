@@ -5,6 +5,7 @@ import { dashboardFiles } from "#lab/grafana/dashboard-files.ts";
 import { dataSource } from "#lab/grafana/uids.ts";
 import { linksOf } from "#lab/runs/links.ts";
 import type { Comparison } from "./backends.ts";
+import { lastingDifferences } from "./lasting.ts";
 
 /** A pane of Explore, as the lab's links to Grafana have it. */
 interface Pane {
@@ -28,15 +29,10 @@ export async function followLinks(origin: string): Promise<Comparison> {
   const places = { tempo: at("tempo"), loki: at("loki"), prometheus: at("prometheus") };
   const { runs } = await read<RunsBody>(new URL(`${routes.runs}?limit=500`, origin));
   const hrefs = new Set(runs.flatMap((run) => hrefsOf(run, origin)));
-  const differences: string[] = [];
-  const waiting = [...hrefs];
-  const walk = async (): Promise<void> => {
-    for (let href = waiting.pop(); href !== undefined; href = waiting.pop()) {
-      const problem = await follow(new URL(href), places).catch(String);
-      if (problem !== undefined) differences.push(`${href.slice(0, 200)}: ${problem}`);
-    }
-  };
-  await Promise.all([walk(), walk(), walk(), walk()]);
+  const differences = await lastingDifferences([...hrefs], async (href) => {
+    const problem = await follow(new URL(href), places).catch(String);
+    return problem && `${href.slice(0, 200)}: ${problem}`;
+  });
   return { claim: "Every link of a run leads somewhere", compared: hrefs.size, differences };
 }
 

@@ -58,6 +58,9 @@ try {
 }
 say("");
 for (const line of programLines(found)) say(line);
+say(
+  `tests ${tests.ok ? "passed" : `failed (${tests.how})`}, verify ended with ${verified}, backends, links and panels ${fits ? "fit" : "do not fit"}`,
+);
 process.exitCode ||= tests.ok && verified === 0 && fits ? 0 : 1;
 
 function verify(dir: string): Promise<number> {
