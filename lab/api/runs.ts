@@ -56,8 +56,22 @@ export interface RunRecord {
   /** A run of a self-test, whose telemetry may have been broken on purpose. */
   readonly selfTest?: true;
 }
-/** `GET` {@link routes.runs}, newest first; query `scenario`, `limit` (1 to 500, default 100). */
+/** Which runs are meant; absent: all. */
+export interface RunsFilter {
+  readonly scenario?: string | undefined;
+  readonly mode?: Mode | undefined;
+  /** `other`: neither passed nor failed. */
+  readonly verdict?: "pass" | "fail" | "other" | undefined;
+  /** Part of a scenario, run or trace id. */
+  readonly q?: string | undefined;
+}
+/**
+ * `GET` {@link routes.runs}, newest first; query {@link RunsFilter}, `before` (a run id: only older
+ * ones), `limit` (1 to 500, default 100).
+ */
 export interface RunsBody {
+  /** How many the filter is true of, on all pages. */
+  readonly total: number;
   readonly runs: readonly RunRecord[];
 }
 /** Answer of `POST` and `DELETE` {@link routes.pin}. */

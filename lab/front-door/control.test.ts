@@ -56,6 +56,8 @@ test("a run is made, observed, read and listed", async () => {
   expect(run).toMatchObject({ runId, params: { n: 3 }, traceIds: [traceId] });
   const list = await lab.ask("/lab/api/runs?scenario=db.test&limit=5");
   expect(list.json.runs).toEqual([run]);
+  const older = await lab.ask(`/lab/api/runs?mode=fault&before=${runId}`);
+  expect(older.json).toEqual({ runs: [], total: 1 });
   expect((await lab.ask("/lab/api/runs?scenario=db.other")).json.runs).toEqual([]);
 });
 

@@ -58,7 +58,14 @@ const count = (most: number, usual: number) =>
     String(usual),
   );
 const shortText = v.pipe(v.string(), v.maxLength(200));
-const runsQuery = v.strictObject({ scenario: v.optional(shortText), limit: count(500, 100) });
+const runsQuery = v.strictObject({
+  scenario: v.optional(shortText),
+  mode: v.optional(v.picklist(["fault", "control", "fix"])),
+  verdict: v.optional(v.picklist(["pass", "fail", "other"])),
+  q: v.optional(shortText),
+  before: v.optional(runIdSchema),
+  limit: count(500, 100),
+});
 const logLinesQuery = v.strictObject({ lines: count(2000, 200) });
 const logsQuery = v.strictObject({
   run: v.optional(runIdSchema),
@@ -149,7 +156,8 @@ async function dispatch(
         return answerJson(response, 201, created);
       }
       const by = parse(runsQuery, asObject(query));
-      return answerJson(response, 200, { runs: runs.list(by) } satisfies RunsBody);
+      const body: RunsBody = { runs: runs.list(by), total: runs.count(by) };
+      return answerJson(response, 200, body);
     }
     case "run": {
       const run = runs.get(route.runId);

@@ -8,6 +8,7 @@ import type { RunRecord } from "../api/runs.ts";
 import { evidenceOf } from "../judge/factories.ts";
 import { openRecords, recordLimit } from "./records.ts";
 import { runIdMint } from "./run-id.ts";
+import type { RunsWanted } from "./run-list.ts";
 
 let dir: string;
 let notices: string[];
@@ -40,6 +41,30 @@ test("records are there after a restart, newest first, by scenario", () => {
   expect(again.get("nothing")).toBeUndefined();
   expect(notices).toEqual([]);
   again.close();
+});
+
+test("runs are read page by page, and by what they are", () => {
+  const trace = "0af7651916cd43dd8448eb211c80319c";
+  const failed = record({ verdict: "fail", traceIds: [trace] });
+  const fix = record({ mode: "fix", verdict: "pass", scenario: "cache.stampede" });
+  const saved = [failed, fix, record({ verdict: "inconclusive" }), record({ verdict: "pass" })];
+  const records = open();
+  for (const one of saved) records.save(one);
+  const ids = (by: Partial<RunsWanted>) =>
+    records
+      .list({ limit: 10, ...by })
+      .map(({ runId }) => saved.findIndex((one) => one.runId === runId));
+  expect(ids({ limit: 2 })).toEqual([3, 2]);
+  expect(ids({ limit: 2, before: saved[2]?.runId ?? "" })).toEqual([1, 0]);
+  expect(ids({ verdict: "pass" })).toEqual([3, 1]);
+  expect(ids({ verdict: "pass", mode: "fix" })).toEqual([1]);
+  expect(ids({ verdict: "other" })).toEqual([2]);
+  expect(ids({ q: " STAMP" })).toEqual([1]);
+  expect(ids({ q: trace.slice(4, 20) })).toEqual([0]);
+  expect(ids({ q: fix.runId })).toEqual([1]);
+  expect(ids({ q: "50%_" })).toEqual([]);
+  expect([records.count({}), records.count({ verdict: "fail" })]).toEqual([4, 1]);
+  records.close();
 });
 
 test("the evidence of a run is there after a restart", () => {

@@ -1,19 +1,18 @@
 import { existsSync, renameSync } from "node:fs";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
-import type { RunRecord } from "../api/runs.ts";
+import type { RunRecord, RunsFilter } from "../api/runs.ts";
 import { type EvidenceTable, openEvidenceTable } from "./evidence-table.ts";
 import { closeJudgement } from "./judgement.ts";
+import { type RunsWanted, runLister } from "./run-list.ts";
 
 /** Run records and the evidence behind them on disk, in `<dir>/runs.db`. */
 export interface Records {
   readonly save: (record: RunRecord) => void;
   readonly get: (runId: string) => RunRecord | undefined;
   /** Newest first. */
-  readonly list: (by: {
-    readonly scenario?: string | undefined;
-    readonly limit: number;
-  }) => readonly RunRecord[];
+  readonly list: (by: RunsWanted) => readonly RunRecord[];
+  readonly count: (by: RunsFilter) => number;
   readonly evidence: Pick<EvidenceTable, "save" | "get">;
   readonly close: () => void;
 }
@@ -37,10 +36,7 @@ export function openRecords(dir: string, onNotice: (text: string) => void): Reco
     `DELETE FROM runs WHERE run_id <= (SELECT run_id FROM runs ORDER BY run_id DESC LIMIT 1 OFFSET ${recordLimit})`,
   );
   const get = db.prepare("SELECT record FROM runs WHERE run_id = ?");
-  const all = db.prepare("SELECT record FROM runs ORDER BY run_id DESC LIMIT ?");
-  const ofScenario = db.prepare(
-    "SELECT record FROM runs WHERE scenario = ? ORDER BY run_id DESC LIMIT ?",
-  );
+  const lister = runLister(db);
   let newest = "";
   let failing = false;
   let evidenceFailed = false;
@@ -69,8 +65,8 @@ export function openRecords(dir: string, onNotice: (text: string) => void): Reco
       const row = get.get(runId);
       return row && parsed(row);
     },
-    list: ({ scenario, limit }) =>
-      (scenario === undefined ? all.all(limit) : ofScenario.all(scenario, limit)).map(parsed),
+    list: (by) => lister.list(by).map(parsed),
+    count: lister.count,
     close: () => {
       evidence.flush();
       db.close();

@@ -36,6 +36,7 @@ export interface Runs {
   /** JSON of the `Evidence` of a run, as long as it is kept. */
   readonly evidence: (runId: string) => string | undefined;
   /** Newest first. */
+  readonly count: Records["count"];
   readonly list: Records["list"];
   /** Takes in what the store's feed says. */
   readonly feed: (message: FeedMessage) => void;
@@ -278,6 +279,7 @@ export function openRuns(options: RunsOptions): Runs {
       const run = live.get(runId);
       return run === undefined ? records.evidence.get(runId) : JSON.stringify(run.evidence());
     },
+    count: records.count,
     list: records.list,
     feed,
     close: () => {

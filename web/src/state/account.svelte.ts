@@ -1,6 +1,6 @@
 import type { AccountBody, MeBody } from "#lab/api/account.ts";
 import { routes } from "#lab/api/routes.ts";
-import { apologyOf, getJson } from "./api.ts";
+import { type Apology, apologyOf, getJson } from "./api.ts";
 import { hrefOf } from "./location.ts";
 import { router } from "./router.svelte.ts";
 import { outcomeOf, type SignInOutcome } from "./sign-in-outcome.ts";
@@ -12,7 +12,7 @@ export class Account {
   /** The lab's throw-away user, once somebody wanted to see it. */
   seeded = $state.raw<AccountBody>();
   /** Why the app could not be asked; what was known before stays. */
-  problem = $state.raw<{ readonly message: string; readonly hint: string }>();
+  problem = $state.raw<Apology>();
   /** How a sign-in ended that did not work. */
   outcome = $state.raw<SignInOutcome>();
 

@@ -17,6 +17,12 @@ export class ApiError extends Error {
   }
 }
 
+/** What went wrong and what to do about it, in words for a person. */
+export interface Apology {
+  readonly message: string;
+  readonly hint: string;
+}
+
 /** GET of one of the lab's routes. @throws ApiError */
 export async function getJson<T>(path: string, signal?: AbortSignal): Promise<T> {
   const response = await reach(path, signal === undefined ? {} : { signal });
@@ -73,7 +79,7 @@ async function refusal(response: Response): Promise<ApiError> {
 }
 
 /** Any failure as something a person can read. */
-export function apologyOf(error: unknown): { readonly message: string; readonly hint: string } {
+export function apologyOf(error: unknown): Apology {
   if (error instanceof ApiError) return { message: error.message, hint: error.hint };
   return { message: error instanceof Error ? error.message : String(error), hint: "Try again." };
 }

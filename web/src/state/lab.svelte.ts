@@ -4,7 +4,7 @@ import { routes } from "#lab/api/routes.ts";
 import type { RunRecord, RunsBody } from "#lab/api/runs.ts";
 import type { ScenarioCard, ScenariosBody } from "#lab/api/scenarios.ts";
 import type { ServiceStatus, StatusBody } from "#lab/api/services.ts";
-import { apologyOf, getJson } from "./api.ts";
+import { type Apology, apologyOf, getJson } from "./api.ts";
 import { followEvents, type StreamMessage } from "./event-stream.ts";
 
 /** What the lab said of a trace that just grew. */
@@ -12,6 +12,16 @@ export type TelemetryEvent = Extract<LabEvent, { readonly type: "telemetry" }>;
 
 /** `loading` until the first answer; `lost` while the lab cannot be reached. */
 export type Connection = "loading" | "live" | "lost";
+/** What the lab told of its history. */
+export interface RunsRead {
+  /** No run from this one on is missing; empty: none at all. */
+  readonly from: string;
+  /** Newest run that was told, or empty. */
+  readonly newest: string;
+  /** How many runs there were, older ones included. */
+  readonly total: number;
+}
+
 
 /** Changes come in bursts: one reading for all of one. */
 const settleMs = 100;
@@ -24,10 +34,10 @@ export class Lab {
   scenarios = $state.raw<readonly ScenarioCard[]>([]);
   /** Known runs by id. Those of the history list and those looked at. */
   readonly runs = new SvelteMap<string, RunRecord>();
-  /** True once the history was read. */
-  runsRead = $state(false);
+  /** What was read of the history; undefined until it was. */
+  runsRead = $state.raw<RunsRead | undefined>();
   /** What is wrong with the last reading, if anything. */
-  trouble = $state.raw<{ readonly message: string; readonly hint: string } | undefined>();
+  trouble = $state.raw<Apology | undefined>();
 
   readonly #telemetryListeners = new Set<(event: TelemetryEvent) => void>();
   readonly #resyncListeners = new Set<() => void>();
@@ -108,9 +118,16 @@ export class Lab {
   }
 
   async #readRuns(): Promise<void> {
-    const { runs } = await getJson<RunsBody>(routes.runs);
+    const { runs, total } = await getJson<RunsBody>(routes.runs);
+    const from = this.runsRead?.from;
+    const joined = runs.some(({ runId }) => this.runs.has(runId) && runId >= (from ?? ""));
     for (const run of runs) this.runs.set(run.runId, run);
-    this.runsRead = true;
+    this.runsRead = {
+      // Where nothing known is among them, more has happened than was told: older ones lie beyond a gap.
+      from: from === undefined || !joined ? (runs.at(-1)?.runId ?? "") : from,
+      newest: runs[0]?.runId ?? "",
+      total,
+    };
   }
 
   #take({ data }: StreamMessage): void {

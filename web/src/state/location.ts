@@ -1,7 +1,9 @@
+import type { RunsFilter } from "#lab/api/runs.ts";
+
 /** Where the page is. Every view is a value of this type, and every value has one URL. */
 export type Place =
   | { readonly view: "scenarios"; readonly scenario: string | null }
-  | ({ readonly view: "runs" } & RunsFilter)
+  | ({ readonly view: "runs" } & Omit<RunsFilter, "scenario">)
   | ({ readonly view: "run"; readonly runId: string } & TraceFocus)
   /** Two runs side by side. */
   | { readonly view: "compare"; readonly left: string; readonly right: string }
@@ -16,13 +18,6 @@ export type Place =
 
 const runModes = ["fault", "control", "fix"] as const;
 const runVerdicts = ["pass", "fail", "other"] as const;
-/** Which runs are listed; absent: all. */
-export interface RunsFilter {
-  /** Part of a scenario, run or trace id. */
-  readonly q?: string;
-  readonly mode?: (typeof runModes)[number];
-  readonly verdict?: (typeof runVerdicts)[number];
-}
 
 /** What of a trace is looked at: all of it is kept in the query, so that a link shows the same. */
 export interface TraceFocus {
@@ -93,7 +88,7 @@ export function hrefOf(place: Place): string {
   }
 }
 
-function filterOf(query: URLSearchParams): RunsFilter {
+function filterOf(query: URLSearchParams): Omit<RunsFilter, "scenario"> {
   const q = query.get("q");
   const mode = runModes.find((one) => one === query.get("mode"));
   const verdict = runVerdicts.find((one) => one === query.get("verdict"));

@@ -6,7 +6,7 @@ import type { RunRecord } from "#lab/api/runs.ts";
 import type { SentryBody, SentryItem } from "#lab/api/sentry.ts";
 import { columnsType, decodeColumns } from "../trace/columns.ts";
 import { decodeTrace, type Trace } from "../trace/trace.ts";
-import { ApiError, apologyOf, getJson, getResponse } from "./api.ts";
+import { ApiError, type Apology, apologyOf, getJson, getResponse } from "./api.ts";
 import type { Lab, TelemetryEvent } from "./lab.svelte.ts";
 
 /** Which telemetry: that of a run, or of a trace by itself. */
@@ -25,7 +25,7 @@ export class TelemetryOf {
   sentry = $state.raw<readonly SentryItem[]>([]);
   /** True once the first readings came back, with or without anything in them. */
   read = $state(false);
-  trouble = $state.raw<{ readonly message: string; readonly hint: string } | undefined>();
+  trouble = $state.raw<Apology | undefined>();
 
   readonly subject: Subject;
   readonly #readings = new Map<string, { again: boolean }>();

@@ -1,7 +1,7 @@
 import { routes } from "#lab/api/routes.ts";
 import type { SearchBody, TagsBody, TagValuesBody } from "#lab/api/search.ts";
 import { literalOf } from "../trace/traceql-completion.ts";
-import { apologyOf, getJson } from "./api.ts";
+import { type Apology, apologyOf, getJson } from "./api.ts";
 
 export type FoundTrace = SearchBody["traces"][number];
 
@@ -12,7 +12,7 @@ export const searchLimit = 50;
 export class TraceSearch {
   found = $state.raw<readonly FoundTrace[] | undefined>();
   /** What is wrong with the query or its answer. What was found before stays. */
-  trouble = $state.raw<{ readonly message: string; readonly hint: string } | undefined>();
+  trouble = $state.raw<Apology | undefined>();
   #under: AbortController | undefined;
   #again: (() => void) | undefined;
 
