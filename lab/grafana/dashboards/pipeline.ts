@@ -1,9 +1,22 @@
 import { metric } from "#scenarios/names.ts";
 import type { Dashboard } from "../dashboard.ts";
-import { curves, growth, number, promql, rate, rateFromFirst } from "../promql.ts";
+import {
+  curves,
+  firstOf,
+  growth,
+  growthFromFirst,
+  number,
+  promql,
+  rate,
+  rateFromFirst,
+} from "../promql.ts";
 import { dashboardUid } from "../uids.ts";
 
 const service = 'service_name=~"$service"';
+/** Newer Collectors show it with the first failure, and say nothing before. */
+const failedSpans = "otelcol_exporter_send_failed_spans";
+/** There as soon as the Collector is. */
+const exporters = 'otelcol_exporter_queue_capacity{data_type="traces"}';
 
 /** The way of the telemetry itself: app, Collector, Tempo, store, Prometheus. */
 export const pipeline: Dashboard = {
@@ -51,7 +64,9 @@ export const pipeline: Dashboard = {
             },
             description: "Spans that it could not hand on, in the window shown.",
           },
-          promql(`sum(${growth("otelcol_exporter_send_failed_spans")})`, "lost", { instant: true }),
+          promql(firstOf(`sum(${growthFromFirst(failedSpans)})`, `0 * sum(${exporters})`), "lost", {
+            instant: true,
+          }),
         ),
         number(
           {
@@ -145,7 +160,10 @@ export const pipeline: Dashboard = {
           },
           promql(`sum by (exporter) (${rate("otelcol_exporter_sent_spans")})`, "{{exporter}}"),
           promql(
-            `sum by (exporter) (${rate("otelcol_exporter_send_failed_spans")})`,
+            firstOf(
+              `sum by (exporter) (${rateFromFirst(failedSpans)})`,
+              `0 * sum by (exporter) (${exporters})`,
+            ),
             "{{exporter}} failed",
           ),
           promql(
