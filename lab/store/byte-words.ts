@@ -47,16 +47,24 @@ function mixed(a: number, b: number): number {
   return hash ^ (hash >>> 15);
 }
 
-/** Whether all of `known` stands in `view` at `start`, as far as that goes. */
-export function standsAt(known: DataView, view: DataView, start: number): boolean {
-  const length = known.byteLength;
-  if (length < 4) {
-    for (let at = 0; at < length; at++)
-      if (known.getUint8(at) !== view.getUint8(start + at)) return false;
-    return true;
+/** Whether all of `known`, which has this length, stands in `view` at `start`, as far as that goes. */
+export function standsAt(known: DataView, length: number, view: DataView, start: number): boolean {
+  if (length < 8) return fewStandAt(known, length, view, start);
+  const last = (length - 8) | 0;
+  for (let at = 0; ; ) {
+    const beyond = (start + at) | 0;
+    if (known.getInt32(at, true) !== view.getInt32(beyond, true)) return false;
+    if (known.getInt32((at + 4) | 0, true) !== view.getInt32((beyond + 4) | 0, true)) return false;
+    if (at === last) return true;
+    at = (at + 8) | 0;
+    // The last words may overlap those before.
+    if (at > last) at = last;
   }
-  for (let at = 0; at < length - 4; at += 4)
-    if (known.getInt32(at, true) !== view.getInt32(start + at, true)) return false;
-  const last = length - 4;
-  return known.getInt32(last, true) === view.getInt32(start + last, true);
+}
+
+/** The same for less than eight bytes. */
+function fewStandAt(known: DataView, length: number, view: DataView, start: number): boolean {
+  for (let at = 0; at < length; at++)
+    if (known.getUint8(at) !== view.getUint8(start + at)) return false;
+  return true;
 }

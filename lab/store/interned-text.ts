@@ -18,6 +18,8 @@ export interface InternedText {
 
 export function internedText(capacity: number): InternedText {
   const kept: DataView[] = [viewOf(new Uint8Array(0))];
+  /** Their lengths: asking a DataView for its own takes longer than comparing its bytes. */
+  const lengths: number[] = [0];
   const texts: string[] = [""];
   const byText = new Map<string, number>();
   let slots = new Int32Array(1024);
@@ -35,8 +37,7 @@ export function internedText(capacity: number): InternedText {
   const intern = (view: DataView, start: number, length: number): number => {
     let slot = hashBytes(view, start, start + length) & (slots.length - 1);
     for (let id = slots[slot] as number; id !== 0; id = slots[slot] as number) {
-      const known = kept[id] as DataView;
-      if (known.byteLength === length && standsAt(known, view, start)) return id;
+      if (lengths[id] === length && standsAt(kept[id] as DataView, length, view, start)) return id;
       slot = (slot + 1) & (slots.length - 1);
     }
     if (kept.length > capacity) return 0;
@@ -45,6 +46,7 @@ export function internedText(capacity: number): InternedText {
     const copy = Buffer.from(new Uint8Array(view.buffer, view.byteOffset + start, length));
     const text = copy.toString("utf8");
     kept.push(viewOf(copy));
+    lengths.push(length);
     texts.push(text);
     byText.set(text, id);
     slots[slot] = id;

@@ -10,14 +10,14 @@ export interface RunMemberships {
 }
 
 export function runMemberships(runs: RunIndex, traces: TraceTable): RunMemberships {
-  let last = { id: viewOf(new Uint8Array(0)), run: 0 };
+  let last = { id: viewOf(new Uint8Array(0)), length: 0, run: 0 };
   return {
     runOf: (view, offset, length) => {
       if (length === 0) return 0;
       // Neighbours mostly belong to one run: comparing costs less than making a string.
-      if (last.id.byteLength === length && standsAt(last.id, view, offset)) return last.run;
+      if (last.length === length && standsAt(last.id, length, view, offset)) return last.run;
       const id = Buffer.from(new Uint8Array(view.buffer, view.byteOffset + offset, length));
-      last = { id: viewOf(id), run: runs.number(id.toString("utf8")) };
+      last = { id: viewOf(id), length, run: runs.number(id.toString("utf8")) };
       return last.run;
     },
     join: (trace, run) => {

@@ -94,3 +94,23 @@ export function stageHash(stage: SpanStage, hash: number): void {
   }
   stage.hashes[stage.hashCount++] = hash;
 }
+
+/**
+ * Puts a span in the place of an earlier one, right behind those that are kept; the spans between the
+ * two are gone then.
+ */
+export function moveStaged(s: SpanStage, from: number, to: number): void {
+  for (const column of [
+    ...[s.group, s.offset, s.length, s.kind, s.status, s.marks],
+    ...[s.nameOffset, s.nameLength, s.runOffset, s.runLength],
+  ])
+    column[to] = column[from] as number;
+  for (const pairs of [s.spanId, s.parentId, s.start, s.end])
+    pairs.copyWithin(to * 2, from * 2, from * 2 + 2);
+  s.traceId.copyWithin(to * 4, from * 4, from * 4 + 4);
+  const hashes = s.hashStart[from] as number;
+  const beyond = s.hashStart[from + 1] as number;
+  const target = s.hashStart[to] as number;
+  s.hashes.copyWithin(target, hashes, beyond);
+  s.hashStart[to + 1] = target + beyond - hashes;
+}

@@ -58,7 +58,7 @@ function scanned(fields: readonly Buffer[]): unknown {
   return {
     words: words(stage),
     name: text(stage.nameOffset, stage.nameLength),
-    run: text(stage.runOffset, stage.runLength),
+    run: stage.runLength[0] && text(stage.runOffset, stage.runLength),
     ...{ kind: stage.kind[0], status: stage.status[0], marks: stage.marks[0] },
     hashes: [...stage.hashes.subarray(0, stage.hashCount)].sort(),
     bytes: stage.length[0],
@@ -95,7 +95,7 @@ test("what a span lacks is empty, though the row held another span before", () =
       [0, 0],
       [0, 0],
     ],
-    ...{ name: "", run: "", kind: 0, status: 0, marks: 0, hashes: [] },
+    ...{ name: "", run: 0, kind: 0, status: 0, marks: 0, hashes: [] },
   });
 });
 
