@@ -19,7 +19,7 @@ import { metricsToken } from "./minio/metrics-token.ts";
 
 const region = "us-east-1";
 const installHint =
-  "Install it: brew install minio, nix profile install nixpkgs#minio, https://github.com/minio/minio, Docker: minio/minio";
+  "Install it: brew install minio, nix profile install nixpkgs#minio, https://github.com/minio/minio, Docker: quay.io/minio/minio";
 const path = onPath(["minio"], installHint);
 
 /** Object storage for the product images. */

@@ -65,6 +65,14 @@ test.each(Object.keys(renderings))("%s: YAML with every name filled in", async (
   expect(text.match(/\$\{\w+\}|^\s*# (?:when|end)\b|undefined/gm)).toBeNull();
 });
 
+test("Tempo keeps everything in its own folder, whichever line it is of", async () => {
+  for (const name of ["Tempo 2", "Tempo 3"]) {
+    const paths = [...(await rendered(name)).matchAll(/(?:path|_dir): "?([^"\s}]+)/g)];
+    expect(paths.length, name).toBeGreaterThan(1);
+    for (const [, path] of paths) expect(path, name).toMatch(/^\/data\//);
+  }
+});
+
 interface CollectorConfig {
   readonly service: {
     readonly extensions: readonly string[];
