@@ -31,7 +31,8 @@ export async function lookForAll(env: Env, limitMs: number): Promise<Holdings> {
     const engine = await openEngine(address, limit);
     // Its version is told once it is used: asking takes longer than all else here together.
     if (!(await hasCompose(env))) return { kind: "no-compose" };
-    const images = [...imagesNamed(readFileSync(composeFile, "utf8"), env).values()];
+    // Two services may be of one image.
+    const images = [...new Set(imagesNamed(readFileSync(composeFile, "utf8"), env).values())];
     const here = await Promise.all(
       images.map((image) => engine.ask("GET", `/images/${encodeURI(image)}/json`, limit)),
     );
