@@ -36,7 +36,13 @@ export type Lease =
   | "collector"
   | "metrics";
 /** Services that have to be ready for a scenario besides those of its leases. */
-export type Need = "valkey" | "minio" | "keycloak" | "prometheus" | "redis-exporter";
+export type Need =
+  | "valkey"
+  | "valkey-cache"
+  | "minio"
+  | "keycloak"
+  | "prometheus"
+  | "redis-exporter";
 
 /** Breaks database connections with the fault role's own connection, outside the run's trace. */
 export interface BackendKiller {

@@ -51,6 +51,8 @@ export const metric = {
   dbConnectionTimeouts: "db_client_connection_timeouts_total",
   dbConnectionWaitTime: "db_client_connection_wait_time_seconds",
   cacheRequests: "lab_cache_requests_total",
+  /** Values that the small Valkey removed to make room, as it says itself. */
+  cacheEvicted: "lab_cache_evicted_keys_total",
   /** Core Web Vitals as the page measured them; `_seconds` but for CLS, which has no unit. */
   webVital: {
     LCP: "web_vital_lcp_seconds",
@@ -87,9 +89,6 @@ export const header = {
   /** W3C Trace Context Level 2 draft: the server's own span, sent back to the caller. */
   traceResponse: "traceresponse",
 } as const;
-
-/** Key in Valkey with the settings, as JSON, that a run has to put back. */
-export const valkeyLimitsKey = "lab:limits";
 
 /** Span name of the driver's root, e.g. `scenario.run db.n-plus-one`. */
 export const rootSpanName = (scenarioId: string): string => `scenario.run ${scenarioId}`;

@@ -8,7 +8,7 @@ import { openOrderEvents } from "./orders/order-events.ts";
 import { reportHandled } from "./report.ts";
 import { openSignIn, type SignIn } from "./sign-in/sign-in.ts";
 import { openValkey, type Valkey } from "./valkey/client.ts";
-import { restoreLimits } from "./valkey/limits.ts";
+import { openSmallCache, type SmallCache, tidySmallCache } from "./valkey/small-cache.ts";
 import { openVisitors, type PassingVisitor } from "./visitor/visitor.ts";
 
 /** What the app talks to besides its database, as scenarios and routes use it. */
@@ -17,6 +17,8 @@ export type Edges = Pick<ServeContext<unknown>, "cache" | "objects" | "orderEven
   readonly visitor: () => PassingVisitor;
   /** Who is signed in; the routes and the middleware of that hang on it. */
   readonly signIn: SignIn;
+  /** The cache in the Valkey for values that may go, for one piece of work. */
+  readonly openSmallCache: () => Promise<SmallCache>;
   /** Lets every connection go. Never rejects. */
   readonly close: () => Promise<void>;
 };
@@ -25,7 +27,7 @@ export type Edges = Pick<ServeContext<unknown>, "cache" | "objects" | "orderEven
 export function openEdges(env: ServerEnv, http: ServeContext<unknown>["http"]): Edges {
   const objects = openObjectStore(s3AddressOf(env.s3Endpoint), env.s3Bucket);
   const valkey = openReportingValkey(env.valkeyUrl);
-  valkey.client.once("ready", () => void restoreLimits(valkey.client).catch(() => undefined));
+  const tidied = tidySmallCache(env.valkeyCacheUrl);
   const signIn = openSignIn(env, valkey);
   return {
     cache: openCache(valkey),
@@ -37,6 +39,7 @@ export function openEdges(env: ServerEnv, http: ServeContext<unknown>["http"]): 
       },
     }),
     signIn,
+    openSmallCache: () => tidied.then(() => openSmallCache(env.valkeyCacheUrl)),
     visitor: openVisitors({ http, signIn, user: env.user, oidc: env.oidc }),
     close: async () => {
       signIn.close();

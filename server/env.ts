@@ -12,6 +12,8 @@ export interface ServerEnv {
   readonly faultDatabaseUrl: string;
   /** `redis://:password@host:port`. */
   readonly valkeyUrl: string;
+  /** Of the small Valkey for values that may go. Absent: there is none. */
+  readonly valkeyCacheUrl: string | undefined;
   /** Base URL of the object storage; its key pair is in the environment where the AWS SDK looks for it. */
   readonly s3Endpoint: string;
   readonly s3Bucket: string;
@@ -75,6 +77,9 @@ export function parseEnv(source: Readonly<Record<string, string | undefined>>): 
     databaseUrl: url("DATABASE_URL", postgres),
     faultDatabaseUrl: url("LAB_FAULT_DATABASE_URL", postgres),
     valkeyUrl: url("VALKEY_URL", ["redis:", "rediss:"]),
+    valkeyCacheUrl: source.VALKEY_CACHE_URL
+      ? url("VALKEY_CACHE_URL", ["redis:", "rediss:"])
+      : undefined,
     s3Endpoint: url("S3_ENDPOINT", web),
     s3Bucket: required("S3_BUCKET"),
     oidc: {

@@ -56,6 +56,7 @@ function leaseOf(id: ServiceId): Lease | null {
       return id;
     case "store":
       return "collector";
+    case "valkey-cache":
     case "redis-exporter":
     case "tempo":
     case "loki":

@@ -21,7 +21,7 @@ export function openFactReader(
 ): FactReader {
   let database: { readonly port: number; readonly sql: postgres.Sql } | undefined;
 
-  const portOf = (id: "postgres" | "valkey"): number | undefined => {
+  const portOf = (id: "postgres" | "valkey" | "valkey-cache"): number | undefined => {
     const row = supervisor.services().find((service) => service.id === id);
     return row?.state === "ready" ? (row.port ?? undefined) : undefined;
   };
@@ -45,37 +45,41 @@ export function openFactReader(
     const values = rows.map(({ name }) => name);
     return [{ what: "indexes of the shop", of: "postgres", values }];
   };
-  const valkey = async (): Promise<readonly SystemFact[]> => {
-    const port = portOf("valkey");
+  const valkey = (id: "valkey" | "valkey-cache") => async (): Promise<readonly SystemFact[]> => {
+    const port = portOf(id);
     if (port === undefined) return [];
     const reply = await askValkey(port, [
       ["AUTH", secrets.valkeyPassword],
       ...settings.map((name) => ["CONFIG", "GET", name]),
       ["INFO", "keyspace"],
     ]);
-    return valkeyFacts(reply);
+    return valkeyFacts(reply, id === "valkey" ? "Valkey" : "the small Valkey");
   };
 
   return {
-    read: async () => (await Promise.all([indexes, valkey].map(inTime))).flat(),
+    read: async () =>
+      (await Promise.all([indexes, valkey("valkey"), valkey("valkey-cache")].map(inTime))).flat(),
     close: async () => void (await database?.sql.end({ timeout: 0 })),
   };
 }
 
 /** @param reply raw answers of CONFIG GET and INFO; what a server does not know is left out. */
-export function valkeyFacts(reply: string): readonly SystemFact[] {
+export function valkeyFacts(reply: string, whose = "Valkey"): readonly SystemFact[] {
   const facts: SystemFact[] = settings.flatMap((name) => {
     const found = new RegExp(`\\$\\d+\\r\\n${name}\\r\\n\\$\\d+\\r\\n([^\\r]*)\\r\\n`).exec(reply);
     return found === null
       ? []
-      : [{ what: `Valkey's ${name}`, of: "valkey" as const, values: [found[1] || '""'] }];
+      : [{ what: `${whose}'s ${name}`, of: "valkey" as const, values: [found[1] || '""'] }];
   });
   if (!/# Keyspace/i.test(reply)) return facts;
   const lasting = [...reply.matchAll(/^db\d+:keys=(\d+),expires=(\d+)/gm)].reduce(
     (sum, [, keys, expiring]) => sum + Number(keys) - Number(expiring),
     0,
   );
-  return [...facts, { what: "Valkey's keys without expiry", of: "valkey", values: [`${lasting}`] }];
+  return [
+    ...facts,
+    { what: `${whose}'s keys without expiry`, of: "valkey", values: [`${lasting}`] },
+  ];
 }
 
 async function inTime(read: () => Promise<readonly SystemFact[]>): Promise<readonly SystemFact[]> {

@@ -11,7 +11,7 @@ import { chooseRuntime } from "./choice.ts";
 import { composeFile, imagesNamed } from "./compose/compose-file.ts";
 import { prepareRuntime } from "./prepare.ts";
 
-const images = [...imagesNamed(readFileSync(composeFile, "utf8"), {}).values()];
+const images = [...new Set(imagesNamed(readFileSync(composeFile, "utf8"), {}).values())];
 
 /** Enough for a machine that is busy with other tests. */
 const engineMs = 10_000;

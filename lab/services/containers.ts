@@ -42,6 +42,14 @@ export const containerRecipes: Readonly<Record<ContainerId, ContainerRecipe>> = 
     // What its own client looks for.
     secrets: ({ secrets }) => ({ REDISCLI_AUTH: secrets.valkeyPassword }),
   },
+  "valkey-cache": {
+    ports: [{ name: "main", scheme: "redis", container: 6379 }],
+    dependsOn: [],
+    startTimeoutMs: 60_000,
+    templates: { "valkey.conf": "valkey.conf" },
+    values: ({ secrets }) => ({ password: secrets.valkeyPassword }),
+    secrets: ({ secrets }) => ({ REDISCLI_AUTH: secrets.valkeyPassword }),
+  },
   "redis-exporter": {
     ports: [{ name: "main", container: 9121 }],
     dependsOn: ["valkey"],

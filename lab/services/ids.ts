@@ -2,6 +2,7 @@
 export const serviceIds = [
   "postgres",
   "valkey",
+  "valkey-cache",
   "redis-exporter",
   "minio",
   "keycloak",

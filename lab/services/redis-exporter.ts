@@ -1,25 +1,12 @@
-import { binVariable } from "#lab/providers/bin-variable.ts";
 import { fromDebian } from "#lab/providers/debian.ts";
 import { onPath } from "#lab/providers/path.ts";
-import type { NotApplicable, Program, Provider, ServiceDescriptor } from "./descriptor.ts";
-import { valkey } from "./valkey.ts";
+import type { Provider, ServiceDescriptor } from "./descriptor.ts";
+import { valkeyProgram } from "./valkey/program.ts";
 
 const path = onPath(
   ["redis_exporter", "prometheus-redis-exporter"],
   "Install it: sudo apt install prometheus-redis-exporter, nix profile install nixpkgs#prometheus-redis-exporter, Docker: oliver006/redis_exporter",
 );
-
-/** What Valkey is here, found as the lab finds it. */
-const valkeyProgram: Provider = async (env, search) => {
-  const { named, providers } = valkey.embedded;
-  const path = env[binVariable("valkey")];
-  let found: Program | NotApplicable = { notApplicable: "there is no Valkey" };
-  for (const provider of path ? [() => named(path)] : providers) {
-    found = await provider(env, search);
-    if ("path" in found) return found;
-  }
-  return found;
-};
 
 /** The exporter, unless Valkey is a stand-in: its few counts under the real names would be pretence. */
 export const besideRealValkey =

@@ -11,12 +11,14 @@ import { server } from "./server.ts";
 import { store } from "./store.ts";
 import { tempo } from "./tempo.ts";
 import { valkey } from "./valkey.ts";
+import { valkeyCache } from "./valkey-cache.ts";
 
 /** What the embedded runtime starts. */
 export const embeddedServices: readonly ServiceDescriptor[] = [
   postgres,
   keycloak,
   valkey,
+  valkeyCache,
   minio,
   store,
   collector,

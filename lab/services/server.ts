@@ -5,6 +5,9 @@ import { issuerOf, oidcClientId, productBucket, s3AccessKey, userName } from "./
 import type { ServiceDescriptor } from "./descriptor.ts";
 import { databaseUrl } from "./postgres/database-url.ts";
 
+const cacheUrl = (password: string, port: number | undefined) =>
+  port === undefined ? {} : { VALKEY_CACHE_URL: `redis://:${password}@127.0.0.1:${port}` };
+
 /** The app under observation. */
 export const server: ServiceDescriptor = {
   id: "server",
@@ -44,6 +47,7 @@ export const server: ServiceDescriptor = {
             (await futurePortOf("postgres")) ?? 0,
           ),
           VALKEY_URL: `redis://:${secrets.valkeyPassword}@127.0.0.1:${await appPortOf("valkey")}`,
+          ...cacheUrl(secrets.valkeyPassword, await futurePortOf("valkey-cache")),
           S3_ENDPOINT: `http://127.0.0.1:${await appPortOf("minio")}`,
           S3_BUCKET: productBucket,
           AWS_ACCESS_KEY_ID: s3AccessKey,

@@ -57,12 +57,18 @@ export const valkey: ServiceDescriptor = {
       standIn,
     ],
     launch: (program, context) =>
-      program.kind === "real" ? realCommand(program, context) : standInCommand(program, context),
+      program.kind === "real"
+        ? valkeyCommand(program, context, { maxmemory: "128mb", policy: "noeviction" })
+        : standInCommand(program, context),
   },
 };
 
-/** The password is in a file, because everybody on the machine may read command lines. */
-async function realCommand(program: Program, context: LaunchContext): Promise<Command> {
+/** How to run the real program. The password is in a file, because everybody on the machine may read command lines. */
+export async function valkeyCommand(
+  program: Program,
+  context: LaunchContext,
+  limits: { readonly maxmemory: string; readonly policy: string },
+): Promise<Command> {
   const { port, secrets, serviceDir } = context;
   const file = join(serviceDir, "valkey.conf");
   const data = join(serviceDir, "data");
@@ -75,8 +81,8 @@ async function realCommand(program: Program, context: LaunchContext): Promise<Co
     // A cache and sessions: nothing of it needs to outlive a restart.
     save: '""',
     appendonly: "no",
-    maxmemory: "128mb",
-    "maxmemory-policy": "noeviction",
+    maxmemory: limits.maxmemory,
+    "maxmemory-policy": limits.policy,
   };
   const lines = Object.entries(settings).map(([name, value]) => `${name} ${value}\n`);
   await writeFileAtomic(file, lines.join(""), 0o600);

@@ -1,34 +1,23 @@
 import type { Redis } from "iovalkey";
 import { defineScenario } from "../define.ts";
-import { valkeyLimitsKey } from "../names.ts";
-import { choice, integer } from "../param-spec.ts";
+import { choice, integer, type ParamValue } from "../param-spec.ts";
 
-/** Characters of one value; with its bookkeeping about 112 KiB of Valkey's memory. */
-const valueLength = 100_000;
-const bytesPerKey = 115_000;
 const mib = 1024 * 1024;
-/** Long enough for the run, and shorter than any session: what has least time left is evicted first. */
+/** However large the memory is, so many values are read: more would be more spans, and tell the same. */
+const valueCount = 48;
+/** Of the memory, what values may take that all fit: the server needs some for itself. */
+const fits = 0.6;
+/** Long enough for the run: what is gone was evicted and did not expire. */
 const ttlMs = 300_000;
 
 async function usedMemory(client: Redis): Promise<number> {
   return Number(/^used_memory:(\d+)/m.exec(await client.info("memory"))?.[1]);
 }
 
-type Settings = Readonly<Record<string, string>>;
-
-async function configure(client: Redis, settings: Settings): Promise<void> {
-  for (const [name, value] of Object.entries(settings)) await client.config("SET", name, value);
-}
-
-/** What the limits are, also noted where the app finds it if it ends before they are put back. */
-async function noteLimits(client: Redis): Promise<Settings> {
-  const limits: Record<string, string> = {};
-  for (const name of ["maxmemory", "maxmemory-policy"]) {
-    const [, value = ""] = (await client.config("GET", name)) as string[];
-    limits[name] = value;
-  }
-  await client.set(valkeyLimitsKey, JSON.stringify(limits));
-  return limits;
+/** The policies of a run: what makes room while values are read, and what is left at the end. */
+function policiesOf({ policy }: Readonly<Record<string, ParamValue>>) {
+  const [reading = "", last = reading] = String(policy).split(", then ");
+  return { reading, last, evicts: reading !== "noeviction", refuses: last === "noeviction" };
 }
 
 export default defineScenario({
@@ -38,41 +27,45 @@ export default defineScenario({
     "More is cached than fits: values are gone before they are read, then writes are refused.",
   story: `A cache has a limit, and what does not fit has to go. Here a list of large values is read in a round, and the memory holds only part of it. By the time the round begins anew, its first value has made room for its last: nearly every read misses, though everything was just written. The cache costs time and saves none.
 
-You see \`miss\` where \`hit\` should be, a \`SET\` after each, and \`redis_evicted_keys_total\` climbing. No error anywhere: eviction is what the server was told to do. Then the policy is \`noeviction\`, as it has to be where losing a value loses data: the \`SET\` is red with \`OOM\`, and now it is an error that Sentry hears of. The other way round the cache keeps what came first and refuses the rest: each of those reads misses, and writes in vain.
+You see \`miss\` where \`hit\` should be, a \`SET\` after each, and \`lab_cache_evicted_keys_total\` climbing. No error anywhere: eviction is what the server was told to do. Then the policy is \`noeviction\`, as it has to be where losing a value loses data: the \`SET\` is red with \`OOM\`, and now it is an error that Sentry hears of. With that policy from the beginning the cache keeps what came first and refuses the rest: each of those reads misses, and writes in vain.
 
-Teams size the memory by the working set, give values a time to live, store less per key, and keep sessions apart from the cache. The lab shares one server, so the run evicts only what has a time to live, and least of it first: its own values. The limit and the policy are put back at the end. The fix gives it the memory that the values need.`,
+Teams size the memory by the working set, give values a time to live, store less per key, and keep sessions apart from the cache. So does the lab: values that may go have a small Valkey of their own, where \`allkeys-lru\` costs nobody the session. The control reads fewer values, which fit; the fix reads them all and stores less of each.`,
   params: {
-    limitMb: integer({ label: "Memory for the values", default: 3, min: 2, max: 64, unit: "MiB" }),
+    limitMb: integer({ label: "Memory", default: 20, min: 5, max: 64, unit: "MiB" }),
     fillPercent: integer({
       label: "Values to keep, of that memory",
+      help: "The more there is, the surer a value is gone before it is read again.",
       default: 200,
-      help: "At least half more than fits: with less the list of values mostly stays.",
-      min: 150,
+      min: 100,
       max: 500,
       step: 10,
       unit: "%",
     }),
-    policies: choice({
-      label: "Policies, one after the other",
-      help: "Only what expires soonest may go, never what was used least: sessions are on the same server, and people do not use theirs for minutes.",
-      default: "volatile-ttl, noeviction",
-      options: ["volatile-ttl, noeviction", "noeviction, volatile-ttl"],
+    policy: choice({
+      label: "maxmemory-policy",
+      help: "allkeys-lru removes what was not used for longest, volatile-ttl what expires soonest, noeviction nothing: it refuses to write.",
+      default: "allkeys-lru, then noeviction",
+      options: ["allkeys-lru, then noeviction", "allkeys-lru", "volatile-ttl", "noeviction"],
     }),
   },
   modes: ["fault", "control", "fix"],
   requires: ["real valkey"],
-  leases: ["valkey", "metrics"],
-  timeoutMs: 150_000,
-  async serve({ mode, params, runId, sql, cache, log, report, signal }) {
+  needs: ["valkey-cache"],
+  leases: ["metrics"],
+  timeoutMs: 60_000,
+  async serve({ mode, params, sql, workload, log, report, signal }) {
+    const cache = await workload.openSmallCache();
     const { client } = cache;
-    const wanted = Math.ceil((params.limitMb * mib * params.fillPercent) / 100);
-    const keys = Array.from(
-      { length: Math.ceil(wanted / bytesPerKey) },
-      (_, index) => `eviction:${runId}:${index + 1}`,
-    );
+    const { reading, last, refuses } = policiesOf(params);
+    const memory = params.limitMb * mib;
+    const wanted = (memory * params.fillPercent) / 100;
+    const share = Math.min(1, (fits * memory) / wanted);
+    const count = mode === "control" ? Math.floor(valueCount * share) : valueCount;
+    const valueLength = Math.round((wanted / valueCount) * (mode === "fix" ? share : 1));
+    const keys = Array.from({ length: count }, (_, index) => `eviction:${index + 1}`);
     const readAll = async (): Promise<void> => {
       for (const [index, key] of keys.entries()) {
-        // Nobody waits any more, and others need the memory that is limited here.
+        // Nobody waits any more.
         signal.throwIfAborted();
         await cache.through(key, { ttlMs, jitter: 0 }, async () => {
           const [row] = await sql`select id, name from products where id = ${index + 1}`;
@@ -80,43 +73,24 @@ Teams size the memory by the working set, give values a time to live, store less
         });
       }
     };
-    const limitTo = (bytes: number, policy: string) =>
-      configure(client, { "maxmemory-policy": policy, maxmemory: String(Math.round(bytes)) });
-
-    const losesFirst = mode === "fix" || params.policies === "volatile-ttl, noeviction";
-    let before: Settings | undefined;
+    const limitTo = async (bytes: number, policy: string): Promise<void> => {
+      await client.config("SET", "maxmemory-policy", policy);
+      await client.config("SET", "maxmemory", String(Math.round(bytes)));
+    };
+    await limitTo(memory, reading);
+    await readAll();
+    await readAll();
+    // From here on it may lose nothing, and there is no room left either.
+    if (mode === "fault" && refuses) await limitTo((await usedMemory(client)) - mib, last);
     try {
-      if (mode !== "control") {
-        const room = mode === "fix" ? 2 * wanted : params.limitMb * mib;
-        before = await noteLimits(client);
-        await limitTo(
-          (await usedMemory(client)) + room,
-          losesFirst ? "volatile-ttl" : "noeviction",
-        );
-      }
-      await readAll();
-      await readAll();
-      // From here on it may lose nothing. In the fault there is no room left either.
-      if (mode === "fault") await limitTo((await usedMemory(client)) - mib, "noeviction");
-      try {
-        await client.set(`eviction:${runId}:last`, "x", "PX", ttlMs);
-      } catch (error) {
-        log.warn({ err: error }, "the cache takes nothing more");
-        report(error);
-      }
-      if (mode === "fault" && !losesFirst) {
-        await client.config("SET", "maxmemory-policy", "volatile-ttl");
-        await client.set(`eviction:${runId}:last`, "x", "PX", ttlMs);
-      }
-      log.info({ keys: keys.length }, "catalogue read twice");
-      return { keys: keys.length };
-    } finally {
-      if (before !== undefined) {
-        await configure(client, before);
-        await client.del(valkeyLimitsKey);
-      }
-      await cache.forget(...keys, `eviction:${runId}:last`);
+      await client.set("eviction:last", "x", "PX", ttlMs);
+    } catch (error) {
+      log.warn({ err: error }, "the cache takes nothing more");
+      report(error);
     }
+    log.info({ keys: keys.length }, "catalogue read twice");
+    await cache.forget(...keys, "eviction:last");
+    return { keys: keys.length };
   },
   expect: [
     {
@@ -124,17 +98,15 @@ Teams size the memory by the working set, give values a time to live, store less
       title: "of the second round what does not fit misses, or all the more where values make room",
       check: ({ spans, params }) => {
         // A value that is refused leaves the others where they are; one that is kept displaces the next to be read.
-        const share =
-          params.policies === "volatile-ttl, noeviction"
-            ? 0.5
-            : 0.5 * (1 - 100 / Number(params.fillPercent));
+        const tooMuch = 1 - 100 / Number(params.fillPercent);
+        const share = tooMuch < 0.3 ? 0 : policiesOf(params).evicts ? 0.5 : 0.5 * tooMuch;
         const reads = spans.filter(({ name }) => name === "cache read");
         const second = reads.slice(reads.length / 2);
         const missed = second.filter(
           ({ attributes }) => attributes["lab.cache.outcome"] === "miss",
         ).length;
         return {
-          ok: second.length > 0 && missed >= second.length * share,
+          ok: missed > 0 && missed >= second.length * share,
           seen: `${missed} of the ${second.length} reads of the second round missed`,
         };
       },
@@ -142,47 +114,73 @@ Teams size the memory by the working set, give values a time to live, store less
       hint: "Hits: the values fit after all. Look at used_memory and maxmemory.",
     },
     {
-      signal: "metric",
-      name: "redis_evicted_keys_total",
-      delta: { gte: 1 },
+      signal: "check",
+      title: "values are evicted by a policy that makes room, and by noeviction none",
+      check: ({ metric, params }) => {
+        const gone = metric("lab_cache_evicted_keys_total")?.change;
+        const { evicts } = policiesOf(params);
+        return {
+          ok: gone !== undefined && (evicts ? gone >= 1 : gone === 0),
+          seen: `${gone ?? "unknown how many"} evicted`,
+        };
+      },
       why: "Only the server can tell eviction from expiry: this counter is the one to alert on.",
       hint: "Zero evictions with misses: the values expired, or were never kept.",
     },
     {
-      signal: "span",
-      select: {
-        name: "SET",
-        kind: "client",
-        status: "error",
-        attributes: {
-          "db.system.name": "redis",
-          "error.type": "OOM",
-          "db.response.status_code": "OOM",
-        },
+      signal: "check",
+      title: "a full cache that may lose nothing refuses to write, with OOM; others never do",
+      check: ({ spans, params }) => {
+        const failed = spans.filter(({ name, status }) => name === "SET" && status === "error");
+        const refused = failed.filter(
+          ({ kind, attributes }) =>
+            kind === "client" &&
+            attributes["db.system.name"] === "redis" &&
+            attributes["error.type"] === "OOM" &&
+            attributes["db.response.status_code"] === "OOM",
+        );
+        const { refuses } = policiesOf(params);
+        return {
+          ok: failed.length === refused.length && refuses === refused.length > 0,
+          seen: `${refused.length} of ${failed.length} red SETs say OOM`,
+        };
       },
-      count: { gte: 1 },
-      why: "With noeviction a full cache refuses to write, and says why in one word.",
+      why: "With noeviction a full cache says why in one word; with the others nothing is ever red.",
       hint: "No red SET: the server evicted something for it. Look at its maxmemory-policy.",
     },
     {
-      signal: "sentry",
-      item: "event",
-      service: "lab-server",
-      handled: true,
-      exception: { message: { matches: "^OOM command not allowed" } },
-      count: 1,
-      sameTrace: true,
-      why: "Eviction is no error; a refused write is. There was one, so there is one event.",
+      signal: "check",
+      title: "Sentry hears once of a refused write, and of evictions never",
+      reads: ["sentry"],
+      check: ({ sentry, params }) => {
+        const events = sentry.filter(({ kind }) => kind === "event");
+        const ours = events.filter(({ title }) => title.includes("OOM command not allowed"));
+        const wanted = policiesOf(params).refuses ? 1 : 0;
+        return {
+          ok: events.length === wanted && ours.length === wanted,
+          seen: `${events.length} events, ${ours.length} of a refused write; wanted ${wanted}`,
+        };
+      },
+      why: "Eviction is no error; a refused write is. There was one that mattered, so there is one event.",
       hint: "Events for misses would drown it.",
     },
     {
-      signal: "log",
-      service: "lab-server",
-      severity: "warn",
-      body: "the cache takes nothing more",
-      count: 1,
-      correlated: true,
-      why: "The line stands on the trace that shows which key was refused.",
+      signal: "check",
+      title: "the refused write is one warning, on the trace that shows which key it was",
+      reads: ["logs"],
+      check: ({ logs, params, spans }) => {
+        const lines = logs.filter(({ body }) => body === "the cache takes nothing more");
+        const tied = lines.filter(
+          ({ spanId, severity }) =>
+            severity === "warn" && spans.some((span) => span.spanId === spanId),
+        );
+        const wanted = policiesOf(params).refuses ? 1 : 0;
+        return {
+          ok: lines.length === wanted && tied.length === wanted,
+          seen: `${lines.length} lines, ${tied.length} tied to a span; wanted ${wanted}`,
+        };
+      },
+      why: "Who reads the line gets to the trace.",
       hint: "Without the trace id nobody knows who wanted to write what.",
     },
     {
@@ -196,6 +194,7 @@ Teams size the memory by the working set, give values a time to live, store less
           },
         },
       ],
+      modes: ["fault", "control", "fix"],
       why: "The error is in the metric as in the span, with the same type.",
       hint: "Another app wrote to the full cache meanwhile, or the label is missing.",
     },
@@ -205,7 +204,7 @@ Teams size the memory by the working set, give values a time to live, store less
       count: 0,
       modes: ["control", "fix"],
       why: "With room for everything no write is refused.",
-      hint: "OOM without the fault: a run before this one left its limit behind. Restart Valkey.",
+      hint: "OOM without the fault: the values take more than they should. Look at used_memory.",
     },
     {
       signal: "check",
@@ -233,7 +232,7 @@ Teams size the memory by the working set, give values a time to live, store less
     },
     {
       signal: "metric",
-      name: "redis_evicted_keys_total",
+      name: "lab_cache_evicted_keys_total",
       delta: 0,
       modes: ["control", "fix"],
       why: "With room for everything nothing is evicted.",

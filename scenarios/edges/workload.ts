@@ -1,5 +1,6 @@
 import type { Tracer } from "@opentelemetry/api";
 import type { PendingQuery, Row, Sql } from "postgres";
+import type { Cache } from "./cache.ts";
 
 /** What the app offers to keep one piece of work from harming the rest. */
 export interface Workload {
@@ -22,6 +23,11 @@ export interface Workload {
    * it the oldest are dropped and counted, and nobody else's are at stake.
    */
   readonly spanQueue: (capacity: number) => SpanQueue;
+  /**
+   * A cache in a small Valkey that holds nothing else: empty, and with its usual limits again when
+   * the run is over, so that these may be changed. Needs the service `valkey-cache`.
+   */
+  readonly openSmallCache: () => Promise<Cache>;
   /**
    * Name of a table with so many orders, for queries that need its size: `orders` itself for 500,000,
    * else one that is filled when it is missing, and kept until another size is asked for.

@@ -133,7 +133,7 @@ async function serve(
       hint: "The limits are part of the scenario's description.",
     });
   }
-  const workload = openWorkload(host.openPool, host.sql);
+  const workload = openWorkload(host.openPool, host.sql, host.edges.openSmallCache);
   const signal = AbortSignal.any([
     presenceOf(ctx),
     AbortSignal.timeout(scenario.timeoutMs ?? defaultTimeoutMs),
@@ -170,8 +170,7 @@ async function serve(
       throw error;
     } finally {
       span.end();
-      workload.close();
-      await Promise.all(visitors.map((guest) => guest.leave()));
+      await Promise.all([workload.close(), ...visitors.map((guest) => guest.leave())]);
     }
   });
 }

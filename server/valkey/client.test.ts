@@ -3,7 +3,7 @@ import { setTimeout as pause } from "node:timers/promises";
 import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
-import { openValkey, type Valkey, type ValkeyEvents } from "./client.ts";
+import { openValkey, type Valkey, type ValkeyOptions } from "./client.ts";
 import { startSlowRoad, startValkey, type ValkeyProcess } from "./testing/valkey-process.ts";
 
 /** The one request that finds out waits for a command's limit of 250 ms, and never the client's own ten seconds. */
@@ -12,7 +12,7 @@ const refusedMs = 5;
 
 let server: ValkeyProcess;
 const opened: Valkey[] = [];
-const open = async (url: string, events?: ValkeyEvents): Promise<Valkey> => {
+const open = async (url: string, events?: ValkeyOptions): Promise<Valkey> => {
   const valkey = openValkey(url, events);
   opened.push(valkey);
   if (valkey.client.status !== "ready") await once(valkey.client, "ready");

@@ -6,8 +6,8 @@ import { createCircuit } from "./circuit.ts";
 import { instrumentCommands } from "./command-spans.ts";
 import { isAway, scrubCommandError } from "./failure.ts";
 
-/** A caller waits so long for a reply, or for a connection that is being made. */
-const patienceMs = 250;
+/** A caller waits so long for a reply, or for a connection that is being made; in milliseconds. */
+export const usualPatienceMs = 250;
 const firstBackoffMs = 25;
 const maxBackoffMs = 400;
 const probeEveryMs = 200;
@@ -31,13 +31,17 @@ export interface Valkey {
   readonly client: Redis;
   /** False from the failure that opened the circuit until a probe in the background succeeds. */
   readonly isThere: () => boolean;
+  /** How long callers wait from now on; without a number as long as usual. */
+  readonly setPatience: (ms?: number) => void;
   /** A connection of its own, for subscriptions. It reconnects by itself, and does not subscribe anew. */
   readonly subscriber: () => Redis;
   /** Lets all connections go, those of subscribers too. */
   readonly close: () => void;
 }
 
-export interface ValkeyEvents {
+export interface ValkeyOptions {
+  /** Instead of 250 ms. */
+  readonly patienceMs?: number;
   /** Once per outage, in the context of the first call that failed. */
   readonly onAway?: (error: unknown) => void;
   /** It works again, after so many milliseconds. */
@@ -48,7 +52,11 @@ export interface ValkeyEvents {
  * Starts connecting, and goes on trying for as long as it takes.
  * @param url `redis://:password@host:port/db`.
  */
-export function openValkey(url: string, { onAway, onBack }: ValkeyEvents = {}): Valkey {
+export function openValkey(
+  url: string,
+  { patienceMs = usualPatienceMs, onAway, onBack }: ValkeyOptions = {},
+): Valkey {
+  let patience = patienceMs;
   const clients = new Set<Redis>();
   const add = (client: Redis): Redis => {
     clients.add(client);
@@ -61,7 +69,9 @@ export function openValkey(url: string, { onAway, onBack }: ValkeyEvents = {}): 
     });
     return client;
   };
-  const client = add(instrumentCommands(new Redis(url, driverOptions)));
+  const client = add(
+    instrumentCommands(new Redis(url, { ...driverOptions, ...limitsOf(patience) })),
+  );
   const circuit = createCircuit({
     name: "valkey",
     isAway,
@@ -84,7 +94,7 @@ export function openValkey(url: string, { onAway, onBack }: ValkeyEvents = {}): 
   let connecting: Promise<void> | undefined;
   /** However many wait, the client has one listener. */
   const connectionOf = (): Promise<void> => {
-    connecting ??= connected(client).finally(() => {
+    connecting ??= connected(client, patience).finally(() => {
       connecting = undefined;
     });
     return connecting;
@@ -98,6 +108,11 @@ export function openValkey(url: string, { onAway, onBack }: ValkeyEvents = {}): 
         return work(client);
       }),
     isThere: () => !circuit.isOpen(),
+    setPatience(ms = patienceMs) {
+      patience = ms;
+      // The driver reads its options anew for each command and each connection.
+      Object.assign(client.options, limitsOf(ms));
+    },
     subscriber: () => add(client.duplicate()),
     close() {
       circuit.stop();
@@ -108,8 +123,6 @@ export function openValkey(url: string, { onAway, onBack }: ValkeyEvents = {}): 
 
 const driverOptions: RedisOptions & { readonly disconnectTimeout: number } = {
   lazyConnect: true,
-  connectTimeout: patienceMs,
-  commandTimeout: patienceMs,
   // How long a connection that was given up may linger before it is destroyed; the default is 2 s.
   disconnectTimeout: 100,
   // What cannot be sent now fails now: a queue would answer late, and grow without bound.
@@ -121,12 +134,14 @@ const driverOptions: RedisOptions & { readonly disconnectTimeout: number } = {
   retryStrategy: (times) => Math.min(firstBackoffMs * 2 ** (times - 1), maxBackoffMs),
 };
 
+const limitsOf = (ms: number) => ({ connectTimeout: ms, commandTimeout: ms });
+
 const notConnected = (): Error =>
   Object.assign(new Error("there is no connection to valkey"), { code: "CONNECTION_CLOSED" });
 
 /** Waits for a connection that is being made, until it is there, fails, or a caller would wait no longer. */
-const connected = (client: Redis): Promise<void> =>
-  once(client, "ready", { signal: AbortSignal.timeout(patienceMs) }).then(
+const connected = (client: Redis, ms: number): Promise<void> =>
+  once(client, "ready", { signal: AbortSignal.timeout(ms) }).then(
     () => undefined,
     () => undefined,
   );
