@@ -1,8 +1,6 @@
-import { randomUUID } from "node:crypto";
 import { routes } from "#lab/api/routes.ts";
 import type { CreatedRun, CreateRun, Observation } from "#lab/api/run-request.ts";
 import type { RunRecord } from "#lab/api/runs.ts";
-import { LabError } from "#lab/errors.ts";
 import type { Scenario } from "#scenarios/define.ts";
 import type { Context } from "./context.ts";
 import { type Driven, drive } from "./driver.ts";
@@ -25,11 +23,9 @@ export const performRun = (
   scenario: Scenario,
   context: Pick<Context, "env" | "say">,
 ): Promise<RunRecord> =>
-  unlessUnread(() =>
-    scenario.stage
-      ? runInPage(lab, order, scenario, context)
-      : runHere(lab, order, scenario, context, (ticket) => ticket),
-  );
+  scenario.stage
+    ? runInPage(lab, order, scenario, context)
+    : runHere(lab, order, scenario, context, (ticket) => ticket);
 
 /**
  * As {@link performRun} for a scenario without a browser part, with another ticket than the lab gave.
@@ -41,17 +37,7 @@ export const performWithTicket = (
   scenario: Scenario,
   context: Pick<Context, "say">,
   exchange: (ticket: string) => string,
-): Promise<RunRecord> => unlessUnread(() => runHere(lab, order, scenario, context, exchange));
-
-/** A lab that was too busy to read an order has done nothing with it: it gets it once more. */
-async function unlessUnread<T>(attempt: () => Promise<T>): Promise<T> {
-  try {
-    return await attempt();
-  } catch (error) {
-    if (!(error instanceof LabError) || error.code !== "request-timeout") throw error;
-    return attempt();
-  }
-}
+): Promise<RunRecord> => runHere(lab, order, scenario, context, exchange);
 
 /** This process drives: it is the service `lab-cli` of the trace. */
 async function runHere(
@@ -61,11 +47,9 @@ async function runHere(
   { say }: Pick<Context, "say">,
   exchange: (ticket: string) => string,
 ): Promise<RunRecord> {
-  const client = randomUUID();
-  const body: CreateRun = { ...order, client };
-  const given = await ask<CreatedRun>(lab, routes.runs, { method: "POST", body });
+  const given = await ask<CreatedRun>(lab, routes.runs, { method: "POST", body: order });
   const created = { ...given, ticket: exchange(given.ticket) };
-  const watch = await watchRun(lab, created.runId, client);
+  const watch = await watchRun(lab, created.runId);
   try {
     const driven = await drive(lab, created, {
       id: scenario.id,

@@ -1,3 +1,4 @@
+import { EventEmitter, once } from "node:events";
 import type { Lease, Need, Scenario } from "#scenarios/define.ts";
 import type { Fault } from "#scenarios/fault.ts";
 import { brokenLease } from "../faults/armed-faults.ts";
@@ -20,11 +21,15 @@ export interface Leases {
     wanted: Claim,
   ) => { readonly lease: Lease; readonly heldBy: string; readonly broken: boolean } | undefined;
   readonly release: (runId: string) => void;
+  /** Resolves when the next run lets go of what it held: true, or false when `signal` ends first. */
+  readonly released: (signal: AbortSignal) => Promise<boolean>;
 }
 
-/** @param onRelease is called whenever a run lets go of what it held. */
-export function openLeases(onRelease: () => void): Leases {
+export function openLeases(): Leases {
   const holders = new Map<string, Claim>();
+  const releases = new EventEmitter();
+  // Every run that waits listens.
+  releases.setMaxListeners(0);
   return {
     take: (runId, wanted) => {
       for (const [heldBy, held] of holders) {
@@ -35,8 +40,13 @@ export function openLeases(onRelease: () => void): Leases {
       return undefined;
     },
     release: (runId) => {
-      if (holders.delete(runId)) onRelease();
+      if (holders.delete(runId)) releases.emit("release");
     },
+    released: (signal) =>
+      once(releases, "release", { signal }).then(
+        () => true,
+        () => false,
+      ),
   };
 }
 
@@ -55,7 +65,6 @@ const leasable: Readonly<Record<Need, Lease | undefined>> = {
   minio: "minio",
   keycloak: "keycloak",
   prometheus: undefined,
-  "valkey-cache": undefined,
   "redis-exporter": undefined,
 };
 

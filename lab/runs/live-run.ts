@@ -40,8 +40,6 @@ export interface LiveRun {
   readonly servicesChanged: () => void;
   /** Nothing is broken any more: what was held back may only come now. */
   readonly calmed: () => void;
-  /** Its driver went away: it ends as what it was, once what it began is still. */
-  readonly abandon: () => void;
   /** Ends all timers; the run stays as it is. */
   readonly close: () => void;
 }
@@ -63,10 +61,10 @@ export interface LiveRunOptions {
   readonly compare?: (() => Promise<readonly string[]>) | undefined;
   /** What else there is to look at the run with. */
   readonly places?: (() => Places) | undefined;
-  /** Called once, when the driver says it ended, or is gone. */
+  /** Called once, when the driver says it ended. */
   readonly onDriven?: (() => void) | undefined;
   readonly onChange: (record: RunRecord) => void;
-  /** Called once, when the run is settled, expired or abandoned. */
+  /** Called once, when the run is settled or expired. */
   readonly onEnd: () => void;
   /** Called once, when nothing more is taken in. */
   readonly onGone: () => void;
@@ -101,8 +99,7 @@ const unanswered: Confirmed = {
 
 /**
  * The life of one run: `driving` until the driver says it ended, `settling` until its telemetry has
- * come and is still, then `settled`, or `abandoned` where the driver went away before its end; or
- * `expired` at the deadline. Moved by events only: what the
+ * come and is still, then `settled`; or `expired` at the deadline. Moved by events only: what the
  * driver reports, what the store's feed says, services that change; timers are deadlines.
  *
  * Its checks are judged on every change, for the last time when it settles. What comes later is
@@ -124,7 +121,6 @@ export function openLiveRun(options: LiveRunOptions): LiveRun {
   });
   const { telemetry, unread } = reader;
   let isQuiet = false;
-  let isAbandoned = false;
   let metricsRead: "no" | "under way" | "yes" = metrics === undefined ? "yes" : "no";
   const comparison = openLabComparison(options.compare, settleIfStill);
   let confirmed: Confirmed | undefined;
@@ -169,15 +165,6 @@ export function openLiveRun(options: LiveRunOptions): LiveRun {
       ...(ends ? { state: "settling", endedAt: Date.now() } : {}),
     });
     if (ends) options.onDriven?.();
-    reader.reread();
-    waitForQuiet();
-  }
-
-  function abandon(): void {
-    if (record.state !== "driving") return;
-    isAbandoned = true;
-    change({ state: "settling", endedAt: Date.now() });
-    options.onDriven?.();
     reader.reread();
     waitForQuiet();
   }
@@ -230,7 +217,7 @@ export function openLiveRun(options: LiveRunOptions): LiveRun {
   function settleIfStill(): void {
     const still = isQuiet && !reader.reading() && !unread();
     if (closed || record.state !== "settling" || !still || !recovered()) return;
-    if (metricsRead !== "yes" && !isAbandoned) {
+    if (metricsRead !== "yes") {
       if (metricsRead === "no") void readMetrics();
       return;
     }
@@ -238,10 +225,6 @@ export function openLiveRun(options: LiveRunOptions): LiveRun {
     const different = comparison.different();
     if (different === undefined || (different.length > 0 && left > 0)) {
       comparison.look();
-      return;
-    }
-    if (isAbandoned) {
-      finish("abandoned", withLeftBehind(judgedAsItIs(), different));
       return;
     }
     const judgement = judgeRun(expect, evidence(true));
@@ -285,12 +268,11 @@ export function openLiveRun(options: LiveRunOptions): LiveRun {
   }
 
   function expire(): void {
-    if (isAbandoned) finish("abandoned", judgedAsItIs());
-    else if (record.state === "settling") finish("settled", judgedAtLast());
-    else if (record.state === "driving") finish("expired", judgedAsItIs());
+    if (record.state === "settling") finish("settled", judgedAtLast());
+    else if (record.state === "driving") {
+      finish("expired", closeJudgement(judgeRun(expect, evidence(false))));
+    }
   }
-
-  const judgedAsItIs = (): Judgement => closeJudgement(judgeRun(expect, evidence(false)));
 
   /** Whoever was not asked by now did not answer in time. */
   function judgedAtLast(): Judgement {
@@ -299,7 +281,7 @@ export function openLiveRun(options: LiveRunOptions): LiveRun {
     return judgeConfirmed(expect, evidence(true), confirmed);
   }
 
-  function finish(state: "settled" | "expired" | "abandoned", judgement: Judgement): void {
+  function finish(state: "settled" | "expired", judgement: Judgement): void {
     clearTimeout(quiet);
     clearTimeout(end);
     comparison.close();
@@ -353,7 +335,6 @@ export function openLiveRun(options: LiveRunOptions): LiveRun {
       reader.reread();
       waitForQuiet();
     },
-    abandon,
     close,
   };
 }

@@ -18,7 +18,6 @@ import {
 } from "../stages/stage.ts";
 import { flushTelemetry, type Interaction, interaction } from "../telemetry/telemetry.ts";
 import { postJson } from "./api.ts";
-import { clientId } from "./client-id.ts";
 import type { ParamValues } from "./draft.svelte.ts";
 
 /** What to run. */
@@ -48,7 +47,7 @@ export class Driver {
         scenario: order.scenario.id,
         mode: order.mode,
         params: order.params,
-        ...{ client: clientId, waitMs: waitForOthersMs },
+        waitMs: waitForOthersMs,
       } satisfies CreateRun);
       void this.#drive(run, order);
       return run.runId;
