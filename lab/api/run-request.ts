@@ -23,9 +23,17 @@ export const observationSchema = v.object({
 });
 export type Observation = v.InferOutput<typeof observationSchema>;
 
+/** A name that a page or a program gives itself, new each time. */
+export const clientSchema = v.pipe(v.string(), v.regex(/^[\w-]{16,64}$/));
+
 /** Whose word counts when a run is judged: the store's, or that of the backends a team would look into. */
 export const judgeChoices = ["store", "backends"] as const;
 export type JudgeChoice = (typeof judgeChoices)[number];
+
+/** `waitMs` of what a person starts: longer than runs take to settle, those that restart a service included. */
+export const waitForOthersMs = 20_000;
+/** `waitMs` where nobody sits and waits: also for several runs, one after the other. */
+export const longWaitForOthersMs = 60_000;
 
 export const createRunSchema = v.strictObject({
   scenario: v.string(),
@@ -36,12 +44,18 @@ export const createRunSchema = v.strictObject({
   selfTest: v.optional(v.boolean()),
   /** Whose word counts. Default: what the lab was started with. */
   judge: v.optional(v.picklist(judgeChoices)),
-  /** How long it may wait for what another run holds, in ms, before it is refused for it. */
-  waitMs: v.optional(v.pipe(v.number(), v.integer(), v.minValue(0), v.maxValue(60_000)), 0),
+  /** Of whoever drives it: the `client` of an event stream of its own. Once that is gone, so is the run. */
+  client: v.optional(clientSchema),
+  /**
+   * How long it may wait, in ms, before it is refused: for what another run holds, for a place among
+   * those that are driven, for a service that is on its way back.
+   */
+  waitMs: v.optional(
+    v.pipe(v.number(), v.integer(), v.minValue(0), v.maxValue(longWaitForOthersMs)),
+    0,
+  ),
 });
 export type CreateRun = v.InferInput<typeof createRunSchema>;
-/** `waitMs` of what a person starts: longer than runs take to settle, those that restart a service included. */
-export const waitForOthersMs = 20_000;
 
 export interface CreatedRun {
   readonly runId: string;

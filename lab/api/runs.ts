@@ -19,8 +19,14 @@ export interface SignalSeen {
   readonly seenAfterMs: number | null;
 }
 
-/** `driving` → `settling` (driver ended, telemetry may still arrive) → `settled`; `expired` when its time ran out first. */
-export type RunState = "driving" | "settling" | "settled" | "expired";
+/**
+ * `driving` → `settling` (driver ended, telemetry may still arrive) → `settled`; `expired` when its
+ * time ran out first, `abandoned` when its driver went away without a word.
+ */
+export type RunState = "driving" | "settling" | "settled" | "expired" | "abandoned";
+/** Nothing will change its verdict any more. */
+export const isOver = ({ state }: { readonly state: RunState }): boolean =>
+  state !== "driving" && state !== "settling";
 
 export interface RunRecord {
   readonly runId: string;
@@ -70,9 +76,9 @@ export interface RunsFilter {
  * ones), `limit` (1 to 500, default 100).
  */
 export interface RunsBody {
+  readonly runs: readonly RunRecord[];
   /** How many the filter is true of, on all pages. */
   readonly total: number;
-  readonly runs: readonly RunRecord[];
 }
 /** Answer of `POST` and `DELETE` {@link routes.pin}. */
 export interface PinnedBody {

@@ -68,7 +68,12 @@ async function clickRun(
   const { promise: created, resolve, reject } = Promise.withResolvers<string>();
   await page.route(`**${routes.runs}`, async (route) => {
     if (route.request().method() !== "POST") return route.continue();
-    const response = await route.fetch({ postData: JSON.stringify(order) });
+    // The page drives: the run lasts as long as its stream.
+    const { client } = JSON.parse(route.request().postData() ?? "{}") as CreateRun;
+    const response = await route.fetch({
+      postData: JSON.stringify({ ...order, client }),
+      timeout: (order.waitMs ?? 0) + pageTimeoutMs,
+    });
     const text = await response.text();
     if (response.ok()) {
       const { runId } = JSON.parse(text) as CreatedRun;

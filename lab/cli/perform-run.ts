@@ -1,6 +1,8 @@
+import { randomUUID } from "node:crypto";
 import { routes } from "#lab/api/routes.ts";
 import type { CreatedRun, CreateRun, Observation } from "#lab/api/run-request.ts";
 import type { RunRecord } from "#lab/api/runs.ts";
+import { LabError } from "#lab/errors.ts";
 import type { Scenario } from "#scenarios/define.ts";
 import type { Context } from "./context.ts";
 import { type Driven, drive } from "./driver.ts";
@@ -23,9 +25,11 @@ export const performRun = (
   scenario: Scenario,
   context: Pick<Context, "env" | "say">,
 ): Promise<RunRecord> =>
-  scenario.stage
-    ? runInPage(lab, order, scenario, context)
-    : runHere(lab, order, scenario, context, (ticket) => ticket);
+  unlessUnread(() =>
+    scenario.stage
+      ? runInPage(lab, order, scenario, context)
+      : runHere(lab, order, scenario, context, (ticket) => ticket),
+  );
 
 /**
  * As {@link performRun} for a scenario without a browser part, with another ticket than the lab gave.
@@ -37,7 +41,17 @@ export const performWithTicket = (
   scenario: Scenario,
   context: Pick<Context, "say">,
   exchange: (ticket: string) => string,
-): Promise<RunRecord> => runHere(lab, order, scenario, context, exchange);
+): Promise<RunRecord> => unlessUnread(() => runHere(lab, order, scenario, context, exchange));
+
+/** A lab that was too busy to read an order has done nothing with it: it gets it once more. */
+async function unlessUnread<T>(attempt: () => Promise<T>): Promise<T> {
+  try {
+    return await attempt();
+  } catch (error) {
+    if (!(error instanceof LabError) || error.code !== "request-timeout") throw error;
+    return attempt();
+  }
+}
 
 /** This process drives: it is the service `lab-cli` of the trace. */
 async function runHere(
@@ -47,9 +61,11 @@ async function runHere(
   { say }: Pick<Context, "say">,
   exchange: (ticket: string) => string,
 ): Promise<RunRecord> {
-  const given = await ask<CreatedRun>(lab, routes.runs, { method: "POST", body: order });
+  const client = randomUUID();
+  const body: CreateRun = { ...order, client };
+  const given = await ask<CreatedRun>(lab, routes.runs, { method: "POST", body });
   const created = { ...given, ticket: exchange(given.ticket) };
-  const watch = await watchRun(lab, created.runId);
+  const watch = await watchRun(lab, created.runId, client);
   try {
     const driven = await drive(lab, created, {
       id: scenario.id,

@@ -1,27 +1,28 @@
 import type { LabEvent } from "#lab/api/events.ts";
 import { routes } from "#lab/api/routes.ts";
-import type { RunRecord } from "#lab/api/runs.ts";
+import { isOver, type RunRecord } from "#lab/api/runs.ts";
 import { LabError } from "#lab/errors.ts";
 import { eventMessages } from "./event-stream.ts";
 import { ask, credentials, type LabAddress } from "./running-lab.ts";
 
 /** Follows one run over the lab's event stream. */
 export interface RunWatch {
-  /** The record once it is settled or expired, or as it is after `limitMs`. */
+  /** The record once the run is over, or as it is after `limitMs`. */
   readonly ended: (limitMs: number) => Promise<RunRecord>;
   readonly close: () => void;
 }
 
-const isOver = ({ state }: RunRecord): boolean => state === "settled" || state === "expired";
-
 /**
  * To be opened before the run is driven, so that no change is missed.
+ * @param client of the run's order, when it is this program that drives: the lab ends the run when
+ *   the stream has gone.
  * @throws LabError `no-events` when the lab has no event stream.
  */
-export async function watchRun(lab: LabAddress, runId: string): Promise<RunWatch> {
+export async function watchRun(lab: LabAddress, runId: string, client?: string): Promise<RunWatch> {
   const closing = new AbortController();
+  const path = client === undefined ? routes.events : `${routes.events}?client=${client}`;
   const open = () =>
-    fetch(new URL(routes.events, lab.origin), {
+    fetch(new URL(path, lab.origin), {
       headers: { accept: "text/event-stream", ...credentials(lab) },
       signal: closing.signal,
     });

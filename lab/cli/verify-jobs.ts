@@ -1,5 +1,5 @@
 import { routes } from "#lab/api/routes.ts";
-import type { JudgeChoice } from "#lab/api/run-request.ts";
+import { type JudgeChoice, longWaitForOthersMs } from "#lab/api/run-request.ts";
 import type { RunRecord } from "#lab/api/runs.ts";
 import { LabError } from "#lab/errors.ts";
 import type { Evidence } from "#lab/judge/evidence.ts";
@@ -9,7 +9,6 @@ import type { Job } from "#lab/verify/plan.ts";
 import { type JobResult, resultOf, tellApart, withoutRun } from "#lab/verify/result.ts";
 import { signTicket, verifyTicket } from "#scenarios/ticket.ts";
 import type { Context } from "./context.ts";
-import { patiently } from "./patiently.ts";
 import { performRun, performWithTicket } from "./perform-run.ts";
 import { ask, type LabAddress } from "./running-lab.ts";
 
@@ -36,8 +35,8 @@ export async function performJob(
   const startedAt = performance.now();
   const passed = (): number => performance.now() - startedAt;
   try {
-    const order = { scenario: scenario.id, mode, judge };
-    const record = await patiently(() => performRun(lab, order, scenario, context));
+    const order = { scenario: scenario.id, mode, judge, waitMs: longWaitForOthersMs };
+    const record = await performRun(lab, order, scenario, context);
     const run = {
       record,
       page: `${lab.origin}/runs/${record.runId}`,
@@ -89,10 +88,8 @@ export async function performTrial(
     }
     return signTicket({ ...verified.ticket, mutant }, ticketKey);
   };
-  const order = { scenario: scenario.id, selfTest: true, judge };
-  const { verdict } = await patiently(() =>
-    performWithTicket(lab, order, scenario, context, breaking),
-  );
+  const order = { scenario: scenario.id, selfTest: true, judge, waitMs: longWaitForOthersMs };
+  const { verdict } = await performWithTicket(lab, order, scenario, context, breaking);
   switch (verdict) {
     case "fail":
       return "caught";

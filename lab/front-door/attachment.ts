@@ -4,6 +4,7 @@ import type { AccountBody } from "../api/account.ts";
 import type { JudgeChoice } from "../api/run-request.ts";
 import type { StatusBody } from "../api/services.ts";
 import type { Unfit } from "../runs/admission.ts";
+import { openDrivers } from "../runs/drivers.ts";
 import { openRecords } from "../runs/records.ts";
 import { openRuns } from "../runs/runs.ts";
 import { openStoreSource } from "../sources/store.ts";
@@ -47,8 +48,9 @@ export function attachSystem(options: AttachmentOptions): Attachment {
   const records = openRecords(options.dir, options.onNotice);
   const source = openStoreSource(() => system.url("store"));
   const following = new AbortController();
+  const drivers = openDrivers();
   const runs = openRuns({
-    ...{ catalogue, unfit, system, source, records },
+    ...{ catalogue, unfit, system, source, records, drivers },
     ticketKey: options.ticketKey,
     sentryOrgUrl: options.sentryOrgUrl,
     judge: options.judge,
@@ -64,6 +66,7 @@ export function attachSystem(options: AttachmentOptions): Attachment {
     dir: options.dir,
     system,
     runs,
+    drivers,
     catalogue,
     unfit,
     hub,

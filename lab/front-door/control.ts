@@ -7,7 +7,7 @@ import type { AccountBody } from "../api/account.ts";
 import type { ErrorBody } from "../api/error.ts";
 import { runIdSchema, traceIdSchema } from "../api/ids.ts";
 import type { InsightsBody } from "../api/insights.ts";
-import { createRunSchema, observationSchema } from "../api/run-request.ts";
+import { clientSchema, createRunSchema, observationSchema } from "../api/run-request.ts";
 import type { RunsBody } from "../api/runs.ts";
 import type { ScenarioCard, ScenariosBody } from "../api/scenarios.ts";
 import type { SelfTestBody } from "../api/self-test.ts";
@@ -16,6 +16,7 @@ import { LabError } from "../errors.ts";
 import { explain } from "../explain/explain.ts";
 import type { Evidence } from "../judge/evidence.ts";
 import { disabledReason, type Unfit } from "../runs/admission.ts";
+import type { Drivers } from "../runs/drivers.ts";
 import { metricChanges } from "../runs/metric-changes.ts";
 import type { Runs } from "../runs/runs.ts";
 import { type ServiceId, serviceIds } from "../services/ids.ts";
@@ -34,6 +35,7 @@ export interface ControlParts {
   readonly dir: string;
   readonly system: System;
   readonly runs: Runs;
+  readonly drivers: Drivers;
   readonly catalogue: Catalogue;
   readonly unfit: Unfit;
   readonly hub: EventHub;
@@ -82,6 +84,7 @@ const sentryQuery = v.strictObject({
   limit: count(5000, 500),
 });
 const eventsQuery = v.strictObject({
+  client: v.optional(clientSchema),
   run: v.optional(runIdSchema),
   trace: v.optional(traceIdSchema),
 });
@@ -218,8 +221,11 @@ async function dispatch(
         response,
         `${storeRoutes.metrics}?${checked(metricsQuery, query)}`,
       );
-    case "events":
-      return parts.hub.serve(request, response, parse(eventsQuery, asObject(query)));
+    case "events": {
+      const { client, ...filter } = parse(eventsQuery, asObject(query));
+      if (client !== undefined) response.once("close", parts.drivers.arrived(client));
+      return parts.hub.serve(request, response, filter);
+    }
     case "account":
       return answerJson(response, 200, parts.account);
     case "self-test": {

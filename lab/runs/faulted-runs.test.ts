@@ -77,6 +77,53 @@ test("a run whose driver dies ends at its deadline, and what it broke is mended"
   expect(lab.double.calls).toContain("disarm minio reset");
 });
 
+test("a run whose driver goes away is abandoned: what it broke is mended and what it held is free, long before its deadline", async () => {
+  const alone = scenario({
+    ...{ id: "db.alone", leases: ["server"], timeoutMs: 60_000 },
+    faults: () => [proxy("minio").reset(), proxy("valkey").hang({ forMs: 60_000 })],
+  });
+  await using lab = await openRunsUnderTest([alone]);
+  const { runs, drivers, double, until } = lab;
+  const left = drivers.arrived("page-that-is-closed");
+  const { runId } = await runs.create({ scenario: "db.alone", client: "page-that-is-closed" });
+  const next = runs.create({ scenario: "db.alone", mode: "fault", waitMs: 10_000 });
+  expect(double.calls).not.toContain("disarm minio reset");
+  left();
+  const run = await until(({ state }) => state === "abandoned");
+  expect(run).toMatchObject({ runId, verdict: "inconclusive", driver: null });
+  expect(run.checks[0]?.seen).toMatch(/then the run was closed$/);
+  expect(double.calls).toEqual(
+    expect.arrayContaining(["disarm minio reset", "disarm valkey hang", "unlease server"]),
+  );
+  expect((await next).runId).not.toBe(runId);
+});
+
+test("whoever comes back in time, drives for others, or has told the end is not abandoned", async () => {
+  const free = scenario({ id: "db.free" });
+  await using lab = await openRunsUnderTest([free]);
+  const { runs, drivers, store, until, changes } = lab;
+  const left = drivers.arrived("page-with-a-hiccup");
+  const { runId } = await runs.create({ scenario: "db.free", client: "page-with-a-hiccup" });
+  const other = await runs.create({ scenario: "db.free" });
+  left();
+  const leftAgain = drivers.arrived("page-with-a-hiccup");
+  // A second tab, and one that drives nothing.
+  drivers.arrived("page-that-only-looks")();
+  store.add({ traceId, runId, spans: [root] });
+  await new Promise((resolve) => setTimeout(resolve, 150));
+  expect([runId, other.runId].map((id) => runs.get(id)?.state)).toEqual(["driving", "driving"]);
+  runs.observe(runId, ended);
+  leftAgain();
+  await until((run) => run.runId === runId && run.state === "settled");
+  expect(changes.filter(({ state }) => state === "abandoned")).toEqual([]);
+});
+
+test("an order whose driver never shows up is not kept for ever", async () => {
+  await using lab = await openRunsUnderTest([scenario({ id: "db.free" })]);
+  await lab.runs.create({ scenario: "db.free", client: "program-that-was-killed" });
+  await lab.until(({ state }) => state === "abandoned");
+});
+
 test("a service that was stopped comes back, and the run settles only once it is ready again", async () => {
   const away = scenario({ id: "cache.away", faults: () => [stop("valkey")] });
   await using lab = await openRunsUnderTest([away]);

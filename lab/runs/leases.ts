@@ -1,4 +1,3 @@
-import { EventEmitter, once } from "node:events";
 import type { Lease, Need, Scenario } from "#scenarios/define.ts";
 import type { Fault } from "#scenarios/fault.ts";
 import { brokenLease } from "../faults/armed-faults.ts";
@@ -21,15 +20,11 @@ export interface Leases {
     wanted: Claim,
   ) => { readonly lease: Lease; readonly heldBy: string; readonly broken: boolean } | undefined;
   readonly release: (runId: string) => void;
-  /** Resolves when the next run lets go of what it held: true, or false when `signal` ends first. */
-  readonly released: (signal: AbortSignal) => Promise<boolean>;
 }
 
-export function openLeases(): Leases {
+/** @param onRelease is called whenever a run lets go of what it held. */
+export function openLeases(onRelease: () => void): Leases {
   const holders = new Map<string, Claim>();
-  const releases = new EventEmitter();
-  // Every run that waits listens.
-  releases.setMaxListeners(0);
   return {
     take: (runId, wanted) => {
       for (const [heldBy, held] of holders) {
@@ -40,13 +35,8 @@ export function openLeases(): Leases {
       return undefined;
     },
     release: (runId) => {
-      if (holders.delete(runId)) releases.emit("release");
+      if (holders.delete(runId)) onRelease();
     },
-    released: (signal) =>
-      once(releases, "release", { signal }).then(
-        () => true,
-        () => false,
-      ),
   };
 }
 
@@ -65,6 +55,7 @@ const leasable: Readonly<Record<Need, Lease | undefined>> = {
   minio: "minio",
   keycloak: "keycloak",
   prometheus: undefined,
+  "valkey-cache": undefined,
   "redis-exporter": undefined,
 };
 

@@ -40,6 +40,8 @@ export interface LiveRun {
   readonly servicesChanged: () => void;
   /** Nothing is broken any more: what was held back may only come now. */
   readonly calmed: () => void;
+  /** Its driver went away: it ends as what it was, once what it began is still. */
+  readonly abandon: () => void;
   /** Ends all timers; the run stays as it is. */
   readonly close: () => void;
 }
@@ -61,10 +63,10 @@ export interface LiveRunOptions {
   readonly compare?: (() => Promise<readonly string[]>) | undefined;
   /** What else there is to look at the run with. */
   readonly places?: (() => Places) | undefined;
-  /** Called once, when the driver says it ended. */
+  /** Called once, when the driver says it ended, or is gone. */
   readonly onDriven?: (() => void) | undefined;
   readonly onChange: (record: RunRecord) => void;
-  /** Called once, when the run is settled or expired. */
+  /** Called once, when the run is settled, expired or abandoned. */
   readonly onEnd: () => void;
   /** Called once, when nothing more is taken in. */
   readonly onGone: () => void;
@@ -99,7 +101,8 @@ const unanswered: Confirmed = {
 
 /**
  * The life of one run: `driving` until the driver says it ended, `settling` until its telemetry has
- * come and is still, then `settled`; or `expired` at the deadline. Moved by events only: what the
+ * come and is still, then `settled`, or `abandoned` where the driver went away before its end; or
+ * `expired` at the deadline. Moved by events only: what the
  * driver reports, what the store's feed says, services that change; timers are deadlines.
  *
  * Its checks are judged on every change, for the last time when it settles. What comes later is
@@ -121,6 +124,7 @@ export function openLiveRun(options: LiveRunOptions): LiveRun {
   });
   const { telemetry, unread } = reader;
   let isQuiet = false;
+  let isAbandoned = false;
   let metricsRead: "no" | "under way" | "yes" = metrics === undefined ? "yes" : "no";
   const comparison = openLabComparison(options.compare, settleIfStill);
   let confirmed: Confirmed | undefined;
@@ -165,6 +169,15 @@ export function openLiveRun(options: LiveRunOptions): LiveRun {
       ...(ends ? { state: "settling", endedAt: Date.now() } : {}),
     });
     if (ends) options.onDriven?.();
+    reader.reread();
+    waitForQuiet();
+  }
+
+  function abandon(): void {
+    if (record.state !== "driving") return;
+    isAbandoned = true;
+    change({ state: "settling", endedAt: Date.now() });
+    options.onDriven?.();
     reader.reread();
     waitForQuiet();
   }
@@ -217,7 +230,7 @@ export function openLiveRun(options: LiveRunOptions): LiveRun {
   function settleIfStill(): void {
     const still = isQuiet && !reader.reading() && !unread();
     if (closed || record.state !== "settling" || !still || !recovered()) return;
-    if (metricsRead !== "yes") {
+    if (metricsRead !== "yes" && !isAbandoned) {
       if (metricsRead === "no") void readMetrics();
       return;
     }
@@ -225,6 +238,10 @@ export function openLiveRun(options: LiveRunOptions): LiveRun {
     const different = comparison.different();
     if (different === undefined || (different.length > 0 && left > 0)) {
       comparison.look();
+      return;
+    }
+    if (isAbandoned) {
+      finish("abandoned", withLeftBehind(judgedAsItIs(), different));
       return;
     }
     const judgement = judgeRun(expect, evidence(true));
@@ -268,11 +285,12 @@ export function openLiveRun(options: LiveRunOptions): LiveRun {
   }
 
   function expire(): void {
-    if (record.state === "settling") finish("settled", judgedAtLast());
-    else if (record.state === "driving") {
-      finish("expired", closeJudgement(judgeRun(expect, evidence(false))));
-    }
+    if (isAbandoned) finish("abandoned", judgedAsItIs());
+    else if (record.state === "settling") finish("settled", judgedAtLast());
+    else if (record.state === "driving") finish("expired", judgedAsItIs());
   }
+
+  const judgedAsItIs = (): Judgement => closeJudgement(judgeRun(expect, evidence(false)));
 
   /** Whoever was not asked by now did not answer in time. */
   function judgedAtLast(): Judgement {
@@ -281,7 +299,7 @@ export function openLiveRun(options: LiveRunOptions): LiveRun {
     return judgeConfirmed(expect, evidence(true), confirmed);
   }
 
-  function finish(state: "settled" | "expired", judgement: Judgement): void {
+  function finish(state: "settled" | "expired" | "abandoned", judgement: Judgement): void {
     clearTimeout(quiet);
     clearTimeout(end);
     comparison.close();
@@ -335,6 +353,7 @@ export function openLiveRun(options: LiveRunOptions): LiveRun {
       reader.reread();
       waitForQuiet();
     },
+    abandon,
     close,
   };
 }

@@ -198,6 +198,32 @@ test("a run that may wait starts as soon as the other lets go", async () => {
   expect(lab.runs.get(next.runId)?.state).toBe("driving");
 });
 
+test("a run that may wait starts once the service that it needs is back, and not for one that somebody stopped", async () => {
+  await using lab = await open([scenario({ needs: ["valkey"] })]);
+  lab.double.setRow("valkey", { state: "backing-off" });
+  const waiting = lab.runs.create({ scenario: "db.test", waitMs: 10_000 });
+  await nextTurn();
+  lab.double.setRow("valkey", { state: "starting" });
+  await nextTurn();
+  lab.double.setRow("valkey", { state: "ready" });
+  const { runId } = await waiting;
+  lab.runs.observe(runId, ended);
+  await lab.until(({ state }) => state === "settled");
+
+  lab.double.setRow("valkey", { state: "stopped" });
+  const error = await thrown(() => lab.runs.create({ scenario: "db.test", waitMs: 10_000 }));
+  expect(error).toMatchObject({ code: "requirement-missing" });
+});
+
+test("a run that may wait starts once another one is no longer driven", async () => {
+  await using lab = await open();
+  const create = (waitMs: number) => lab.runs.create({ scenario: "db.test", waitMs });
+  const driven = await Promise.all(Array.from({ length: drivingLimit }, () => create(0)));
+  const waiting = create(10_000);
+  lab.runs.observe(driven[0]?.runId ?? "", ended);
+  await waiting;
+});
+
 test("a run that waited in vain is refused like any other, and one nobody waits for never starts", async () => {
   await using lab = await open([scenario({ leases: ["server"] })]);
   const { runId } = await lab.runs.create({ scenario: "db.test" });

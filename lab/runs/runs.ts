@@ -5,6 +5,7 @@ import type { Fault } from "#scenarios/fault.ts";
 import { signTicket } from "#scenarios/ticket.ts";
 import type { CreatedRun, CreateRun, JudgeChoice, Observation } from "../api/run-request.ts";
 import { type RunRecord, signalIds } from "../api/runs.ts";
+import type { ServiceStatus } from "../api/services.ts";
 import { LabError } from "../errors.ts";
 import { armFaults, brokenService } from "../faults/armed-faults.ts";
 import { type ServiceId, serviceIds } from "../services/ids.ts";
@@ -14,6 +15,7 @@ import type { FeedMessage } from "../store/contract.ts";
 import type { System } from "../system.ts";
 import { admit, type Unfit } from "./admission.ts";
 import { type BackendPatience, type Backends, backendsOf, judgeChoiceFor } from "./backends.ts";
+import { type Drivers, openDrivers } from "./drivers.ts";
 import { judgedBy } from "./judgement.ts";
 import { type Claim, claimOf, type Leases, openLeases } from "./leases.ts";
 import { type LiveRun, openLiveRun, type Patience } from "./live-run.ts";
@@ -21,12 +23,13 @@ import { readAppMetrics, watchRunMetrics } from "./metric-sources.ts";
 import type { Records } from "./records.ts";
 import { runIdMint } from "./run-id.ts";
 import { differences, takeSnapshot } from "./snapshot.ts";
+import { openTurns } from "./turns.ts";
 
 export interface Runs {
   /**
    * Mints a run, takes its leases, looks at the lab and its metrics as they are before it, breaks
-   * what the scenario asks for, and signs its ticket. Waits up to `waitMs` for leases that other
-   * runs hold, as long as `gone` says that somebody waits for the answer.
+   * what the scenario asks for, and signs its ticket. Waits up to `waitMs` for what other runs hold
+   * and for services that come back, as long as `gone` says that somebody waits for the answer.
    * @throws LabError of `admit`, `lease-held`, or `too-many-runs`.
    */
   readonly create: (request: CreateRun, gone?: AbortSignal) => Promise<CreatedRun>;
@@ -36,8 +39,8 @@ export interface Runs {
   /** JSON of the `Evidence` of a run, as long as it is kept. */
   readonly evidence: (runId: string) => string | undefined;
   /** Newest first. */
-  readonly count: Records["count"];
   readonly list: Records["list"];
+  readonly count: Records["count"];
   /** Takes in what the store's feed says. */
   readonly feed: (message: FeedMessage) => void;
   readonly close: () => void;
@@ -55,6 +58,8 @@ export interface RunsOptions {
   /** `SENTRY_ORG_URL`: for links to the organisation that `SENTRY_DSN` belongs to. */
   readonly sentryOrgUrl?: string | undefined;
   readonly patience?: Patience;
+  /** Who is there to drive what they asked for. */
+  readonly drivers?: Drivers;
   /** Whose word counts; default: that of real backends where there are some, else the store's. */
   readonly judge?: JudgeChoice | undefined;
   readonly backendPatience?: BackendPatience;
@@ -71,11 +76,12 @@ const backendMarginMs = 20_000;
 
 /** Everything about runs between the request to start one and its record on disk. */
 export function openRuns(options: RunsOptions): Runs {
-  const { catalogue, system, source, records, ticketKey } = options;
+  const { catalogue, system, source, records, ticketKey, drivers = openDrivers() } = options;
   const live = new Map<string, LiveRun>();
   /** Runs whose baseline is being read: nobody has their ticket yet. */
   let arming = 0;
-  const leases = openLeases();
+  const turns = openTurns();
+  const leases = openLeases(turns.moved);
   const claims = new Map<string, { readonly claim: Claim; readonly disturbed: Set<Lease> }>();
   const mint = runIdMint();
   const restartsSeen = new Map(system.services().map((row) => [row.id, row.restarts]));
@@ -87,6 +93,7 @@ export function openRuns(options: RunsOptions): Runs {
       if (more > 0) run.restarted(row.id, more, row.exitCode);
       run.servicesChanged();
     }
+    turns.moved();
   });
 
   const isReady = (id: ServiceId): boolean =>
@@ -97,19 +104,21 @@ export function openRuns(options: RunsOptions): Runs {
   async function create(request: CreateRun, gone?: AbortSignal): Promise<CreatedRun> {
     if (!request.waitMs) return begin(request);
     const patience = AbortSignal.timeout(request.waitMs);
-    for (;;) {
-      const attempt = new AbortController();
-      const given = [patience, attempt.signal, ...(gone === undefined ? [] : [gone])];
-      // Before the attempt, or a release between the refusal and the waiting would be missed.
-      const released = leases.released(AbortSignal.any(given));
-      try {
-        return await begin(request);
-      } catch (error) {
-        const held = error instanceof LabError && error.code === "lease-held";
-        if (!held || !(await released)) throw error;
-      } finally {
-        attempt.abort();
-      }
+    const until = gone === undefined ? patience : AbortSignal.any([patience, gone]);
+    return turns.take(() => begin(request), passes, until);
+  }
+
+  /** Somebody else's run, or a service that is on its way back, may stand in the way for a moment only. */
+  function passes(refusal: unknown): boolean {
+    if (!(refusal instanceof LabError)) return false;
+    switch (refusal.code) {
+      case "lease-held":
+      case "too-many-runs":
+        return true;
+      case "requirement-missing":
+        return claims.size > 0 || system.services().some(isOnItsWay);
+      default:
+        return false;
     }
   }
 
@@ -135,7 +144,9 @@ export function openRuns(options: RunsOptions): Runs {
     const endLeases = disrupted.map((id) => system.leaseCrashes(id));
     // What was away before the run is not waited for after it.
     const awaited = disrupted.filter(isReady);
+    let endWatch = (): void => {};
     const endAll = (): void => {
+      endWatch();
       for (const endLease of endLeases) endLease();
       release();
     };
@@ -177,7 +188,11 @@ export function openRuns(options: RunsOptions): Runs {
         prometheus: isReady("prometheus") ? system.url("prometheus") : undefined,
         sentryOrg: options.sentryOrgUrl,
       }),
-      onDriven: ended.driverEnded,
+      onDriven: () => {
+        endWatch();
+        ended.driverEnded();
+        turns.moved();
+      },
       onEnd: () => {
         void ended.disarm();
         endAll();
@@ -192,6 +207,13 @@ export function openRuns(options: RunsOptions): Runs {
     });
     live.set(runId, run);
     calmed = run.calmed;
+    if (request.client !== undefined) {
+      endWatch = drivers.watch(request.client, () => {
+        // Nobody waits for the end of what has a time of its own.
+        void ended.disarm();
+        run.abandon();
+      });
+    }
     onChange(run.record());
     const expiresAt = startedAt + timeoutMs + ticketMarginMs;
     const leaveAfterMs = scenario.clientLeavesAfterMs?.(params, mode);
@@ -279,8 +301,8 @@ export function openRuns(options: RunsOptions): Runs {
       const run = live.get(runId);
       return run === undefined ? records.evidence.get(runId) : JSON.stringify(run.evidence());
     },
-    count: records.count,
     list: records.list,
+    count: records.count,
     feed,
     close: () => {
       unsubscribe();
@@ -329,6 +351,23 @@ const versionsOf = (system: System): Readonly<Record<string, string>> => ({
       ),
   ),
 });
+
+/** Down now, and nobody has to start it. */
+function isOnItsWay({ state }: ServiceStatus): boolean {
+  switch (state) {
+    case "waiting":
+    case "preparing":
+    case "starting":
+    case "backing-off":
+    case "stopping":
+      return true;
+    case "ready":
+    case "stopped":
+    case "crash-looping":
+    case "unavailable":
+      return false;
+  }
+}
 
 const isService = (lease: Lease): lease is Lease & ServiceId =>
   (serviceIds as readonly string[]).includes(lease);

@@ -86,3 +86,28 @@ for (const { id, start } of outages) {
     expect(errors).toEqual([]);
   });
 }
+
+test("a run whose page is closed in the middle is abandoned, and what it broke is whole again", async ({
+  browser,
+  page,
+  request,
+  baseURL,
+}) => {
+  const visitor = await browser.newContext(baseURL === undefined ? {} : { baseURL });
+  const driving = await visitor.newPage();
+  await scenariosPage(driving).open();
+  const card = scenariosPage(driving).card("pipe.collector-down");
+  await card.param("Outage").fill("60");
+  await card.run.click();
+  await expect(driving).toHaveURL(/\/runs\/[0-9a-z]{26}$/);
+  const left = runPage(driving).runId();
+
+  // Whoever only looks, and looks anew, neither keeps the run nor ends it.
+  const run = runPage(page);
+  await page.goto(`/runs/${left}`);
+  await page.reload();
+  await expect(run.sentence).toContainText("Telemetry is coming in");
+  await visitor.close();
+  await expect(run.sentence).toContainText("Abandoned", { timeout: 40_000 });
+  expect(await recordOf(request, left)).toMatchObject({ state: "abandoned", driver: null });
+});

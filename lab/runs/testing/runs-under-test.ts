@@ -8,6 +8,7 @@ import { catalogueOf, scenario } from "../../front-door/testing/door-under-test.
 import { type AppHandler, openSystemDouble } from "../../front-door/testing/system-double.ts";
 import { openStoreSource } from "../../sources/store.ts";
 import type { BackendPatience } from "../backends.ts";
+import { openDrivers } from "../drivers.ts";
 import type { Patience } from "../live-run.ts";
 import { openRecords } from "../records.ts";
 import { openRuns } from "../runs.ts";
@@ -37,12 +38,13 @@ export async function openRunsUnderTest(
   const { system, store } = double;
   const source = openStoreSource(() => system.url("store"));
   const records = openRecords(dir, () => undefined);
+  const drivers = openDrivers({ graceMs: 40, firstMs: 80 });
   const changes: RunRecord[] = [];
   const waiting = new Set<() => void>();
   const following = new AbortController();
   const runs = openRuns({
     ...{ catalogue: catalogueOf(scenarios), system, source, records, ticketKey, patience },
-    backendPatience,
+    ...{ backendPatience, drivers },
     onChange: (record) => {
       changes.push(record);
       for (const check of [...waiting]) check();
@@ -51,7 +53,7 @@ export async function openRunsUnderTest(
   source.follow(runs.feed, following.signal);
   await store.followed();
   return {
-    ...{ runs, double, store, records, changes },
+    ...{ runs, double, store, records, changes, drivers },
     /** Resolves with the first change that fits. */
     until: async (fits: (record: RunRecord) => boolean): Promise<RunRecord> => {
       const { promise, resolve } = Promise.withResolvers<RunRecord>();

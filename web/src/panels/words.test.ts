@@ -30,6 +30,9 @@ test("a run that is under way promises nothing", () => {
 });
 
 test("a run whose driver vanished says so before its verdict", () => {
+  expect(sentenceOf({ state: "abandoned", verdict: "inconclusive", checks: [] })).toMatch(
+    /^Abandoned: the page or program that drove it went away before the end\. Not judged/,
+  );
   expect(sentenceOf({ state: "expired", verdict: "pass", checks: [check(0)] })).toBe(
     "Its time ran out before the driver reported the end. Passed: 1 of 1 check.",
   );

@@ -67,9 +67,14 @@ export function sentenceOf({
 }: Pick<RunRecord, "state" | "verdict" | "checks">): string {
   if (state === "driving") return "Telemetry is coming in.";
   if (state === "settling") return "The request is over; late telemetry may still arrive.";
-  const late = state === "expired" ? "Its time ran out before the driver reported the end. " : "";
-  return late + verdictSentence(verdict, checks);
+  return endings[state] + verdictSentence(verdict, checks);
 }
+
+const endings: Readonly<Record<"settled" | "expired" | "abandoned", string>> = {
+  settled: "",
+  expired: "Its time ran out before the driver reported the end. ",
+  abandoned: "Abandoned: the page or program that drove it went away before the end. ",
+};
 
 function verdictSentence(verdict: CheckState, checks: RunRecord["checks"]): string {
   const many = checks.length === 1 ? "1 check" : `${checks.length} checks`;

@@ -1,4 +1,4 @@
-import type { RunRecord } from "#lab/api/runs.ts";
+import { isOver, type RunRecord } from "#lab/api/runs.ts";
 import { ApiError, getJson } from "./api.ts";
 
 /** What the lab makes of one run's evidence: asked once, when the run is over. */
@@ -15,7 +15,7 @@ export class AfterRun<T> {
 
   /** Reads it when the run is over; later calls do nothing. */
   async readAfter(state: RunRecord["state"] | undefined): Promise<void> {
-    if (this.#asked || (state !== "settled" && state !== "expired")) return;
+    if (this.#asked || state === undefined || !isOver({ state })) return;
     this.#asked = true;
     try {
       this.value = await getJson<T>(this.#route);

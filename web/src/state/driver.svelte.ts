@@ -18,6 +18,7 @@ import {
 } from "../stages/stage.ts";
 import { flushTelemetry, type Interaction, interaction } from "../telemetry/telemetry.ts";
 import { postJson } from "./api.ts";
+import { clientId } from "./client-id.ts";
 import type { ParamValues } from "./draft.svelte.ts";
 
 /** What to run. */
@@ -47,7 +48,7 @@ export class Driver {
         scenario: order.scenario.id,
         mode: order.mode,
         params: order.params,
-        waitMs: waitForOthersMs,
+        ...{ client: clientId, waitMs: waitForOthersMs },
       } satisfies CreateRun);
       void this.#drive(run, order);
       return run.runId;

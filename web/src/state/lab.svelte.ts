@@ -5,6 +5,7 @@ import type { RunRecord, RunsBody } from "#lab/api/runs.ts";
 import type { ScenarioCard, ScenariosBody } from "#lab/api/scenarios.ts";
 import type { ServiceStatus, StatusBody } from "#lab/api/services.ts";
 import { type Apology, apologyOf, getJson } from "./api.ts";
+import { clientId } from "./client-id.ts";
 import { followEvents, type StreamMessage } from "./event-stream.ts";
 
 /** What the lab said of a trace that just grew. */
@@ -12,6 +13,7 @@ export type TelemetryEvent = Extract<LabEvent, { readonly type: "telemetry" }>;
 
 /** `loading` until the first answer; `lost` while the lab cannot be reached. */
 export type Connection = "loading" | "live" | "lost";
+
 /** What the lab told of its history. */
 export interface RunsRead {
   /** No run from this one on is missing; empty: none at all. */
@@ -21,7 +23,6 @@ export interface RunsRead {
   /** How many runs there were, older ones included. */
   readonly total: number;
 }
-
 
 /** Changes come in bursts: one reading for all of one. */
 const settleMs = 100;
@@ -59,7 +60,7 @@ export class Lab {
    */
   follow(signal: AbortSignal): Promise<void> {
     return followEvents(
-      routes.events,
+      `${routes.events}?client=${clientId}`,
       {
         onOpen: (fresh) => {
           const returned = this.connection === "lost";
