@@ -73,6 +73,7 @@ export interface SeenMetric {
   readonly change: number;
   /** Of the readings while the run lasted. */
   readonly highest: number;
+  readonly lowest: number;
 }
 
 /** What a check found. */

@@ -55,7 +55,13 @@ test("a check sees the run's own spans, logs and metrics in plain form", () => {
     attributes: { n: 2 },
   });
   expect(logs).toBe(1);
-  expect(metric).toEqual({ before: 2, after: 3, change: expect.any(Number), highest: 4 });
+  expect(metric).toEqual({
+    before: 2,
+    after: 3,
+    change: expect.any(Number),
+    highest: 4,
+    lowest: 3,
+  });
   expect([none, params, answer]).toEqual([null, { n: 2 }, { status: 200, durationMs: 10 }]);
 });
 

@@ -76,6 +76,7 @@ export function metricSeen({ name, labels }: Series, evidence: Evidence): SeenMe
     after: values.at(-1) ?? 0,
     change: tidy(changeOf(readings, name, filter)),
     highest: Math.max(...values.slice(1)),
+    lowest: Math.min(...values.slice(1)),
   };
 }
 

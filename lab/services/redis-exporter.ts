@@ -54,6 +54,8 @@ export const redisExporter: ServiceDescriptor = {
         // Not the port that faults are put on: it tells how Valkey is, not how it is reached.
         REDIS_ADDR: `redis://127.0.0.1:${(await futurePortOf("valkey")) ?? 0}`,
         REDIS_PASSWORD: secrets.valkeyPassword,
+        // A Valkey that stands still is down, and that within the time that a scrape has.
+        REDIS_EXPORTER_CONNECTION_TIMEOUT: "1s",
         REDIS_EXPORTER_WEB_LISTEN_ADDRESS: `127.0.0.1:${port()}`,
       },
     }),

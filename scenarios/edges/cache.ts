@@ -23,6 +23,11 @@ export interface Cache {
   readonly forget: (...keys: readonly string[]) => Promise<void>;
   /** False from the failure that opened the circuit until Valkey works again. */
   readonly isThere: () => boolean;
+  /**
+   * How long callers wait for Valkey from now on, in milliseconds; without a number as long as usual.
+   * Of the app as a whole: put it back.
+   */
+  readonly setPatience: (ms?: number) => void;
   /** The client itself, for commands of its own. Commands become spans. */
   readonly client: Redis;
 }

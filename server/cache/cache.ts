@@ -23,7 +23,9 @@ type Found =
   | { readonly kind: "error"; readonly error: unknown };
 
 /** A read-through cache. It opens nothing of its own. */
-export function openCache(valkey: Pick<Valkey, "attempt" | "client" | "isThere">): Cache {
+export function openCache(
+  valkey: Pick<Valkey, "attempt" | "client" | "isThere" | "setPatience">,
+): Cache {
   const loads = new Map<string, Load>();
 
   async function find(key: string): Promise<Found> {
@@ -90,6 +92,7 @@ export function openCache(valkey: Pick<Valkey, "attempt" | "client" | "isThere">
   return {
     client: valkey.client,
     isThere: valkey.isThere,
+    setPatience: valkey.setPatience,
     through: (key, keeping, load) =>
       tracer.startActiveSpan(
         "cache read",
