@@ -73,8 +73,19 @@ function spanOf({ contexts }: ErrorEvent): SpanContext | undefined {
 }
 
 /** Errors and logs from now on belong to this span, until the next link. */
-export function linkSentry({ traceId, spanId }: SpanContext): void {
-  getCurrentScope().setPropagationContext({
+export function linkSentry(span: SpanContext): void {
+  link(getCurrentScope(), span);
+}
+
+/** For what belongs to a span that is not the linked one. */
+export function scopeOf(span: SpanContext): Scope {
+  const scope = getCurrentScope().clone();
+  link(scope, span);
+  return scope;
+}
+
+function link(scope: Scope, { traceId, spanId }: SpanContext): void {
+  scope.setPropagationContext({
     traceId,
     propagationSpanId: spanId,
     sampleRand: Math.random(),
