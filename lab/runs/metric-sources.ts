@@ -20,11 +20,13 @@ export async function readAppMetrics(system: Pick<System, "url">): Promise<Metri
  * prefix begins its name or an alias of it, else at the app. Undefined where none is named: reading
  * would only cost time.
  * @param prometheus whose word counts, for what it scrapes.
+ * @param baseline a reading of the app that was begun just now, for whoever wants the same.
  */
 export async function watchRunMetrics(
   system: Pick<System, "metricSources" | "services" | "url">,
   expect: readonly Expectation[],
   prometheus?: PrometheusSource,
+  baseline?: Promise<MetricReading>,
 ): Promise<MetricWatch | undefined> {
   const named = expect.flatMap(namesOf);
   const wholly = expect.some(readsAll);
@@ -33,7 +35,13 @@ export async function watchRunMetrics(
   const bySource = Map.groupBy(named, (names) => sources.find((one) => exposes(one, names)));
   const appNames = wholly ? "all" : bySource.get(undefined)?.flat();
   const watch = watching(prometheus);
-  const app = appNames && watch("server", appNames, () => readAppMetrics(system));
+  let given = baseline;
+  const readApp = (): Promise<MetricReading> => {
+    const reading = given ?? readAppMetrics(system);
+    given = undefined;
+    return reading;
+  };
+  const app = appNames && watch("server", appNames, readApp);
   const services = sources.flatMap((source) => {
     const names = bySource.get(source)?.flat();
     return names === undefined ? [] : [watchService(system, source, names, watch)];

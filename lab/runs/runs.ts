@@ -244,9 +244,10 @@ export function openRuns(options: RunsOptions): Runs {
     backends: Backends | undefined,
     onCalm: () => void,
   ) {
+    const reading = readAppMetrics(system);
     const [before, metrics] = await Promise.all([
-      snapshot(),
-      watchRunMetrics(system, scenario.expect, backends?.prometheus),
+      takeSnapshot(system, () => reading),
+      watchRunMetrics(system, scenario.expect, backends?.prometheus, reading),
     ]);
     try {
       return { before, metrics, ended: await armFaults(system, faults, onCalm) };
