@@ -69,3 +69,7 @@ export async function eventually(holds: () => boolean, withinMs: number): Promis
     await new Promise((resolve) => setTimeout(resolve, 20));
   }
 }
+
+/** Asks a fake service, by the address that the supervisor has of it. */
+export const ask = (url: string | undefined, path = "/"): Promise<Response> =>
+  fetch(`${url}${path}`);
