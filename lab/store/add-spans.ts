@@ -57,7 +57,7 @@ function rowClaimer({ traces, spans, growth }: Adding): (s: SpanStage) => void {
       const before = kept;
       // Spans of a trace mostly come one after the other.
       do {
-        if (spans.claim(trace, spanId[i * 2] as number, spanId[i * 2 + 1] as number) !== 0) {
+        if (spans.claim(trace, spanId, i * 2) !== 0) {
           if (kept < i) moveStaged(s, i, kept);
           kept++;
         }

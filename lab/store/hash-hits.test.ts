@@ -20,7 +20,7 @@ function filled(count: number): {
     return Math.floor((state / 0x1_0000_0000) * below);
   };
   for (let n = 1; n <= count; n++) {
-    const row = spans.claim(1, 0, n);
+    const row = spans.claim(1, Uint32Array.of(0, n), 0);
     // Hash 0 stands for every attribute, 7 and 8 are looked for.
     const hashes = Array.from({ length: random(5) }, () => [0, 7, 8][random(300)] ?? 9 + random(9));
     for (const hash of hashes) {
@@ -51,14 +51,14 @@ test("rows that were forgotten change nothing for those that stay", () => {
 
 test("a span is claimed once, however large the table has grown, and found by its ids", () => {
   const { spans } = filled(20_000);
-  expect(spans.claim(1, 0, 77)).toBe(0);
+  expect(spans.claim(1, Uint32Array.of(0, 77), 0)).toBe(0);
   expect(spans.find(1, 0, 19_999)).toBe(19_999);
   expect(spans.find(2, 0, 19_999)).toBe(0);
-  const sameIdElsewhere = spans.claim(2, 0, 77);
+  const sameIdElsewhere = spans.claim(2, Uint32Array.of(0, 77), 0);
   expect(spans.find(2, 0, 77)).toBe(sameIdElsewhere);
   expect(spans.find(1, 0, 77)).toBe(77);
   spans.forgetBelow(78);
   expect(spans.find(1, 0, 77)).toBe(0);
   expect(spans.find(1, 0, 78)).toBe(78);
-  expect(spans.claim(1, 0, 77)).toBe(spans.last());
+  expect(spans.claim(1, Uint32Array.of(0, 77), 0)).toBe(spans.last());
 });

@@ -25,13 +25,13 @@ test.each([1, shortTrace - 1, shortTrace, shortTrace + 1, shortTrace * 3])(
   (count) => {
     const { spans } = open();
     for (let low = 1; low <= count; low++) {
-      expect(spans.claim(trace, 0, low)).toBe(low);
-      expect(spans.claim(trace, 0, low)).toBe(0);
+      expect(spans.claim(trace, Uint32Array.of(0, low), 0)).toBe(low);
+      expect(spans.claim(trace, Uint32Array.of(0, low), 0)).toBe(0);
     }
     for (let low = 1; low <= count; low++) expect(spans.find(trace, 0, low)).toBe(low);
     expect(spans.find(trace, 1, 1)).toBe(0);
     expect(spans.find(other, 0, 1)).toBe(0);
-    const sameIdElsewhere = spans.claim(other, 0, 1);
+    const sameIdElsewhere = spans.claim(other, Uint32Array.of(0, 1), 0);
     expect(spans.find(other, 0, 1)).toBe(sameIdElsewhere);
     expect(spans.find(trace, 0, 1)).toBe(1);
   },
@@ -41,30 +41,31 @@ test("a long trace that lost its oldest spans, got short and grew again, is foun
   const opened = open();
   const { spans } = opened;
   const long = shortTrace * 2;
-  for (let low = 1; low <= long; low++) spans.claim(trace, 0, low);
+  for (let low = 1; low <= long; low++) spans.claim(trace, Uint32Array.of(0, low), 0);
   forgetBelow(opened, long - 4);
   expect(spans.find(trace, 0, long - 5)).toBe(0);
   expect(spans.find(trace, 0, long - 4)).toBe(long - 4);
   for (let low = long + 1; low <= long * 2; low++) {
-    expect(spans.claim(trace, 0, low)).toBe(low);
-    for (const known of [long - 4, long, low]) expect(spans.claim(trace, 0, known)).toBe(0);
+    expect(spans.claim(trace, Uint32Array.of(0, low), 0)).toBe(low);
+    for (const known of [long - 4, long, low])
+      expect(spans.claim(trace, Uint32Array.of(0, known), 0)).toBe(0);
   }
   // What was forgotten may come again.
-  expect(spans.claim(trace, 0, 3)).toBe(long * 2 + 1);
+  expect(spans.claim(trace, Uint32Array.of(0, 3), 0)).toBe(long * 2 + 1);
 });
 
 test("a span is known after so many traces came that their table grew", () => {
   const { spans, traces } = open();
-  const row = spans.claim(trace, 7, 7);
+  const row = spans.claim(trace, Uint32Array.of(7, 7), 0);
   for (let n = 1; n < 3000; n++) traces.ensure(1, 1, 1, n);
-  expect(spans.claim(trace, 7, 7)).toBe(0);
+  expect(spans.claim(trace, Uint32Array.of(7, 7), 0)).toBe(0);
   expect(spans.find(trace, 7, 7)).toBe(row);
 });
 
 test("short and long traces are found after saving and loading", () => {
   const { spans, traces } = open();
-  for (let low = 1; low <= 5; low++) spans.claim(other, 0, low);
-  for (let low = 1; low <= shortTrace * 2; low++) spans.claim(trace, 0, low);
+  for (let low = 1; low <= 5; low++) spans.claim(other, Uint32Array.of(0, low), 0);
+  for (let low = 1; low <= shortTrace * 2; low++) spans.claim(trace, Uint32Array.of(0, low), 0);
   const arrays: ArrayBufferView[] = [];
   const put = (array: ArrayBufferView): void => {
     arrays.push(structuredClone(array));
@@ -75,8 +76,9 @@ test("short and long traces are found after saving and loading", () => {
   const again = open();
   again.traces.load(saved.traces, fill);
   again.spans.load(saved.spans, fill);
-  for (let low = 1; low <= 5; low++) expect(again.spans.claim(other, 0, low)).toBe(0);
+  for (let low = 1; low <= 5; low++)
+    expect(again.spans.claim(other, Uint32Array.of(0, low), 0)).toBe(0);
   for (let low = 1; low <= shortTrace * 2; low++)
     expect(again.spans.find(trace, 0, low)).toBe(5 + low);
-  expect(again.spans.claim(trace, 0, 1)).toBe(0);
+  expect(again.spans.claim(trace, Uint32Array.of(0, 1), 0)).toBe(0);
 });

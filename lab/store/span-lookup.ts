@@ -14,8 +14,11 @@ import type { TraceEntries } from "./trace-table.ts";
 export interface SpanLookup {
   /** Row of a span of this trace; 0 when it is not there. */
   readonly find: (trace: number, high: number, low: number) => number;
-  /** Takes a row in that has its trace and its ids. */
-  readonly link: (row: number) => void;
+  /**
+   * Makes a row for the span of this trace whose id stands in `ids` from `at` on, fills in both and
+   * chains it to the trace's others; 0 when there is one already.
+   */
+  readonly claim: (trace: number, ids: Uint32Array, at: number) => number;
   readonly forgetBelow: (row: number) => void;
   readonly save: SaveArrays;
   readonly load: LoadArrays;
@@ -76,35 +79,47 @@ export function spanLookup(rows: SpanRows, entries: () => TraceEntries): SpanLoo
     if (probe(hash, trace[at] as number, high, low) === 0) slots.put(hash, row);
   }
 
+  /** Lists a row of a long trace; all of its rows when it has just become one. */
+  function listLong(row: number, isFirst: boolean): void {
+    if (!isFirst) {
+      list(row);
+      return;
+    }
+    const first = rows.first();
+    for (let each = row; each >= first; ) {
+      list(each);
+      each = rows.columnsOf(each).previous[each & rowMask] as number;
+    }
+  }
+
+  function find(trace: number, high: number, low: number): number {
+    const { spans, idKinds } = entries();
+    if ((spans[trace] as number) > shortTrace)
+      return probe(hash64(seed, high, low), trace, high, low);
+    const mayBeThere = ((idKinds[trace] as number) & idKind(high, low)) !== 0;
+    return mayBeThere ? walk(trace, high, low) : 0;
+  }
+
   return {
-    find: (trace, high, low) => {
-      const { spans, idKinds } = entries();
-      if ((spans[trace] as number) > shortTrace)
-        return probe(hash64(seed, high, low), trace, high, low);
-      const mayBeThere = ((idKinds[trace] as number) & idKind(high, low)) !== 0;
-      return mayBeThere ? walk(trace, high, low) : 0;
-    },
-    link: (row) => {
+    find,
+    claim: (trace, ids, at) => {
+      const high = ids[at] as number;
+      const low = ids[at + 1] as number;
+      if (find(trace, high, low) !== 0) return 0;
       const { lastSpan, spans, idKinds } = entries();
-      const { trace: traceOf, previous, spanId } = rows.columnsOf(row);
-      const trace = traceOf[row & rowMask] as number;
-      previous[row & rowMask] = lastSpan[trace] as number;
+      const row = rows.push();
+      const columns = rows.columnsOf(row);
+      const place = row & rowMask;
+      columns.trace[place] = trace;
+      columns.previous[place] = lastSpan[trace] as number;
+      columns.spanId[place * 2] = high;
+      columns.spanId[place * 2 + 1] = low;
       lastSpan[trace] = row;
-      const at = (row & rowMask) * 2;
-      idKinds[trace] =
-        (idKinds[trace] as number) | idKind(spanId[at] as number, spanId[at + 1] as number);
+      idKinds[trace] = (idKinds[trace] as number) | idKind(high, low);
       const count = (spans[trace] as number) + 1;
       spans[trace] = count;
-      if (count <= shortTrace) return;
-      if (count > shortTrace + 1) {
-        list(row);
-        return;
-      }
-      const first = rows.first();
-      for (let each = row; each >= first; ) {
-        list(each);
-        each = rows.columnsOf(each).previous[each & rowMask] as number;
-      }
+      if (count > shortTrace) listLong(row, count === shortTrace + 1);
+      return row;
     },
     forgetBelow: slots.forgetBelow,
     save: (put) => ({ slots: slots.save(put), seed }),

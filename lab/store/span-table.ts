@@ -1,5 +1,5 @@
 import { type ChunkedTable, chunkedTable, rowMask } from "./chunked-table.ts";
-import { spanLookup } from "./span-lookup.ts";
+import { type SpanLookup, spanLookup } from "./span-lookup.ts";
 import type { TraceEntries } from "./trace-table.ts";
 
 /** Columns of the stored spans; a span's place in them is `row & rowMask`. About 70 bytes per span. */
@@ -43,8 +43,8 @@ export interface SpanTable extends SpanRows {
   readonly hashes: ChunkedTable<HashColumns>;
   /** Row of the first hash of a span. */
   readonly firstHash: (row: number) => number;
-  /** Makes a row for a span of this trace, fills its ids and chains it to the trace; 0 when there is one already. */
-  readonly claim: (trace: number, high: number, low: number) => number;
+  /** See `SpanLookup`. */
+  readonly claim: SpanLookup["claim"];
   /** Forgets rows below `row` in both ways. */
   readonly forgetBelow: (row: number) => void;
 }
@@ -86,17 +86,7 @@ export function spanTable(traces: () => TraceEntries): SpanTable {
       return hexWord(spanId[at] as number) + hexWord(spanId[at + 1] as number);
     },
     find: lookup.find,
-    claim: (trace, high, low) => {
-      if (lookup.find(trace, high, low) !== 0) return 0;
-      const row = rows.push();
-      const columns = rows.columnsOf(row);
-      const at = row & rowMask;
-      columns.trace[at] = trace;
-      columns.spanId[at * 2] = high;
-      columns.spanId[at * 2 + 1] = low;
-      lookup.link(row);
-      return row;
-    },
+    claim: lookup.claim,
     forgetBelow: (row) => {
       const kept = row > rows.first() ? lastHash(row - 1) + 1 : hashes.first();
       hashes.dropBelow(kept);
