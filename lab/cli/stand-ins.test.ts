@@ -1,15 +1,41 @@
 import { execFile } from "node:child_process";
-import { mkdtemp, rm } from "node:fs/promises";
+import { mkdir, mkdtemp, readdir, rm, symlink } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { ScenariosBody } from "#lab/api/scenarios.ts";
 import type { StatusBody } from "#lab/api/services.ts";
+import { debianRelease, downloadsDir } from "#lab/providers/debian-release.ts";
 import { cli, type LabUnderTest, startLab } from "#lab/testing/lab-under-test.ts";
 import { bareTools, offlineNetwork, wantedOut } from "#lab/testing/offline.ts";
 
 const offline = offlineNetwork();
+
+/** What each service is fetched as. */
+const packages: Readonly<Record<string, string>> = {
+  "valkey-tools": "valkey",
+  "redis-tools": "valkey",
+  prometheus: "prometheus",
+  "prometheus-redis-exporter": "redis-exporter",
+};
+
+/**
+ * Gives a cache folder the programs that this machine's labs have fetched, without the archive's
+ * lists, which only fetching needs. Resolves with the services that they are for.
+ */
+async function installFetched(cache: string): Promise<ReadonlySet<string>> {
+  const release = await debianRelease();
+  if (release === undefined) return new Set();
+  const folder = `${release.codename}-${process.arch}`;
+  const from = join(downloadsDir(process.env), folder);
+  const to = join(downloadsDir({ XDG_CACHE_HOME: cache }), folder);
+  await mkdir(to, { recursive: true });
+  const names = await readdir(from).catch(() => []);
+  const known = names.filter((name) => packages[name] !== undefined);
+  await Promise.all(known.map((name) => symlink(join(from, name), join(to, name))));
+  return new Set(known.flatMap((name) => packages[name] ?? []));
+}
 
 /**
  * A machine that offers nothing and lets nobody out: no programs fetched before, no apt and no
@@ -46,6 +72,12 @@ describe("a lab of stand-ins alone", { timeout: 90_000 }, () => {
   const read = (path: string): Promise<string> =>
     inItsNetwork(
       `fetch(${JSON.stringify(lab.origin + path)}).then((a) => a.text()).then(console.log)`,
+    );
+  const restart = (id: string): Promise<string> =>
+    inItsNetwork(
+      `fetch(${JSON.stringify(`${lab.origin}/lab/api/services/${id}/restart`)}, {
+        method: "POST", headers: { "x-lab-csrf": "1", "content-type": "application/json" }, body: "{}",
+      }).then(async (a) => { if (!a.ok) throw new Error(await a.text()) })`,
     );
   const disabled = async (id: string) => {
     const { scenarios } = JSON.parse(await read("/lab/api/scenarios")) as ScenariosBody;
@@ -110,5 +142,26 @@ describe("a lab of stand-ins alone", { timeout: 90_000 }, () => {
     const why =
       process.platform === "linux" ? /LAB_DOWNLOADS=off forbids|not Debian/ : /not Debian/;
     expect(of("prometheus").found).toMatch(why);
+  });
+
+  test("takes programs that were fetched once, and starts them without a network", async (context) => {
+    if ("impossible" in offline) return context.skip(offline.impossible);
+    const fetched = await installFetched(cache);
+    if (!fetched.has("valkey")) return context.skip("this machine has fetched no Valkey or Redis");
+    const before = wantedOut(lab.pid);
+    // The exporter is absent beside a stand-in.
+    const ids = ["valkey", "prometheus", "redis-exporter"].filter((id) => fetched.has(id));
+    for (const id of ids) await restart(id);
+    const { services } = JSON.parse(await read("/lab/api/status")) as StatusBody;
+    for (const id of ids) {
+      expect(
+        services.find((service) => service.id === id),
+        id,
+      ).toMatchObject({
+        ...{ state: "ready", kind: "real" },
+        version: expect.stringMatching(/Debian|Ubuntu/),
+      });
+    }
+    expect(wantedOut(lab.pid)).toBe(before);
   });
 });
