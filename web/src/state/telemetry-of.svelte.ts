@@ -15,6 +15,9 @@ export interface Subject {
   readonly traceId: string | null;
 }
 
+/** Logs and Sentry items stand behind tabs: their readings give way to those of the trace, which is drawn first. */
+const giveWayMs = 100;
+
 /**
  * Trace, logs and Sentry items of one subject, kept current while the lab reports growth. At most
  * one reading of each is under way; growth in between causes one more.
@@ -29,6 +32,7 @@ export class TelemetryOf {
 
   readonly subject: Subject;
   readonly #readings = new Map<string, { again: boolean }>();
+  readonly #due = new Map<string, ReturnType<typeof setTimeout>>();
   readonly #abort = new AbortController();
 
   readonly #unseen: boolean;
@@ -51,6 +55,7 @@ export class TelemetryOf {
     if (!this.#unseen && untrack(() => lab.connection) !== "loading") all();
     return () => {
       for (const end of ends) end();
+      for (const due of this.#due.values()) clearTimeout(due);
       this.#abort.abort();
     };
   }
@@ -67,8 +72,17 @@ export class TelemetryOf {
     const ours = event.traceId === traceId || (runId !== null && event.runId === runId);
     if (!ours) return;
     if (event.spans > 0 && event.traceId === traceId) void this.#readTrace();
-    if (event.logs > 0) void this.#readLogs();
-    if (event.sentry > 0) void this.#readSentry();
+    if (event.logs > 0) this.#soon("logs", () => this.#readLogs());
+    if (event.sentry > 0) this.#soon("sentry", () => this.#readSentry());
+  }
+
+  #soon(what: string, read: () => Promise<void>): void {
+    if (this.#due.has(what)) return;
+    const due = setTimeout(() => {
+      this.#due.delete(what);
+      void read();
+    }, giveWayMs);
+    this.#due.set(what, due);
   }
 
   #readTrace(): Promise<void> {

@@ -118,6 +118,19 @@ test("what nobody has seen yet is not asked for before it grows", async () => {
   end();
 });
 
+test("logs that grow in a burst are read once, after the trace", async () => {
+  const lab = talkingLab();
+  const telemetry = new TelemetryOf({ runId, traceId }, true);
+  const end = telemetry.follow(lab);
+  world.logs = 3;
+  for (let at = 0; at < 3; at++) lab.grow({ logs: 1 });
+  world.spans = 2;
+  lab.grow({ spans: 2 });
+  await vi.waitFor(() => expect(telemetry.logs).toHaveLength(3));
+  expect(world.asked).toEqual([routes.trace(traceId), routes.logs]);
+  end();
+});
+
 test("growth of other runs and traces is none of ours", async () => {
   const lab = talkingLab();
   const telemetry = new TelemetryOf({ runId, traceId }, true);
