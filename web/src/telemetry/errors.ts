@@ -6,6 +6,7 @@ import {
   flush,
   getCurrentScope,
   init,
+  type Scope,
 } from "@sentry/svelte";
 import { traceService } from "#scenarios/names.ts";
 import { redactText, redactUrl } from "./redact.ts";
