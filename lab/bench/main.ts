@@ -1,5 +1,6 @@
 import { availableParallelism, loadavg } from "node:os";
 import type { Benchmark } from "./benchmark.ts";
+import { cacheDownBenchmark } from "./cache-down.ts";
 import { clickBenchmark } from "./click.ts";
 import { memoryBenchmark } from "./memory.ts";
 import { proxyBenchmark } from "./proxy.ts";
@@ -14,6 +15,7 @@ const benchmarks: readonly Benchmark[] = [
   clickBenchmark,
   taxBenchmark,
   proxyBenchmark,
+  cacheDownBenchmark,
   memoryBenchmark,
   verifyBenchmark,
 ];

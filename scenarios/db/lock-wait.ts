@@ -13,6 +13,8 @@ import { integer } from "../param-spec.ts";
 const outlastsMs = 5000;
 /** Before a second attempt, at least: all at once they would queue again. */
 const backoffMs = 10;
+/** The database's gauges are read twice a second, and some time passes before the first waiter waits. */
+const seenAfterMs = 700;
 
 const isLocked = (error: unknown): boolean =>
   (error as { readonly code?: unknown } | null)?.code === "55P03";
@@ -173,6 +175,28 @@ Teams keep transactions short and free of calls to others. They also set \`lock_
       delta: { gte: "0.0006*${params.holdMs}" },
       why: "Metrics show the waits as slow operations on that table.",
       hint: "The histogram is observed where the query span ends.",
+    },
+    {
+      signal: "check",
+      title: "the database's gauge of locks that are waited for shows the queue",
+      check: ({ metric, params }) => {
+        const waiting = metric("lab_pg_locks_waiting");
+        const mayBeMissed = Number(params.holdMs) < seenAfterMs;
+        return {
+          ok: waiting !== undefined && (mayBeMissed || waiting.highest >= 1),
+          seen: `at most ${waiting?.highest ?? "unknown"} waiting${mayBeMissed ? ", too short to be sure of" : ""}`,
+        };
+      },
+      why: "A dashboard finds the queue without any trace: locks asked for and not granted.",
+      hint: "A gauge is read now and then: shorter waits than the interval can be missed.",
+    },
+    {
+      signal: "metric",
+      name: "lab_pg_locks_waiting",
+      returnsTo: "baseline",
+      modes: ["fault", "control", "fix"],
+      why: "When the run is over nobody waits any more.",
+      hint: "Who still waits was left behind: look at pg_stat_activity.",
     },
     {
       signal: "sentry",
