@@ -8,6 +8,7 @@ import { otlpRoutes } from "./http/otlp-routes.ts";
 import { pinRoutes } from "./http/pin-routes.ts";
 import { sentryRoutes } from "./http/sentry-routes.ts";
 import { openHttpServer } from "./http/server.ts";
+import { tempoMetricsRoutes } from "./http/tempo-metrics-routes.ts";
 import { tempoRoutes } from "./http/tempo-routes.ts";
 import { tempoSearchRoutes } from "./http/tempo-search-routes.ts";
 import { openStore, type Store } from "./store.ts";
@@ -80,6 +81,7 @@ export async function openStoreServer(options: StoreServerOptions): Promise<Stor
       ...metricsRoutes(store),
       ...tempoRoutes(store, version),
       ...tempoSearchRoutes(store),
+      ...tempoMetricsRoutes,
     ],
   });
   async function close(): Promise<void> {

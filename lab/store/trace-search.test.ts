@@ -151,12 +151,16 @@ test("the older search parameters still work", async () => {
 test("a query that cannot be read is 400 and says where", async () => {
   const { store } = await openShop();
   for (const [query, message] of [
-    ["q=%7B%20.a%20%3D%20%7D", "line 1, column 8"],
-    ["q=%7B%7D%20%7C%20rate()", "rate() is not supported"],
-    ["minDuration=soon", "minDuration"],
-    ["limit=many", "limit"],
+    ["search?q=%7B%20.a%20%3D%20%7D", "line 1, column 8"],
+    ["search?q=%7B%7D%20%7C%20rate()", "rate() is not supported"],
+    ["search?minDuration=soon", "minDuration"],
+    ["search?limit=many", "limit"],
+    ["search?start=200&end=100", "start must be before end"],
+    ["metrics/query_range?q=%7B%7D%20%7C%20rate()", "rate() is not supported"],
+    ["metrics/query?q=%7B%7D", "no metrics function"],
+    ["metrics/query_range?q=%7B%20.a%20%3D%20%7D", "line 1, column 8"],
   ]) {
-    const answer = await fetch(`${store.url}/api/search?${query}`);
+    const answer = await fetch(`${store.url}/api/${query}`);
     expect(answer.status).toBe(400);
     expect(await answer.json()).toMatchObject({
       error: { message: expect.stringContaining(message ?? "") },

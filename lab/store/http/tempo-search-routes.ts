@@ -4,12 +4,12 @@ import { tagNames, tagValues } from "../tags.ts";
 import { type FoundTrace, fieldKey, searchTraces, storedSpans } from "../trace-search.ts";
 import { formatDuration } from "../traceql/duration-text.ts";
 import { type FoundSpanset, fieldValues, type SpansetNote } from "../traceql/evaluate.ts";
-import { parseDuration } from "../traceql/lexer.ts";
 import type { Value } from "../traceql/query-span.ts";
 import { type FieldReference, intrinsicTypes, TraceqlError } from "../traceql/syntax.ts";
 import { sendJson } from "./answer.ts";
 import { Refusal } from "./refusal.ts";
 import type { Route } from "./route.ts";
+import { isTraceql, traceqlOf } from "./tempo-search-query.ts";
 
 const defaultLimit = 20;
 const maxLimit = 1000;
@@ -35,12 +35,15 @@ export function tempoSearchRoutes(store: Store): readonly Route[] {
       path: /^\/api\/search$/,
       handle: ({ response, query }) => {
         const spss = number(query, "spss", defaultSpansPerSpanset, 0, 100_000);
+        const from = optionalNumber(query, "start");
+        const to = optionalNumber(query, "end");
+        if (from !== undefined && to !== undefined && from >= to && to > 0)
+          throw wrongOrder(from, to);
         const result = run(() =>
           searchTraces(index, {
             query: traceqlOf(query),
             limit: number(query, "limit", defaultLimit, 1, maxLimit),
-            from: optionalNumber(query, "start"),
-            to: optionalNumber(query, "end"),
+            ...{ from, to },
           }),
         );
         // As in Tempo: who asks by the older parameters is told no spans.
@@ -123,45 +126,6 @@ function decoded(text = ""): string {
   }
 }
 
-const isTraceql = (query: URLSearchParams): boolean => (query.get("q") ?? "").trim() !== "";
-
-/** `q`, or the older parameters brought into TraceQL. */
-function traceqlOf(query: URLSearchParams): string {
-  if (isTraceql(query)) return query.get("q") ?? "";
-  const conditions: string[] = [];
-  for (const tag of (query.get("tags") ?? "").match(/[^\s=]+=(?:"(?:[^"\\]|\\.)*"|\S*)/g) ?? []) {
-    const equals = tag.indexOf("=");
-    const value = tag.slice(equals + 1);
-    const text = value.startsWith('"') ? value : JSON.stringify(value);
-    conditions.push(`{ ${tagCondition(tag.slice(0, equals), text)} }`);
-  }
-  const duration = (name: string, operator: string): void => {
-    const text = query.get(name);
-    if (text === null || text === "") return;
-    if (parseDuration(text) === 0)
-      throw new Refusal(400, "bad_query", `The query parameter ${name} is no duration.`, {
-        hint: "Write it like 100ms or 1.5s.",
-      });
-    conditions.push(`{ traceDuration ${operator} ${text} }`);
-  };
-  duration("minDuration", ">=");
-  duration("maxDuration", "<=");
-  // Any span may hold any of them.
-  return conditions.length === 0 ? "{}" : conditions.join(" && ");
-}
-
-function tagCondition(name: string, text: string): string {
-  if (name === "name") return `name = ${text}`;
-  if (name === "status" || name === "kind") return `${name} = ${text.replaceAll('"', "")}`;
-  const quoted = `."${name.replaceAll("\\", "\\\\").replaceAll('"', '\\"')}"`;
-  // The old search compares texts; attributes may be numbers or truth values.
-  const bare = text.slice(1, -1);
-  const values = /^(?:\d+(?:\.\d+)?|true|false)$/.test(bare) ? [text, bare] : [text];
-  return ["span", "resource"]
-    .flatMap((scope) => values.map((value) => `${scope}${quoted} = ${value}`))
-    .join(" || ");
-}
-
 function number(
   query: URLSearchParams,
   name: string,
@@ -182,6 +146,15 @@ function optionalNumber(query: URLSearchParams, name: string): number | undefine
     hint: "Times are seconds since the epoch.",
   });
 }
+
+/** In Tempo's words. */
+const wrongOrder = (start: number, end: number): Refusal =>
+  new Refusal(
+    400,
+    "bad_query",
+    `http parameter start must be before end. received start=${start} end=${end}`,
+    { hint: "Both are seconds since the epoch." },
+  );
 
 interface ServiceStats {
   readonly spanCount: number;
