@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { formatCount, formatDuration, formatTick, formatWholeMs } from "./format.ts";
+import { formatCount, formatDuration, formatRate, formatTick, formatWholeMs } from "./format.ts";
 
 test.each([
   [0, "0 ms"],
@@ -47,4 +47,14 @@ test("a duration in whole milliseconds shows no digits that nobody measured", ()
 test("counts agree with their noun", () => {
   expect(formatCount(1, "span")).toBe("1 span");
   expect(formatCount(100_000, "span")).toBe("100,000 spans");
+});
+
+test.each([
+  [2.44, "2.4/s"],
+  [0.05, "3.0/min"],
+  [0.01, "36/h"],
+  [2 / 3600, "2/h"],
+  [0, "0/h"],
+])("%d per second reads %s", (perSecond, text) => {
+  expect(formatRate(perSecond)).toBe(text);
 });

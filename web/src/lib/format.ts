@@ -64,6 +64,16 @@ export function formatTime(at: number, now: number): string {
 export const formatUtc = (at: number): string => new Date(at).toISOString();
 
 const counts = new Intl.NumberFormat("en-US");
+/** `12,345`. */
+export const formatNumber = (value: number): string => counts.format(value);
+
 /** `12,345 spans`, `1 span`. */
 export const formatCount = (count: number, noun: string): string =>
-  `${counts.format(count)} ${noun}${count === 1 ? "" : "s"}`;
+  `${formatNumber(count)} ${noun}${count === 1 ? "" : "s"}`;
+
+/** How often something happens, in the unit that shows it best: `2.4/s`, `18.0/min`, `3/h`. */
+export function formatRate(perSecond: number): string {
+  if (perSecond >= 0.1) return `${perSecond.toFixed(1)}/s`;
+  if (perSecond * 60 >= 1) return `${(perSecond * 60).toFixed(1)}/min`;
+  return `${Math.round(perSecond * 3600)}/h`;
+}
