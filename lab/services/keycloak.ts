@@ -25,8 +25,8 @@ export const keycloak: ServiceDescriptor = {
   ports: [{ name: "main" }, { name: "management" }],
   // Not its health endpoint, which knows nothing of the realm.
   readiness: { kind: "http", port: "main", path: "/realms/lab/.well-known/openid-configuration" },
-  // The real one takes half a minute on a machine that has nothing else to do, twice that the first time.
-  startTimeoutMs: 180_000,
+  // The real one takes half a minute on a machine that has nothing else to do, and minutes on a busy one.
+  startTimeoutMs: 300_000,
   stop: { signal: "SIGTERM", graceMs: 4_000 },
   embedded: {
     named: (given) => namedKeycloak(given),

@@ -7,6 +7,7 @@ import { findProgram } from "#lab/supervisor/find-program.ts";
 import { s3AccessKey } from "./accounts.ts";
 import type { Command, LaunchContext, Program, ServiceDescriptor } from "./descriptor.ts";
 import type { ServiceId } from "./ids.ts";
+import { keycloak } from "./keycloak.ts";
 import { scrapeToken } from "./minio/metrics-token.ts";
 import { minio } from "./minio.ts";
 import { prometheusValues, type ScrapePlaces } from "./prometheus/config.ts";
@@ -74,8 +75,11 @@ async function placesOf(context: LaunchContext): Promise<ScrapePlaces> {
   const of = async (id: ServiceId, name?: string) => at(await futurePortOf(id, name));
   const asked = async (id: AskedService, name?: string) =>
     isAskedFor(env, id) ? of(id, name) : undefined;
-  const [storage, takesOtlp] = await Promise.all([
-    findProgram(minio, env).catch(() => undefined),
+  const isReal = async (service: ServiceDescriptor): Promise<boolean> =>
+    (await findProgram(service, env).catch(() => undefined))?.kind === "real";
+  const [isRealMinio, isRealKeycloak, takesOtlp] = await Promise.all([
+    isReal(minio),
+    isAskedFor(env, "keycloak") && isReal(keycloak),
     sendsOtlp(env),
   ]);
   return {
@@ -87,9 +91,10 @@ async function placesOf(context: LaunchContext): Promise<ScrapePlaces> {
     telemetry: takesOtlp ? undefined : await asked("collector", "metrics"),
     tempo: await asked("tempo"),
     loki: await asked("loki"),
+    keycloak: isRealKeycloak ? await of("keycloak", "management") : undefined,
     redisExporter: await of("redis-exporter"),
     minio: await of("minio"),
-    isRealMinio: storage?.kind === "real",
+    isRealMinio,
     minioTokenFile: join(serviceDir, tokenFile),
     takesOtlp,
   };
