@@ -97,7 +97,7 @@ Either way the event has to carry the trace of the click, or nobody will ever fi
       signal: "log",
       service: "lab-web",
       severity: "error",
-      body: "exception",
+      body: { matches: "^TypeError: " },
       attributes: { "exception.type": "TypeError" },
       count: 1,
       correlated: true,

@@ -42,7 +42,7 @@ When the reason is no Error but a text, the event has neither a stack nor a usef
       signal: "log",
       service: "lab-web",
       severity: "error",
-      body: "exception",
+      body: { matches: "quota exceeded" },
       attributes: { "exception.message": { matches: "quota exceeded" } },
       count: 1,
       correlated: true,

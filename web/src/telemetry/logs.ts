@@ -43,7 +43,8 @@ export function openLogs(name: string, url: string, resource: Resource): PageLog
     tellError: ({ type, message, stack, of }) =>
       logger.emit({
         eventName: "exception",
-        body: "exception",
+        // What a person reads in a list of lines.
+        body: `${type}: ${message}`,
         severityNumber: SeverityNumber.ERROR,
         attributes: {
           [ATTR_EXCEPTION_TYPE]: type,
