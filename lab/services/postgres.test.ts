@@ -168,6 +168,32 @@ test("auto_explain writes the plan of slow statements as JSON", async () => {
     .toMatch(/duration: \d+\.\d+ ms {2}plan:[\s\S]*"Plan": \{/);
 });
 
+test("a deadlock is in the log with both of its processes, and how long they had waited", async () => {
+  const [one, other] = [connect("lab_app"), connect("lab_app")];
+  await one`create table if not exists pair as select n as id, 0 as value from generate_series(1, 2) n`;
+  const both = Promise.withResolvers<void>();
+  let arrived = 0;
+  const cross = (sql: typeof one, first: number, second: number) =>
+    sql.begin(async (tx) => {
+      const [own] = await tx`select pg_backend_pid() as pid`;
+      await tx`update pair set value = 1 where id = ${first}`;
+      arrived += 1;
+      if (arrived === 2) both.resolve();
+      await both.promise;
+      await tx`update pair set value = 1 where id = ${second}`;
+      return own?.pid;
+    });
+  const ends = await Promise.allSettled([cross(one, 1, 2), cross(other, 2, 1)]);
+  expect(ends.filter(({ status }) => status === "rejected")).toMatchObject([
+    { reason: { code: "40P01" } },
+  ]);
+  await expect
+    .poll(async () => (await lab.log("postgres", 200)).join("\n"))
+    .toMatch(
+      /detected deadlock while waiting for ShareLock[\s\S]*deadlock detected[\s\S]*Process \d+ waits for[\s\S]*Process \d+ waits for/,
+    );
+});
+
 test("kill -9 is noticed, and the committed data is there again", async () => {
   const before = connect("lab_app");
   await before`insert into note values ('committed')`;

@@ -114,8 +114,8 @@ Teams fix it by asking once: a join, a lateral subquery, or one query with a lis
     {
       signal: "metric",
       name: "db_client_operation_duration_seconds_count",
-      labels: { db_collection_name: "orders" },
-      delta: { gte: "${params.n}" },
+      labels: { db_collection_name: { in: ["customers", "orders"] } },
+      delta: { gte: "${params.n}+1" },
       why: "Metrics count the same queries as the trace, without sampling.",
       hint: "The histogram is observed where the span ends; both must agree.",
     },

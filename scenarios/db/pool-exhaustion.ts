@@ -166,10 +166,16 @@ A bigger pool only moves the limit, up to the one of the database. Teams take th
               attributes["db.client.connection.pool.name"] === "reports" &&
               durationMs >= 0.9 * timeoutMs),
         );
+        const counted = evidence.metric("db_client_operation_duration_seconds_count", {
+          error_type: "53300",
+        });
         const words = inDatabase ? "refused with 53300" : "gave up at the acquire timeout";
         return {
-          ok: found.length === refused && inTime.length === refused,
-          seen: `${inTime.length} of ${refused} ${words}`,
+          ok:
+            found.length === refused &&
+            inTime.length === refused &&
+            counted?.change === (inDatabase ? refused : 0),
+          seen: `${inTime.length} of ${refused} ${words}; ${counted?.change ?? "unknown how many"} counted as 53300`,
         };
       },
       why: "Each who was refused says so, and what it waited for: the trace has a span for it.",
@@ -311,17 +317,17 @@ A bigger pool only moves the limit, up to the one of the database. Teams take th
     {
       signal: "agree",
       of: [
-        { spans: { kind: "client", attributes: { "db.response.status_code": "53300" } } },
+        { spans: { name: "BEGIN", kind: "client" } },
         {
           metric: {
             name: "db_client_operation_duration_seconds_count",
-            labels: { db_system_name: "postgresql", error_type: "53300" },
+            labels: { db_operation_name: "BEGIN", db_client_connection_pool_name: "reports" },
           },
         },
       ],
       modes: ["fault", "control", "fix"],
-      why: "What the database refuses is counted by its SQLSTATE, as is every failed operation.",
-      hint: "A pool whose metrics look well in front of a database that is full: look at both.",
+      why: "Every transaction that got as far as the database is counted, let in or not.",
+      hint: "More in the metric: spans were dropped, or another run prepares reports.",
     },
     {
       signal: "sentry",
