@@ -14,8 +14,8 @@ interface Pane {
   readonly range: { readonly from: string; readonly to: string };
 }
 
-/** Base URLs of the programs behind the links. */
-type Places = Readonly<Record<"tempo" | "loki" | "prometheus", string | undefined>>;
+/** Base URLs of the programs behind the links, and of Grafana where it is part of the lab. */
+type Places = Readonly<Record<"tempo" | "loki" | "prometheus" | "grafana", string | undefined>>;
 
 /**
  * Follows every link of a running lab's runs and of their checks. Those to Grafana are followed
@@ -26,7 +26,10 @@ export async function followLinks(origin: string): Promise<Comparison> {
   const at = (id: keyof Places): string | undefined =>
     services.find((row) => row.id === id && row.kind === "real" && row.state === "ready")?.url ??
     undefined;
-  const places = { tempo: at("tempo"), loki: at("loki"), prometheus: at("prometheus") };
+  const places: Places = {
+    ...{ tempo: at("tempo"), loki: at("loki"), prometheus: at("prometheus") },
+    grafana: at("grafana"),
+  };
   const { runs } = await read<RunsBody>(new URL(`${routes.runs}?limit=500`, origin));
   const hrefs = new Set(runs.flatMap((run) => hrefsOf(run, origin)));
   const differences = await lastingDifferences([...hrefs], async (href) => {
@@ -51,7 +54,7 @@ const hrefsOf = (run: RunRecord, origin: string): readonly string[] =>
 
 /** @returns what is wrong with the place it leads to; undefined when nothing is. */
 async function follow(url: URL, places: Places): Promise<string | undefined> {
-  if (url.origin !== grafana) {
+  if (url.origin !== grafana && url.port !== portOf(places.grafana)) {
     const answer = await fetch(url, { signal: AbortSignal.timeout(limitMs) });
     const text = await answer.text();
     if (answer.status === 200 || isNewerTraceql(url, text)) return undefined;
@@ -70,6 +73,10 @@ async function follow(url: URL, places: Places): Promise<string | undefined> {
   const known = dashboardFiles().some((dashboard) => dashboard.uid === uid);
   return known ? undefined : "there is no such dashboard";
 }
+
+/** Never that of a link where there is no such program. */
+const portOf = (base: string | undefined): string =>
+  base === undefined ? "none" : new URL(base).port;
 
 /** A trace that sampling dropped is one of the run, and kept by nobody. */
 async function isNowhere({ pathname }: URL, tempo: string | undefined): Promise<boolean> {
