@@ -143,6 +143,17 @@ test("a slow Valkey is waited for up to the limit, and not beyond", async () => 
   road.close();
 });
 
+test("callers wait as long as was set, and as usual again without a number", async () => {
+  const road = await startSlowRoad(server.port);
+  const valkey = await open(server.url.replace(String(server.port), String(road.port)));
+  road.delayMs = 400;
+  valkey.setPatience(10_000);
+  expect((await get(valkey)).code).toBe("ok");
+  valkey.setPatience();
+  expect((await get(valkey)).code).toBe("COMMAND_TIMEOUT");
+  road.close();
+});
+
 test("a restart that nobody notices costs nobody anything", async () => {
   const away: unknown[] = [];
   const valkey = await open(server.url, { onAway: (error) => away.push(error) });

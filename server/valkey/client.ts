@@ -7,7 +7,7 @@ import { instrumentCommands } from "./command-spans.ts";
 import { isAway, scrubCommandError } from "./failure.ts";
 
 /** A caller waits so long for a reply, or for a connection that is being made; in milliseconds. */
-export const usualPatienceMs = 250;
+const usualPatienceMs = 250;
 const firstBackoffMs = 25;
 const maxBackoffMs = 400;
 const probeEveryMs = 200;
