@@ -19,7 +19,9 @@ test("every run that is kept can be reached: by going down the list, by filters,
   page,
 }) => {
   const runs = runsPage(page);
-  const kept = new DatabaseSync(join(labOfWorker()?.dir ?? "", "runs.db"));
+  const lab = labOfWorker();
+  if (lab === undefined) throw new Error("no lab was started for this worker");
+  const kept = new DatabaseSync(join(lab.dir, "runs.db"));
   kept.exec("PRAGMA busy_timeout = 5000");
   const save = kept.prepare(
     "INSERT OR REPLACE INTO runs (run_id, scenario, state, record) VALUES (?, ?, ?, ?)",

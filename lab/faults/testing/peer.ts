@@ -1,6 +1,7 @@
 import { once } from "node:events";
 import { type AddressInfo, connect, createServer, type Socket } from "node:net";
 import { onTestFinished } from "vitest";
+import { freePort } from "#lab/testing/free-port.ts";
 import type { Toxic } from "#scenarios/fault.ts";
 import { type Listener, openListener } from "../listener.ts";
 
@@ -31,16 +32,6 @@ export const echo = (socket: Socket): void => {
   socket.on("data", (bytes) => socket.write(bytes));
   socket.on("end", () => socket.end());
 };
-
-/** A port that nobody listens on. */
-export async function freePort(): Promise<number> {
-  const server = createServer().listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  await once(server, "close");
-  return port;
-}
 
 /** A proxy in front of the peer, with these toxics from the start. */
 export async function proxyTo(

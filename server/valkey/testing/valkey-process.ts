@@ -3,6 +3,7 @@ import { once } from "node:events";
 import { connect, createServer } from "node:net";
 import { setTimeout as pause } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
+import { freePort } from "../../testing/free-port.ts";
 
 const password = "password-of-this-test";
 const root = fileURLToPath(new URL("../../..", import.meta.url));
@@ -82,17 +83,6 @@ export async function startSlowRoad(
     close: () => void server.close(),
   };
   return road;
-}
-
-async function freePort(): Promise<number> {
-  const probe = createServer();
-  probe.listen(0, "127.0.0.1");
-  await once(probe, "listening");
-  const address = probe.address();
-  probe.close();
-  await once(probe, "close");
-  if (address === null || typeof address === "string") throw new Error("no port to be had");
-  return address.port;
 }
 
 async function accepting(port: number): Promise<void> {

@@ -1,10 +1,9 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { existsSync } from "node:fs";
-import type { AddressInfo } from "node:net";
-import { createServer } from "node:net";
 import { delimiter, join } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
+import { freePort } from "../../../lab/testing/free-port.ts";
 
 type Env = Readonly<Record<string, string | undefined>>;
 
@@ -111,15 +110,6 @@ async function startScreen(program: string, started: ChildProcess[]): Promise<st
   started.push(child);
   const [told] = (await once(child.stdio[3] as NodeJS.ReadableStream, "data")) as [Buffer];
   return `:${told.toString().trim()}`;
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  await once(server, "close");
-  return port;
 }
 
 async function answers(origin: string): Promise<boolean> {
