@@ -25,7 +25,7 @@ This is the app working as it should, and telemetry has to say it that way. The 
 
 Teams often do it otherwise: each expired session becomes an error event, and on Monday morning the real errors drown. Or the page shows an empty account, because nobody looks at the 401.
 
-The cure is in the client: take the 401, sign in again, repeat the request. The identity provider still knows the person, so that costs no password. Mode fix does that.
+The cure is in the client: take the 401, sign in again, and come back to where one was, which the app remembers over the whole way. The identity provider still knows the person, so that costs no password. Mode fix does that.
 
 Nobody waits for half an hour here: the scenario moves the session into the past in Valkey.`,
   params: {
@@ -55,8 +55,8 @@ Nobody waits for half an hour here: the scenario moves the session into the past
       })
       .end();
     if (mode !== "fix") return { status: answer.status };
-    await guest.signIn();
-    const again = await guest.http("/api/account");
+    // Where the sign-in leads back to is where the visitor was.
+    const again = await guest.http(await guest.signIn("/api/account"));
     await again.text();
     return { status: again.status };
   },
@@ -142,7 +142,7 @@ Nobody waits for half an hour here: the scenario moves the session into the past
       count: 1,
       modes: ["control", "fix"],
       why: "Within the limit, or after a new sign-in, the same request is answered, with the user on its span.",
-      hint: "In control a 401 means that the limit is shorter than it says; in fix, that the sign-in did not work.",
+      hint: "In control a 401 means that the limit is shorter than it says; in fix, that the sign-in did not work, or did not lead back to where the visitor was.",
     },
     {
       signal: "log",

@@ -12,8 +12,11 @@ export interface SignInTampering {
 export interface Visitor {
   /** Sends a request to the app, `traceparent` included. Redirects are not followed. `path` starts with `/`. */
   readonly http: (path: string, init?: RequestInit) => Promise<Response>;
-  /** Signs in at the identity provider as the lab's seeded user. Rejects when the app does not end it with 303. */
-  readonly signIn: () => Promise<void>;
+  /**
+   * Signs in at the identity provider as the lab's seeded user, on the way to a page of the app.
+   * Resolves with the path that the app leads to in the end; rejects when it does not lead anywhere.
+   */
+  readonly signIn: (from?: string) => Promise<string>;
   /** As {@link signIn}, but resolves with the app's last answer, whatever it is. */
   readonly attemptSignIn: (tampering?: SignInTampering) => Promise<Response>;
   readonly signOut: () => Promise<void>;

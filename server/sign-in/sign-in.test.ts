@@ -44,7 +44,7 @@ describe.for<ProviderName>(["stand-in", "Keycloak"])("with the %s", (provider) =
   behaviour("a visitor signs in, is known, and signs out on both sides", async () => {
     const ada = app.newVisitor();
     expect((await me(ada)).user).toBeNull();
-    await ada.signIn();
+    expect(await ada.signIn("/runs?limit=5")).toBe("/runs?limit=5");
     expect((await me(ada)).user).toMatchObject({ username: "ada" });
     const kept = await sessionsKept();
     const copy = await ada.copyRefreshToken();

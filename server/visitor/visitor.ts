@@ -125,10 +125,11 @@ function visitor({ http, signIn, user, oidc }: Parameters<typeof openVisitors>[0
     return undefined;
   }
 
-  const attemptSignIn = (tampering: SignInTampering = {}): Promise<Response> =>
+  const attemptSignIn = (tampering: SignInTampering = {}, from?: string): Promise<Response> =>
     tracer.startActiveSpan("visitor signs in", async (span) => {
       try {
-        const begun = await visit("/auth/login");
+        const query = from === undefined ? "" : `?${new URLSearchParams({ returnTo: from })}`;
+        const begun = await visit(`/auth/login${query}`);
         const location = begun.headers.get("location");
         if (begun.status !== 303 || location === null) return begun;
         await begun.body?.cancel();
@@ -151,11 +152,15 @@ function visitor({ http, signIn, user, oidc }: Parameters<typeof openVisitors>[0
 
   return {
     http: visit,
-    attemptSignIn,
-    async signIn() {
-      const answer = await attemptSignIn();
+    attemptSignIn: (tampering) => attemptSignIn(tampering),
+    async signIn(from) {
+      const answer = await attemptSignIn({}, from);
       await answer.body?.cancel();
-      if (answer.status !== 303) throw new VisitError(`the sign-in was answered ${answer.status}`);
+      const location = answer.headers.get("location");
+      if (answer.status !== 303 || location === null)
+        throw new VisitError(`the sign-in was answered ${answer.status}`);
+      const { pathname, search } = new URL(location, origin);
+      return pathname + search;
     },
     signOut: () =>
       tracer.startActiveSpan("visitor signs out", async (span) => {
