@@ -15,6 +15,9 @@ const notTooLong = {
   "not in the store": 1 * minuteMs,
 } as const;
 
+/** Of the app, where the visitor was. */
+const page = "/runs?limit=5";
+
 export default defineScenario({
   id: "auth.session-expired",
   title: "Session runs out",
@@ -55,8 +58,10 @@ Nobody waits for half an hour here: the scenario moves the session into the past
       })
       .end();
     if (mode !== "fix") return { status: answer.status };
-    // Where the sign-in leads back to is where the visitor was.
-    const again = await guest.http(await guest.signIn("/api/account"));
+    const back = await guest.signIn(page);
+    if (back !== page) throw new Error(`the sign-in led to ${back} and not back to ${page}`);
+    // The page there asks once more.
+    const again = await guest.http("/api/account");
     await again.text();
     return { status: again.status };
   },
