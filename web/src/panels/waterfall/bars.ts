@@ -2,8 +2,8 @@ import type { Row } from "../../trace/layout.ts";
 import type { Window } from "../../trace/time-scale.ts";
 import type { TraceSpan } from "../../trace/trace.ts";
 
-/** Bars of a group that are closer than this share of the window are drawn as one. */
-const tellApart = 1 / 400;
+/** Spans of a group that begin closer together than this share of the window are drawn as one. */
+const tellApart = 1 / 250;
 
 /** Milliseconds that a row's span took; those of a group together, 0 for a parent that never came. */
 export function durationMsOf(row: Row): number {
@@ -32,11 +32,11 @@ export function barsOf(row: Row, window: Window): readonly Window[] {
 const lengthOf = ({ startMs, endMs }: TraceSpan): number => endMs - startMs;
 const stretchOf = ({ startMs, endMs }: TraceSpan): Window => ({ fromMs: startMs, toMs: endMs });
 
-function merged(spans: readonly TraceSpan[], gapMs: number): readonly Window[] {
+function merged(spans: readonly TraceSpan[], stepMs: number): readonly Window[] {
   const bars: { fromMs: number; toMs: number }[] = [];
   for (const { startMs, endMs } of spans) {
     const last = bars.at(-1);
-    if (last === undefined || startMs - last.toMs > gapMs) {
+    if (last === undefined || startMs - last.fromMs > stepMs) {
       bars.push({ fromMs: startMs, toMs: endMs });
     } else last.toMs = Math.max(last.toMs, endMs);
   }
