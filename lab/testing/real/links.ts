@@ -93,28 +93,46 @@ async function isNowhere({ pathname }: URL, tempo: string | undefined): Promise<
 const isNewerTraceql = (url: URL, answer: string): boolean =>
   /[^!]= nil/.test(url.searchParams.get("q") ?? "") && /syntax error/.test(answer);
 
+/** That a query is understood is what counts: what it looks for need not be there, as many checks want. */
 async function explore(
   { datasource, queries, range }: Pane,
-  { tempo, loki }: Places,
+  { tempo, loki, prometheus }: Places,
 ): Promise<string | undefined> {
-  const [query] = queries;
+  const [{ query = "", expr = "" } = {}] = queries;
+  const end = range.to === "now" ? Date.now() : Number(range.to);
+  const seconds = {
+    start: `${Math.floor(Number(range.from) / 1000)}`,
+    end: `${Math.ceil(end / 1000)}`,
+  };
   if (datasource === dataSource.tempo.uid && tempo !== undefined) {
+    if (!/^[0-9a-f]{32}$/.test(query)) {
+      const url = withQuery(new URL("/api/search", tempo), { q: query, limit: "1", ...seconds });
+      const answer = await fetch(url, { signal: AbortSignal.timeout(limitMs) });
+      const text = await answer.text();
+      return answer.status === 200 || isNewerTraceql(url, text)
+        ? undefined
+        : `Tempo answers ${answer.status}: ${text.slice(0, 100)}`;
+    }
     // What the data source asks for a query that is an id.
     const { trace } = await read<{
       readonly trace?: { readonly resourceSpans?: readonly object[] };
-    }>(new URL(`/api/v2/traces/${query?.query}`, tempo));
+    }>(new URL(`/api/v2/traces/${query}`, tempo));
     return (trace?.resourceSpans?.length ?? 0) > 0 ? undefined : "Tempo has no span of it";
   }
   if (datasource === dataSource.loki.uid && loki !== undefined) {
-    const url = new URL("/loki/api/v1/query_range", loki);
-    const end = range.to === "now" ? Date.now() : range.to;
-    url.search = new URLSearchParams({
-      ...{ query: query?.expr ?? "", start: `${range.from}000000`, end: `${end}000000` },
-    }).toString();
-    // A run without a line of log is none the worse: that the query is understood is what counts.
-    await read(url);
+    const window = { start: `${range.from}000000`, end: `${end}000000` };
+    await read(withQuery(new URL("/loki/api/v1/query_range", loki), { query: expr, ...window }));
+  }
+  if (datasource === dataSource.prometheus.uid && prometheus !== undefined) {
+    const window = { ...seconds, step: "15" };
+    await read(withQuery(new URL("/api/v1/query_range", prometheus), { query: expr, ...window }));
   }
   return undefined;
+}
+
+function withQuery(url: URL, query: Readonly<Record<string, string>>): URL {
+  url.search = new URLSearchParams(query).toString();
+  return url;
 }
 
 const limitMs = 10_000;
