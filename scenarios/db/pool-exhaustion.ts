@@ -10,6 +10,8 @@ import type { RunEvidence, SeenSpan } from "../run-evidence.ts";
 const holdsFor = 1.6;
 /** The late reader comes so long before the reports are ready, in acquire timeouts. */
 const comesBefore = 0.6;
+/** However late it comes, the reports wait for it: so long at least it stands in the queue, in acquire timeouts. */
+const waitsAtLeast = 0.3;
 /** Metrics are read twice a second: a queue that lasts so long is in one of the readings. */
 const seenAfterMs = 700;
 
@@ -100,11 +102,14 @@ A bigger pool only moves the limit, up to the one of the database. Teams take th
     // The control leaves one connection free, which is all that the readers need.
     const running = isFull ? reports : mode === "control" ? connections - 1 : connections;
     const allHold = Promise.withResolvers<number>();
+    const lateReaderWaited = Promise.withResolvers<void>();
+    if (!isFull || inDatabase) lateReaderWaited.resolve();
     let holding = 0;
     const render = async (): Promise<void> => {
       holding += 1;
       if (holding === Math.min(running, connections)) allHold.resolve(performance.now());
       await pause(holdMs);
+      await lateReaderWaited.promise;
     };
     const prepare = () =>
       tracer.startActiveSpan("prepare report", async (span) => {
@@ -142,12 +147,14 @@ A bigger pool only moves the limit, up to the one of the database. Teams take th
         // Comes when the reports are nearly ready, so it waits long enough.
         const comesAt = heldSince + holdMs - comesBefore * timeoutMs;
         if (isFull) await pause(Math.max(0, comesAt - performance.now()));
+        setTimeout(lateReaderWaited.resolve, waitsAtLeast * timeoutMs);
         await read(sql);
       }
       await prepared;
       for (const outcome of refused) if (outcome.status === "rejected") throw outcome.reason;
       return { readers, refused: refused.length };
     } finally {
+      lateReaderWaited.resolve();
       if (inDatabase) await backends.limitReports();
     }
   },
