@@ -233,3 +233,26 @@ test("dependants are started anew when a service had to move to another port", a
   await rowWhen(lab, "server", (row) => row.state === "ready" && row.restarts === 1);
   expect(await (await ask(lab.url("server"))).text()).toBe(String(rowOf(lab, "store").port));
 });
+
+test("a first start goes on when what loads early is started anew for a port that had to move", async () => {
+  let storeStarts = 0;
+  const loaded = Promise.withResolvers<void>();
+  const lab = await superviseInTest([
+    fakeService("store", {
+      settle: () => loaded.promise,
+      env: ({ port }) => ({ FAKE_PORT: String(++storeStarts === 1 ? taken : port()) }),
+    }),
+    fakeService("server", {
+      dependsOn: ["store"],
+      loadsEarly: true,
+      says: ["loaded"],
+      env: ({ portOf }) => ({ FAKE_SAYS: String(portOf("store")) }),
+    }),
+  ]);
+  const ready = lab.ready();
+  const early = await rowWhen(lab, "server", ({ pid }) => pid !== null);
+  loaded.resolve();
+  await ready;
+  expect(rowOf(lab, "server").pid).not.toBe(early.pid);
+  expect(await (await ask(lab.url("server"))).text()).toBe(String(rowOf(lab, "store").port));
+});

@@ -123,8 +123,13 @@ export function openSupervisor(options: SupervisorOptions): Supervisor {
   };
   const restart = async (unit: Unit): Promise<void> => {
     refuseWhileStopping();
-    await unit.stop();
-    await start(unit);
+    const returned = unit.returning();
+    try {
+      await unit.stop();
+      await start(unit);
+    } finally {
+      returned();
+    }
   };
   const refuseWhileStopping = () => {
     if (stopping)

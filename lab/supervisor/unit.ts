@@ -58,6 +58,8 @@ export interface Unit {
   /** Resolves when ready; rejects with the `LabError` of the failure, or when it is stopped. */
   readonly settled: () => Promise<void>;
   readonly stop: () => Promise<void>;
+  /** It is stopped only to be started anew: who waits for it waits on, until the result is called. */
+  readonly returning: () => () => void;
   /** SIGKILL to everything it runs. */
   readonly force: () => void;
   readonly leaseCrashes: () => () => void;
@@ -91,6 +93,8 @@ export function createUnit(descriptor: ServiceDescriptor, world: UnitWorld): Uni
   let progress: ServiceStatus["progress"] = null;
   let note: string | null = null;
   let failure: LabError | undefined;
+  /** How many stop it only to start it anew. */
+  let returns = 0;
 
   const isAbsent = () => life.state === "unavailable" && !program;
   const row = (): ServiceStatus => ({
@@ -122,6 +126,7 @@ export function createUnit(descriptor: ServiceDescriptor, world: UnitWorld): Uni
     tellWaiters();
   };
   const tellWaiters = () => {
+    if (life.state === "stopped" && returns > 0) return;
     const outcome = outcomeOf(life.state, failure, descriptor);
     if (outcome === undefined) return;
     for (const waiter of waiters) {
@@ -314,6 +319,13 @@ export function createUnit(descriptor: ServiceDescriptor, world: UnitWorld): Uni
       dispatch({ type: "stop" });
       attempt.abort();
       await living;
+    },
+    returning: () => {
+      returns++;
+      return () => {
+        returns--;
+        tellWaiters();
+      };
     },
     force: () => {
       thaw();
