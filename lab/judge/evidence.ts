@@ -1,6 +1,7 @@
 import type { EvidenceSource, JudgedBy } from "#lab/api/checks.ts";
 import type { LogRecord } from "#lab/api/logs.ts";
 import type { OtlpTrace } from "#lab/api/otlp.ts";
+import type { RunRecord } from "#lab/api/runs.ts";
 import type { SentryItem } from "#lab/api/sentry.ts";
 import type { MetricReading } from "#lab/sources/metrics.ts";
 import type { Mode } from "#scenarios/mode.ts";
@@ -46,11 +47,7 @@ export interface Evidence {
   /** Of services with metrics of their own, as far as the run is about them. */
   readonly serviceMetrics?: readonly ServiceMetrics[];
   /** What the driver's request was answered; null while the driver has not told. */
-  readonly answer: {
-    readonly status: number;
-    readonly durationMs: number;
-    readonly error?: string | undefined;
-  } | null;
+  readonly answer: RunRecord["answer"];
   /** What the stage observed, by name. */
   readonly page: Readonly<Record<string, ParamValue>>;
   /** Restarts per component while the run lasted. */

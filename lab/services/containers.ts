@@ -23,6 +23,17 @@ const collectorPorts = { http: 4318, grpc: 4317, health: 13_133, telemetry: 8888
 const tempoPorts = { http: 3200, otlp: 4317, grpc: 9095, gossip: 7946 };
 const lokiPorts = { http: 3100, grpc: 9095, gossip: 7946 };
 
+/** Two servers of one program: what sets them apart is in the templates of each. */
+const valkeyRecipe: ContainerRecipe = {
+  ports: [{ name: "main", scheme: "redis", container: 6379 }],
+  dependsOn: [],
+  startTimeoutMs: 60_000,
+  templates: { "valkey.conf": "valkey.conf" },
+  values: ({ secrets }) => ({ password: secrets.valkeyPassword }),
+  // What its own client looks for.
+  secrets: ({ secrets }) => ({ REDISCLI_AUTH: secrets.valkeyPassword }),
+};
+
 /** The compose side of the services. */
 export const containerRecipes: Readonly<Record<ContainerId, ContainerRecipe>> = {
   postgres: {
@@ -33,23 +44,8 @@ export const containerRecipes: Readonly<Record<ContainerId, ContainerRecipe>> = 
     secrets: ({ secrets }) => ({ POSTGRES_PASSWORD: secrets.adminPassword }),
     settle: settleVolume,
   },
-  valkey: {
-    ports: [{ name: "main", scheme: "redis", container: 6379 }],
-    dependsOn: [],
-    startTimeoutMs: 60_000,
-    templates: { "valkey.conf": "valkey.conf" },
-    values: ({ secrets }) => ({ password: secrets.valkeyPassword }),
-    // What its own client looks for.
-    secrets: ({ secrets }) => ({ REDISCLI_AUTH: secrets.valkeyPassword }),
-  },
-  "valkey-cache": {
-    ports: [{ name: "main", scheme: "redis", container: 6379 }],
-    dependsOn: [],
-    startTimeoutMs: 60_000,
-    templates: { "valkey.conf": "valkey.conf" },
-    values: ({ secrets }) => ({ password: secrets.valkeyPassword }),
-    secrets: ({ secrets }) => ({ REDISCLI_AUTH: secrets.valkeyPassword }),
-  },
+  valkey: valkeyRecipe,
+  "valkey-cache": valkeyRecipe,
   "redis-exporter": {
     ports: [{ name: "main", container: 9121 }],
     dependsOn: ["valkey"],

@@ -1,3 +1,5 @@
+import type { StoreBody } from "#lab/api/store.ts";
+
 /**
  * What the store process offers to the lab, besides OTLP (`POST /v1/{traces,logs,metrics}`), the
  * Sentry envelope endpoint (`POST /api/<project>/envelope/`) and Tempo's API (`GET /api/traces/<id>`,
@@ -58,23 +60,6 @@ export interface TraceGrowth {
   readonly sentry: number;
 }
 
-export interface StoreStats {
-  readonly spans: number;
-  readonly traces: number;
-  readonly logs: number;
-  readonly sentryItems: number;
-  readonly metricPoints: number;
-  readonly bytes: number;
-  /** Ids of the runs kept from eviction, oldest pin first. */
-  readonly pinnedRuns: readonly string[];
-  /** Kept, but not as it was sent or not as it can be, by reason. */
-  readonly noted: Readonly<Record<string, number>>;
-  /** Refused or lost, by reason. */
-  readonly dropped: Readonly<Record<string, number>>;
-  /** Set while writes fail, e.g. `disk full`. */
-  readonly trouble: string | null;
-}
-
 /** What became of the copies that go on to a real Sentry project, since the store started. */
 export interface ForwardingStats {
   /** Requests that it took. */
@@ -85,7 +70,7 @@ export interface ForwardingStats {
   readonly dropped: Readonly<Record<string, number>>;
 }
 
-export interface StatsBody extends StoreStats {
+export interface StatsBody extends StoreBody {
   /** Null while no `SENTRY_DSN` is set. */
   readonly forwarding: ForwardingStats | null;
 }

@@ -3,7 +3,7 @@ import { readdirSync, rmSync, writeFileSync } from "node:fs";
 import { request } from "node:http";
 import { expect, test } from "vitest";
 import type { OtlpTrace } from "#lab/api/otlp.ts";
-import type { StoreStats } from "./contract.ts";
+import type { StoreBody } from "#lab/api/store.ts";
 import { openStore } from "./store.ts";
 import { readFeed } from "./testing/feed-reader.ts";
 import { emptyDir } from "./testing/open.ts";
@@ -121,8 +121,8 @@ test.skipIf(unshare === undefined)(
     const refused = await post(store.url, large);
     expect(refused.status).toBe(503);
     expect(refused.headers.get("retry-after")).toBe("5");
-    const stats = (): Promise<StoreStats> =>
-      fetch(`${store.url}/lab/stats`).then((answer) => answer.json() as Promise<StoreStats>);
+    const stats = (): Promise<StoreBody> =>
+      fetch(`${store.url}/lab/stats`).then((answer) => answer.json() as Promise<StoreBody>);
     expect(await stats()).toMatchObject({ spans: 1, trouble: "disk full" });
 
     rmSync(`${inside}/filler`);

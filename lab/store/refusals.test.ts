@@ -2,7 +2,7 @@ import { connect } from "node:net";
 import { gzipSync } from "node:zlib";
 import { expect, test } from "vitest";
 import type { OtlpKeyValue } from "#lab/api/otlp.ts";
-import type { StoreStats } from "./contract.ts";
+import type { StoreBody } from "#lab/api/store.ts";
 import { openTestStore, rawRequest } from "./testing/open.ts";
 import { span, traces, tracesProtobuf } from "./testing/payload.ts";
 
@@ -61,7 +61,7 @@ test("a body sent in pieces without a length is cut off at the limit", async () 
   // A sender that never stops may lose the connection before it reads the answer.
   expect([413, undefined]).toContain(answer?.status);
   expect((await store.post("/v1/traces", tracesProtobuf([span()]))).status).toBe(200);
-  expect(await store.get<StoreStats>("/lab/stats")).toMatchObject({
+  expect(await store.get<StoreBody>("/lab/stats")).toMatchObject({
     dropped: { "refused: too_large": 1 },
   });
 });

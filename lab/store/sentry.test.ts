@@ -5,7 +5,7 @@ import { fileURLToPath } from "node:url";
 import { gzipSync } from "node:zlib";
 import { expect, test } from "vitest";
 import type { SentryBody } from "#lab/api/sentry.ts";
-import type { StoreStats } from "./contract.ts";
+import type { StoreBody } from "#lab/api/store.ts";
 import { openTestStore } from "./testing/open.ts";
 import { envelope, newSpanId, newTraceId, span, text, tracesProtobuf } from "./testing/payload.ts";
 
@@ -118,7 +118,7 @@ test("sessions and client reports are kept without a trace; other kinds are coun
     { kind: "session", title: "crashed", traceId: null },
     { kind: "client_report", title: "3 discarded by the SDK", payload: report },
   ]);
-  expect(await store.get<StoreStats>("/lab/stats")).toMatchObject({
+  expect(await store.get<StoreBody>("/lab/stats")).toMatchObject({
     sentryItems: 2,
     dropped: { "Sentry item of a kind not kept": 1 },
   });
@@ -142,7 +142,7 @@ test.each([
   const answer = await store.post("/api/1/envelope/", body);
   expect(answer.status).toBe(400);
   expect(await answer.json()).toMatchObject({ error: { code: "malformed" } });
-  expect(await store.get<StoreStats>("/lab/stats")).toMatchObject({ sentryItems: 0 });
+  expect(await store.get<StoreBody>("/lab/stats")).toMatchObject({ sentryItems: 0 });
 });
 
 test("a payload with newlines in it is read by its length", async () => {

@@ -9,7 +9,7 @@ import { expect, test } from "vitest";
 import type { LogsBody } from "#lab/api/logs.ts";
 import type { OtlpTrace } from "#lab/api/otlp.ts";
 import type { SentryBody } from "#lab/api/sentry.ts";
-import type { StoreStats } from "./contract.ts";
+import type { StoreBody } from "#lab/api/store.ts";
 import { decodeMessage } from "./otlp-decode.ts";
 import { tracesRequest } from "./otlp-schema.ts";
 import { openTestStore } from "./testing/open.ts";
@@ -131,7 +131,7 @@ test("a trace in the making grows with each batch and counts a repeated span onc
   const trace = await store.get<OtlpTrace>(`/lab/traces/${traceId}`);
   expect(spansOf(trace)).toMatchObject([{ name: "first" }, { name: "second" }]);
   expect(trace.resourceSpans).toHaveLength(1);
-  expect(await store.get<StoreStats>("/lab/stats")).toMatchObject({ spans: 2, traces: 1 });
+  expect(await store.get<StoreBody>("/lab/stats")).toMatchObject({ spans: 2, traces: 1 });
 });
 
 test("Tempo's routes answer with base64 ids, or protobuf when asked", async () => {
@@ -199,7 +199,7 @@ test("spans with invalid ids are left out and told as partial success, in the re
   expect([...Buffer.from(await inProtobuf.arrayBuffer())]).toEqual(
     expect.arrayContaining([0x0a, 0x08, 0x03]),
   );
-  expect(await store.get<StoreStats>("/lab/stats")).toMatchObject({
+  expect(await store.get<StoreBody>("/lab/stats")).toMatchObject({
     spans: 1,
     dropped: { "span with an invalid id": 6 },
   });

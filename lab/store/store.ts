@@ -1,5 +1,5 @@
+import type { StoreBody } from "#lab/api/store.ts";
 import { readCheckpoint, writeCheckpoint } from "./checkpoint.ts";
-import type { StoreStats } from "./contract.ts";
 import { MalformedEnvelope, readEnvelope } from "./envelope.ts";
 import { defaultRetention, evict, forgetUpTo, type Retention } from "./eviction.ts";
 import type { Growth } from "./growth.ts";
@@ -44,7 +44,7 @@ export interface Store {
   readonly pin: (runId: string) => void;
   readonly unpin: (runId: string) => void;
   readonly drop: (reason: string, count?: number) => void;
-  readonly stats: () => StoreStats;
+  readonly stats: () => StoreBody;
   /** Saves the index when anything came since the last time, so that the next start is quick. */
   readonly checkpoint: () => void;
   readonly close: () => void;
