@@ -1,20 +1,16 @@
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { startApp, type TestApp } from "../testing/app.ts";
 import { named, traceOf } from "../testing/evidence.ts";
-import { startPostgres, type TestPostgres } from "../testing/postgres.ts";
-import { hex, startServer, type TestServer } from "../testing/server.ts";
-import { startStore, type TestStore } from "../testing/store.ts";
+import { hex } from "../testing/server.ts";
 
-let postgres: TestPostgres;
-let store: TestStore;
-let server: TestServer;
+let postgres: TestApp["postgres"];
+let store: TestApp["store"];
+let server: TestApp["server"];
+let stop: TestApp["stop"] | undefined;
 beforeAll(async () => {
-  [postgres, store] = await Promise.all([startPostgres(), startStore()]);
-  server = await startServer({ postgres, telemetryUrl: store.url });
+  ({ postgres, store, server, stop } = await startApp());
 }, 60_000);
-afterAll(async () => {
-  await server?.stop();
-  await Promise.all([postgres?.stop(), store?.stop()]);
-});
+afterAll(() => stop?.());
 
 const place = (body: string, traceId = hex(16)) =>
   server.fetch("/api/orders", {
