@@ -17,8 +17,10 @@ export function parseParams(
 ): ParsedParams {
   const problems: string[] = [];
   const values: Record<string, ParamValue> = Object.create(null);
+  const names = Object.keys(spec);
+  const known = names.length === 0 ? "there are none" : `there is: ${names.join(", ")}`;
   for (const name of Object.keys(input)) {
-    if (!Object.hasOwn(spec, name)) problems.push(`unknown parameter "${name}"`);
+    if (!Object.hasOwn(spec, name)) problems.push(`unknown parameter "${name}"; ${known}`);
   }
   for (const [name, param] of Object.entries(spec)) {
     const value = Object.hasOwn(input, name) ? input[name] : param.default;

@@ -18,6 +18,14 @@ test("a row says state, time to ready and what the service really is", () => {
   expect(rowText(row())).toBe("✓ postgres       ready          0.8 s  real 18.4 (npm), port 20412");
 });
 
+test("what is absent takes one short line, and says where the reason is", () => {
+  const absent = row({
+    ...{ id: "tempo", state: "unavailable", kind: "absent", version: null, port: null },
+    ...{ startMs: null, note: "No program for Tempo: ".repeat(9) },
+  });
+  expect(rowText(absent)).toBe("– tempo          absent                why: npm run lab -- doctor");
+});
+
 test("a long step shows its share instead", () => {
   const text = rowText(
     row({ state: "preparing", startMs: null, progress: { step: "initdb", done: 0.42 } }),

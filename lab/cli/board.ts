@@ -29,6 +29,10 @@ const marks: Readonly<Record<ServiceState, string>> = {
 /** `✓ postgres       ready          0.8 s  real 18.4 (npm), port 20412`. */
 export function rowText(row: BoardRow): string {
   const time = row.startMs === null ? "" : `${(row.startMs / 1000).toFixed(1)} s`;
+  if (row.kind === "absent" && row.state === "unavailable") {
+    // Why can take three lines, and is the same at every start.
+    return `– ${row.id.padEnd(14)} ${"absent".padEnd(21)} why: npm run lab -- doctor`;
+  }
   const mark = row.kind === "absent" ? "–" : marks[row.state];
   const head = `${mark} ${row.id.padEnd(14)} ${row.state.padEnd(13)} ${time.padStart(6)}`;
   return `${head}  ${details(row)}`.trimEnd();

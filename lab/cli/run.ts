@@ -74,7 +74,7 @@ function lines(record: RunRecord, outcome: Outcome, page: string): string[] {
     `${scenario}  ${[mode, ...words].join(", ")}`,
     `  trace    ${record.traceIds[0] ?? "none"}`,
     `  answer   ${answerWords(answer)}`,
-    `  seen     ${[`${counts.spans} spans`, `${counts.logs} log lines`, `${counts.sentry} Sentry items`, ...restarted].join(", ")}`,
+    `  seen     ${[counted(counts.spans, "span"), counted(counts.logs, "log line"), counted(counts.sentry, "Sentry item"), ...restarted].join(", ")}`,
     `  visible  ${ownSignals.map(signalWords).join(", ")}`,
     "  checks",
     ...checks.flatMap(checkLines),
@@ -82,6 +82,8 @@ function lines(record: RunRecord, outcome: Outcome, page: string): string[] {
     outcome.words,
   ];
 }
+
+const counted = (n: number, noun: string): string => `${n} ${noun}${n === 1 ? "" : "s"}`;
 
 function answerWords(answer: RunRecord["answer"]): string {
   if (answer === null) return "none";

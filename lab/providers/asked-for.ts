@@ -34,7 +34,7 @@ export function whenAskedFor(id: AskedService, provider: Provider, install?: str
     isAskedFor(env, id)
       ? provider(env, search)
       : {
-          notApplicable: "nobody asked for the real program, and something lighter does its work",
+          notApplicable: "nobody asked for the real one, and something lighter does its work",
           hint: `${install === undefined ? "With it on PATH" : `${install}. Once it is on PATH`}: ${setting}=${id} npm run lab`,
         };
 }

@@ -28,7 +28,7 @@ export async function findProgram(
   }
   throw new LabError(
     "no-program",
-    `No program for ${descriptor.title}${path ? ` where ${variable} points` : " on this machine"}: ${reasonsOf(misses)}.`,
+    `No program for ${descriptor.title}${path ? ` where ${variable} points` : ""}: ${reasonsOf(misses)}.`,
     { hint: hintsOf(misses) || `Correct ${variable}, or leave it out.` },
   );
 }
