@@ -30,6 +30,7 @@ for (const width of [390, 1280]) {
     await scenarios.card("run.handled-error").run.click();
     await run.finished();
     await run.tab("Sentry").click();
+    await expect(run.waterfall.roots).toHaveCount(1);
     await run.waterfall.roots.click();
     await expect(run.waterfall.span).toBeVisible();
     const trace = `${new URL(page.url()).pathname}${new URL(page.url()).search}`;

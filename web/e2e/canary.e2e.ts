@@ -1,24 +1,30 @@
 import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { expect, test } from "playwright/test";
+import type { LogsBody } from "../../lab/api/logs.ts";
 import { routes } from "../../lab/api/routes.ts";
-import type { CreatedRun } from "../../lab/api/run-request.ts";
 import { labOfWorker } from "../../lab/testing/journeys-lab.ts";
 import { attribute, header } from "../../scenarios/names.ts";
-import { endRun } from "./evidence.ts";
+import { createRun, endRun } from "./evidence.ts";
 
 const writing = { "content-type": "application/json", [header.csrf]: "1" };
 /** Recognisable in any file, and different in each place. */
 const canary = (place: string) => `canary-${place}-e2e7d2`;
 const planted = /canary-[a-z]+-e2e7d2/g;
 
+/** Files and folders of a running lab may go away while they are read. */
+async function* filesBelow(dir: string): AsyncGenerator<string> {
+  for (const entry of await readdir(dir, { withFileTypes: true }).catch(() => [])) {
+    const path = join(dir, entry.name);
+    if (entry.isDirectory()) yield* filesBelow(path);
+    else if (entry.isFile()) yield path;
+  }
+}
+
 /** Every file of the running lab that holds one of these texts: `<file>: <text>`. */
 async function findInState(dir: string, pattern: RegExp): Promise<string[]> {
-  const entries = await readdir(dir, { recursive: true, withFileTypes: true });
   const found: string[] = [];
-  for (const entry of entries.filter((one) => one.isFile())) {
-    const file = join(entry.parentPath, entry.name);
-    // A file of the database may go away meanwhile.
+  for await (const file of filesBelow(dir)) {
     const content = await readFile(file, "latin1").catch(() => "");
     for (const match of new Set(content.match(pattern))) found.push(`${file}: ${match}`);
   }
@@ -34,12 +40,7 @@ test("secrets that come in with requests are in no file of the lab", async ({ re
     referer: `http://localhost/?token=${canary("referer")}`,
   };
   const query = `password=${canary("password")}&token=${canary("token")}&code=${canary("code")}`;
-  const created = (await (
-    await request.post(routes.runs, {
-      headers: { ...writing, ...secret },
-      data: { scenario: "run.handled-error" },
-    })
-  ).json()) as CreatedRun;
+  const created = await createRun(request, { scenario: "run.handled-error" }, secret);
   const runTags = `${attribute.runId}=${created.runId},secret=${canary("baggage")}`;
   const driven = await request.post(`${created.drive.path}?${query}`, {
     headers: { ...writing, ...secret, [header.ticket]: created.ticket, baggage: runTags },
@@ -56,10 +57,11 @@ test("secrets that come in with requests are in no file of the lab", async ({ re
   }
   await request.get("/", { headers: { ...secret, host: canary("host") } });
 
+  const logsOf = async () =>
+    ((await (await request.get(`${routes.logs}?run=${created.runId}`)).json()) as LogsBody).logs;
+  await expect.poll(async () => (await logsOf()).length).not.toBe(0);
   // The search does find what the lab keeps of this very run, once it is written.
   const kept = new RegExp(created.runId, "g");
   await expect.poll(async () => (await findInState(join(dir, "store"), kept)).length).not.toBe(0);
   expect(await findInState(dir, planted)).toEqual([]);
-  const { logs } = await (await request.get(`${routes.logs}?run=${created.runId}`)).json();
-  expect(logs.length).toBeGreaterThan(0);
 });

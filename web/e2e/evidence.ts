@@ -1,7 +1,12 @@
 import type { APIRequestContext } from "playwright/test";
 import type { OtlpSpan, OtlpTrace } from "../../lab/api/otlp.ts";
 import { routes } from "../../lab/api/routes.ts";
-import type { Observation } from "../../lab/api/run-request.ts";
+import {
+  type CreatedRun,
+  type CreateRun,
+  type Observation,
+  waitForOthersMs,
+} from "../../lab/api/run-request.ts";
 import type { RunRecord } from "../../lab/api/runs.ts";
 import type { ScenarioCard, ScenariosBody } from "../../lab/api/scenarios.ts";
 import type { Expectation } from "../../scenarios/expectation.ts";
@@ -29,6 +34,23 @@ export async function spansOf(request: APIRequestContext, traceId: string): Prom
 /** A run's record, now. */
 export const recordOf = async (request: APIRequestContext, runId: string): Promise<RunRecord> =>
   (await (await request.get(routes.run(runId))).json()) as RunRecord;
+
+/**
+ * Asks for a run as the page does: it waits for what a run before it still holds.
+ * @param headers more than such a request needs.
+ */
+export async function createRun(
+  request: APIRequestContext,
+  order: CreateRun,
+  headers: Readonly<Record<string, string>> = {},
+): Promise<CreatedRun> {
+  const answer = await request.post(routes.runs, {
+    headers: { [header.csrf]: "1", ...headers },
+    data: { waitMs: waitForOthersMs, ...order },
+  });
+  if (!answer.ok()) throw new Error(`no run of ${order.scenario}: ${await answer.text()}`);
+  return (await answer.json()) as CreatedRun;
+}
 
 /** Ends a run that nobody drives: it holds what it needs until then, or until its time is over. */
 export async function endRun(request: APIRequestContext, runId: string): Promise<void> {

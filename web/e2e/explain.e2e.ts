@@ -1,4 +1,5 @@
 import { expect, test } from "playwright/test";
+import { routes } from "../../lab/api/routes.ts";
 import { runPage } from "./pages/run-page.ts";
 import { scenariosPage } from "./pages/scenarios-page.ts";
 
@@ -57,7 +58,10 @@ test("a query per item is pointed out, and leads to its span; the fix stands bes
 test("traces are found with TraceQL, completed as one types, and the address keeps the query", async ({
   page,
 }) => {
+  // The page's own loading is a trace: once it is stored, its service is among what is offered.
+  const stored = page.waitForResponse(`**${routes.ingestTraces}`);
   await page.goto("/traces");
+  await stored;
   const box = page.getByRole("combobox", { name: "TraceQL query or trace id" });
   await expect(box).toHaveValue("{ span.lab.run.id != nil }");
   await box.fill("{ resource.service.na");
@@ -70,7 +74,6 @@ test("traces are found with TraceQL, completed as one types, and the address kee
   await box.pressSequentially(" }");
   await box.press("Enter");
   await expect(page).toHaveURL(/\/traces\?q=.*lab-web/);
-  // The page's own loading is a trace.
   const found = page.getByRole("table", { name: "Traces found" });
   await expect(found.getByRole("link").first()).toBeVisible();
   await expect(page.getByLabel("Service", { exact: true })).toHaveValue("lab-web");

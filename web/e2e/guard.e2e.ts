@@ -4,7 +4,7 @@ import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { type APIRequestContext, chromium, expect, test } from "playwright/test";
 import { routes } from "../../lab/api/routes.ts";
-import type { CreatedRun } from "../../lab/api/run-request.ts";
+import { type CreatedRun, waitForOthersMs } from "../../lab/api/run-request.ts";
 import type { RunsBody } from "../../lab/api/runs.ts";
 import type { StatusBody } from "../../lab/api/services.ts";
 import { endRun } from "./evidence.ts";
@@ -25,7 +25,7 @@ async function effects(request: APIRequestContext) {
   const runs = (await (await request.get(routes.runs)).json()) as RunsBody;
   const status = (await (await request.get(routes.status)).json()) as StatusBody;
   return {
-    runs: runs.runs.length,
+    runs: runs.total,
     services: status.services.map(({ id, pid, restarts }) => ({ id, pid, restarts })),
   };
 }
@@ -39,12 +39,15 @@ for (const name of ["127.0.0.1", "localhost"]) {
     const origin = baseURL ?? "";
     const traceId = name === "localhost" ? "ee".repeat(16) : "ef".repeat(16);
     const site = await openForeignSite();
-    const before = await effects(request);
-    await page.goto(`http://${name}:${site.port}/`);
-    expect(await page.evaluate(`attack("${origin}", "${traceId}")`)).toEqual([]);
-    expect(await effects(request)).toEqual(before);
-    expect((await request.get(routes.trace(traceId))).status()).toBe(404);
-    site.close();
+    try {
+      const before = await effects(request);
+      await page.goto(`http://${name}:${site.port}/`);
+      expect(await page.evaluate(`attack("${origin}", "${traceId}")`)).toEqual([]);
+      expect(await effects(request)).toEqual(before);
+      expect((await request.get(routes.trace(traceId))).status()).toBe(404);
+    } finally {
+      site.close();
+    }
   });
 }
 
@@ -63,11 +66,12 @@ test("the same requests from the lab's own page have their effect", async ({ pag
     const times = { startTimeUnixNano: "1", endTimeUnixNano: "2" };
     const spans = [{ traceId: "${traceId}", spanId: "${traceId.slice(16)}", name: "own", ...times }];
     return [
-      await post("/lab/api/runs", { scenario: "run.handled-error" }),
+      await post("/lab/api/runs", { scenario: "run.handled-error", waitMs: ${waitForOthersMs} }),
       await post("/lab/ingest/v1/traces", { resourceSpans: [{ scopeSpans: [{ spans }] }] }),
     ];
   })()`);
-  const beacon = page.waitForResponse((response) => response.url().endsWith(routes.ingestEnvelope));
+  // The page's own envelopes go out with `fetch`.
+  const beacon = page.waitForResponse((response) => response.request().resourceType() === "ping");
   // Under our referrer policy the browser says `Origin: null` on a beacon.
   await page.evaluate(`navigator.sendBeacon("${routes.ingestEnvelope}", "{}\\n")`);
   expect((await beacon).status()).toBe(200);

@@ -139,7 +139,9 @@ test("an error that no boundary holds reaches Sentry on the click's trace, and t
   );
   const { page: seen } = await recordOf(request, run.runId());
   expect(seen).toEqual({ boundary: "unguarded", shown: "nothing" });
+  const broken = run.runId();
   await run.runAgain.click();
+  await expect.poll(run.runId).not.toBe(broken);
   await run.finished();
 });
 
