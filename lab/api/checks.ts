@@ -43,8 +43,10 @@ export interface EvidenceQuery {
   readonly text: string;
   /** Who was asked. Absent where it is about the run's record, or about several sources. */
   readonly asked?: EvidenceSource;
-  /** Where its answer can be seen: of the lab's own, or of the backend's. Absent while the run lasts. */
+  /** Where its answer can be seen now: of the lab's own, or of the backend's. Absent while the run lasts, and where nobody has it any more. */
   readonly href?: string;
+  /** Why not with whoever was asked, in a sentence. */
+  readonly note?: string;
 }
 
 export interface Check {

@@ -28,6 +28,13 @@ export type RunState = "driving" | "settling" | "settled" | "expired" | "abandon
 export const isOver = ({ state }: { readonly state: RunState }): boolean =>
   state !== "driving" && state !== "settling";
 
+/** Services that may show a run as well. */
+export const linkedServices = ["grafana", "tempo", "loki", "prometheus"] as const;
+/** Where else a run can be looked at; without `href`: where it could be once, and why no longer. */
+export type RunLink =
+  | { readonly label: string; readonly href: string }
+  | { readonly label: string; readonly href: null; readonly why: string };
+
 export interface RunRecord {
   readonly runId: string;
   readonly scenario: string;
@@ -54,7 +61,8 @@ export interface RunRecord {
   readonly exitCodes: Readonly<Record<string, readonly number[]>>;
   readonly verdict: CheckState;
   readonly checks: readonly Check[];
-  readonly links: readonly { readonly label: string; readonly href: string }[];
+  /** Made from the rest when the run is read, and from where the services are then. */
+  readonly links: readonly RunLink[];
   /** What it ran on: the lab, Node, and every service that was there. Not in records of earlier labs. */
   readonly versions?: Readonly<Record<string, string>>;
   /** Not in records of earlier labs. */

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { LabError } from "#lab/errors.ts";
 import { binVariable } from "#lab/providers/bin-variable.ts";
 import type { ServiceDescriptor } from "#lab/services/descriptor.ts";
-import { composeServices } from "#lab/services/registry.ts";
+import { labServices } from "#lab/services/registry.ts";
 import { openLabDir, repositoryDir } from "#lab/state/lab-dir.ts";
 import { readRunning } from "#lab/state/lock.ts";
 import { findProgram } from "#lab/supervisor/find-program.ts";
@@ -38,7 +38,7 @@ export const examinations: readonly Examination[] = [
   runningLab,
   leftovers,
   pagePort,
-  ...composeServices.map(program),
+  ...labServices.map(program),
   userNamespace,
   async (context) => (await import("./compose-examinations.ts")).containers(context),
   browser,

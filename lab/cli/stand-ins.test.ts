@@ -96,6 +96,10 @@ describe("a lab of stand-ins alone", { timeout: 90_000 }, () => {
       expect(rowOf(id)?.note, id).toMatch(/is not on PATH; .*(?:no apt-get|not Debian or Ubuntu)/);
     expect(rowOf("redis-exporter")).toMatchObject({ state: "unavailable", kind: "absent" });
     expect(rowOf("redis-exporter")?.note).toMatch(/Valkey is a stand-in/);
+    for (const id of ["collector", "tempo", "loki", "grafana"]) {
+      expect(rowOf(id), id).toMatchObject({ state: "unavailable", kind: "absent" });
+      expect(rowOf(id)?.note, id).toBeTruthy();
+    }
     for (const id of ["postgres", "store", "server"])
       expect(rowOf(id), id).toMatchObject({ state: "ready", kind: "real" });
   });

@@ -271,7 +271,7 @@ function cardOf(
   const { id, title, summary, story, params, modes, expect } = scenario;
   // As many again, since those of self-tests are left out.
   const lastRuns = runs
-    .list({ scenario: id, limit: 2 * lastRunsShown })
+    .lastOf(id, 2 * lastRunsShown)
     .filter(({ selfTest }) => !selfTest)
     .slice(0, lastRunsShown);
   return {

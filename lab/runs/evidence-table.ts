@@ -8,6 +8,7 @@ export interface EvidenceTable {
   readonly save: (runId: string, evidence: Evidence) => void;
   /** As JSON; undefined when it was never kept or had to go. */
   readonly get: (runId: string) => string | undefined;
+  readonly has: (runId: string) => boolean;
   /** Writes what is still on its way. */
   readonly flush: () => void;
 }
@@ -38,6 +39,7 @@ export function openEvidenceTable(
     "INSERT OR REPLACE INTO evidence (run_id, bytes, gzip) VALUES (?, ?, ?)",
   );
   const select = db.prepare("SELECT gzip FROM evidence WHERE run_id = ?");
+  const find = db.prepare("SELECT 1 FROM evidence WHERE run_id = ?");
   const prune = db.prepare(
     `DELETE FROM evidence WHERE run_id IN (
        SELECT run_id FROM (
@@ -75,6 +77,7 @@ export function openEvidenceTable(
       const packed = select.get(runId)?.gzip;
       return packed instanceof Uint8Array ? gunzipSync(packed).toString() : undefined;
     },
+    has: (runId) => onTheWay.has(runId) || find.get(runId) !== undefined,
     flush: () => {
       for (const [runId, text] of onTheWay) write(runId, text, gzipSync(text, compression));
     },

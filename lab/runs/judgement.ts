@@ -7,6 +7,7 @@ import { holdsIn, type JudgedCheck, judgeOne } from "../judge/judge.ts";
 import { prepare } from "../judge/prepare.ts";
 import type { Backends, Confirmed } from "./backends.ts";
 import type { MetricWatch } from "./metric-watch.ts";
+import type { KeptRun } from "./records.ts";
 import type { Telemetry } from "./telemetry.ts";
 
 /** What a run's record says of its checks. */
@@ -25,7 +26,7 @@ export const judgedBy = (
 
 /** Everything known of a run, as the judge reads it. */
 export function evidenceOf(
-  record: RunRecord,
+  record: KeptRun,
   telemetry: Telemetry,
   metrics: MetricWatch | undefined,
   state: {

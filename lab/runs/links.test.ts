@@ -6,7 +6,8 @@ import { logqlErrors } from "../grafana/expression.ts";
 import { dashboardTitle } from "../grafana/uids.ts";
 import { logQuery } from "../judge/logql.ts";
 import { repositoryDir } from "../state/lab-dir.ts";
-import { linksOf, type Places } from "./links.ts";
+import { linksOf } from "./links.ts";
+import type { Place, Places } from "./places.ts";
 import { withQueryLinks } from "./query-links.ts";
 
 const traceId = "ab".repeat(16);
@@ -16,7 +17,10 @@ const run = {
   ...{ scenario: "db.n-plus-one", startedAt, endedAt: startedAt + 700 },
   traceIds: [traceId, other],
 };
+const at = (url: string): Place => ({ at: url });
+const backends = { tempo: at("http://t:1"), loki: at("http://l:1"), prometheus: at("http://p:1") };
 const grafana = "http://localhost:3000";
+const inGrafana: Places = { ...backends, grafana: at(grafana) };
 const urlOf = (links: ReturnType<typeof linksOf>, label: string): URL =>
   new URL(links.find((link) => link.label === label)?.href ?? "none:");
 const paneOf = (url: URL) => JSON.parse(url.searchParams.get("panes") ?? "{}").lab;
@@ -29,7 +33,7 @@ test("without Grafana and Sentry there are the raw traces only", () => {
 });
 
 test("Explore opens the run's trace in Tempo, in a window around the run", () => {
-  const url = urlOf(linksOf(run, { grafana }), "Trace in Grafana");
+  const url = urlOf(linksOf(run, inGrafana), "Trace in Grafana");
   expect(url.origin + url.pathname).toBe("http://localhost:3000/explore");
   expect(url.searchParams.get("schemaVersion")).toBe("1");
   expect(paneOf(url)).toEqual({
@@ -47,7 +51,7 @@ test("Explore opens the run's trace in Tempo, in a window around the run", () =>
 });
 
 test("Explore opens the trace's log lines in Loki, with a query that it understands", () => {
-  const pane = paneOf(urlOf(linksOf(run, { grafana }), "Logs in Grafana"));
+  const pane = paneOf(urlOf(linksOf(run, inGrafana), "Logs in Grafana"));
   expect(pane.datasource).toBe("loki");
   expect(pane.queries[0].expr).toContain(traceId);
   expect(logqlErrors(pane.queries[0].expr)).toEqual([]);
@@ -61,15 +65,15 @@ test.each([
   ["pipe.huge-span", "lab-pipeline"],
   ["ui.long-task", "lab-frontend"],
 ])("a run of %s leads to the dashboard %s and to the overview", (scenario, uid) => {
-  const paths = linksOf({ ...run, scenario }, { grafana }).map(
-    ({ href }) => new URL(href, grafana).pathname,
+  const paths = linksOf({ ...run, scenario }, inGrafana).map(
+    ({ href }) => new URL(href ?? "", grafana).pathname,
   );
   expect(paths).toEqual(expect.arrayContaining(["/d/lab-overview", `/d/${uid}`]));
 });
 
 test("the dashboard's window ends now as long as the run goes on", () => {
   const { searchParams } = urlOf(
-    linksOf({ ...run, scenario: "run.memory-leak", endedAt: null }, { grafana }),
+    linksOf({ ...run, scenario: "run.memory-leak", endedAt: null }, inGrafana),
     "Lab overview in Grafana",
   );
   expect([searchParams.get("from"), searchParams.get("to")]).toEqual([
@@ -98,7 +102,7 @@ test.each(["https://my-shop.sentry.io", "https://sentry.example/organizations/my
 );
 
 test("a run that no trace came from still leads to the dashboards", () => {
-  expect(linksOf({ ...run, traceIds: [] }, { grafana, sentryOrg: grafana })).toEqual([
+  expect(linksOf({ ...run, traceIds: [] }, { ...inGrafana, sentryOrg: grafana })).toEqual([
     { label: "Lab overview in Grafana", href: expect.stringContaining("/d/lab-overview?") },
     { label: "PostgreSQL in Grafana", href: expect.stringContaining("/d/lab-postgres?") },
   ]);
@@ -108,20 +112,16 @@ test("a Sentry address that is none makes no link", () => {
   expect(linksOf(run, { sentryOrg: "my-shop" })).toHaveLength(2);
 });
 
-const hrefOf = (query: EvidenceQuery, places: Places = {}): string => {
+function linked(query: EvidenceQuery, places: Places = {}, isKept = true) {
   const check: Check = {
     ...{ index: 0, title: "t", signal: "span", state: "fail", why: "w", hint: "h" },
     query,
   };
-  const { checks } = withQueryLinks(
-    { verdict: "fail", checks: [check] },
-    { ...run, runId },
-    places,
-  );
-  return checks[0]?.query?.href ?? "";
-};
+  return withQueryLinks([check], { ...run, runId }, places, () => isKept)[0]?.query;
+}
+const hrefOf = (query: EvidenceQuery, places: Places = {}): string =>
+  linked(query, places)?.href ?? "";
 const runId = "0mwsbadqm000cgm6kdbpg57aie";
-const backends = { tempo: "http://t:1", loki: "http://l:1", prometheus: "http://p:1" };
 const inTraceql: EvidenceQuery = { language: "traceql", text: '{ name = "a" }' };
 const inLogql: EvidenceQuery = {
   ...{ language: "logql", asked: "loki" },
@@ -150,8 +150,28 @@ test("a query that was put to a backend leads there, to Grafana where that runs"
     start: String(startedAt / 1000 - 30),
     end: String((startedAt + 30_700) / 1000),
   });
-  const pane = paneOf(new URL(hrefOf(inLogql, { ...backends, grafana })));
+  const pane = paneOf(new URL(hrefOf(inLogql, inGrafana)));
   expect(pane).toMatchObject({ datasource: "loki", queries: [{ expr: inLogql.text }] });
+});
+
+test("a query whose backend went away leads to what the lab has of it, and says so", () => {
+  const away = { away: "Tempo is not part of this lab now." };
+  const asked: EvidenceQuery = { ...inTraceql, asked: "tempo" };
+  expect(linked(asked, { grafana: at(grafana), tempo: away })).toEqual({
+    ...{ ...asked, note: away.away },
+    href: hrefOf(inTraceql),
+  });
+  expect(linked(inLogql, { loki: { away: "Loki is not here." } })).toMatchObject({
+    ...{ note: "Loki is not here.", href: `/lab/api/runs/${runId}/evidence` },
+  });
+});
+
+test("what a record of an earlier lab links to is replaced, and what nobody keeps is no link", () => {
+  const old: EvidenceQuery = { ...inLogql, href: "http://127.0.0.1:20001/loki/api/v1/query_range" };
+  expect(linked(old)?.href).toBe(`/lab/api/runs/${runId}/evidence`);
+  const gone = linked(old, {}, false);
+  expect(gone).not.toHaveProperty("href");
+  expect(gone?.note).toContain("newer runs only");
 });
 
 test("the LogQL of a check is what Loki understands", () => {

@@ -7,20 +7,7 @@ import {
   dashboardUid,
   dataSource,
 } from "../grafana/uids.ts";
-
-/** What else there is to look at telemetry with. */
-export interface Places {
-  /** Base URL; undefined while Grafana does not run. */
-  readonly grafana?: string | undefined;
-  /** Base URL of Tempo's API, where the real one runs. */
-  readonly tempo?: string | undefined;
-  /** Base URL of Loki's API. */
-  readonly loki?: string | undefined;
-  /** Base URL of Prometheus's own page. */
-  readonly prometheus?: string | undefined;
-  /** Of an organisation at Sentry, e.g. `https://my-shop.sentry.io`. */
-  readonly sentryOrg?: string | undefined;
-}
+import type { Place, Places } from "./places.ts";
 
 export type LinkedRun = Pick<RunRecord, "scenario" | "startedAt" | "endedAt" | "traceIds">;
 type Links = RunRecord["links"];
@@ -34,41 +21,59 @@ export const linksOf = (run: LinkedRun, places: Places = {}): Links => [
     label: index === 0 ? "Raw trace (OTLP JSON)" : `Raw trace ${index + 1} (OTLP JSON)`,
     href: routes.trace(traceId),
   })),
-  ...(places.tempo === undefined ? [] : tempoLinks(run, places.tempo)),
-  ...(places.grafana === undefined ? [] : grafanaLinks(run, places.grafana)),
+  ...tempoLinks(run, places.tempo),
+  ...grafanaLinks(run, places),
   ...(places.sentryOrg === undefined ? [] : sentryLinks(run, places.sentryOrg)),
 ];
 
-const tempoLinks = ({ traceIds }: LinkedRun, base: string): Links =>
-  traceIds.slice(0, 1).map((traceId) => ({
-    label: "Trace in Tempo (JSON)",
-    href: new URL(`/api/v2/traces/${traceId}`, base).href,
-  }));
+const tempoLinks = ({ traceIds }: LinkedRun, tempo: Place | undefined): Links =>
+  traceIds.slice(0, 1).flatMap((traceId) =>
+    shownBy(tempo, "Trace in Tempo (JSON)", (base) => [
+      {
+        label: "Trace in Tempo (JSON)",
+        href: new URL(`/api/v2/traces/${traceId}`, base).href,
+      },
+    ]),
+  );
 
-function grafanaLinks(run: LinkedRun, base: string): Links {
+/** The links that `links` makes of a place's address; told as one where it has nothing to show now. */
+function shownBy(place: Place | undefined, label: string, links: (base: string) => Links): Links {
+  if (place === undefined) return [];
+  return "at" in place ? links(place.at) : [{ label, href: null, why: place.away }];
+}
+
+function grafanaLinks(run: LinkedRun, { grafana, tempo, loki, prometheus }: Places): Links {
   const [traceId] = run.traceIds;
   const dashboards = new Set<DashboardUid>([dashboardUid.overview, dashboardOf(run.scenario)]);
-  return [
+  return shownBy(grafana, "Grafana", (base) => [
     ...(traceId === undefined
       ? []
       : [
-          {
-            label: "Trace in Grafana",
-            href: exploreUrl(base, run, dataSource.tempo, { queryType: "traceql", query: traceId }),
-          },
-          {
-            label: "Logs in Grafana",
-            href: exploreUrl(base, run, dataSource.loki, {
-              queryType: "range",
-              expr: `{service_name=~".+"} | trace_id = "${traceId}"`,
-            }),
-          },
+          ...shownBy(tempo, "Trace in Grafana", () => [
+            {
+              label: "Trace in Grafana",
+              href: exploreUrl(base, run, dataSource.tempo, {
+                ...{ queryType: "traceql", query: traceId },
+              }),
+            },
+          ]),
+          ...shownBy(loki, "Logs in Grafana", () => [
+            {
+              label: "Logs in Grafana",
+              href: exploreUrl(base, run, dataSource.loki, {
+                queryType: "range",
+                expr: `{service_name=~".+"} | trace_id = "${traceId}"`,
+              }),
+            },
+          ]),
         ]),
-    ...[...dashboards].map((uid) => ({
-      label: `${dashboardTitle[uid]} in Grafana`,
-      href: dashboardUrl(base, run, uid),
-    })),
-  ];
+    ...shownBy(prometheus, "Dashboards in Grafana", () =>
+      [...dashboards].map((uid) => ({
+        label: `${dashboardTitle[uid]} in Grafana`,
+        href: dashboardUrl(base, run, uid),
+      })),
+    ),
+  ]);
 }
 
 /** The dashboard of what a scenario is about, by the group its id begins with. */

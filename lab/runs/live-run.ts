@@ -1,7 +1,7 @@
 import { isDeepStrictEqual } from "node:util";
 import type { Expectation } from "#scenarios/expectation.ts";
 import type { Observation } from "../api/run-request.ts";
-import type { RunRecord, SignalId } from "../api/runs.ts";
+import type { SignalId } from "../api/runs.ts";
 import type { Evidence } from "../judge/evidence.ts";
 import type { StoreSource } from "../sources/store.ts";
 import type { TraceGrowth } from "../store/contract.ts";
@@ -17,16 +17,15 @@ import {
   withConfirmed,
 } from "./judgement.ts";
 import { openLabComparison } from "./lab-comparison.ts";
-import { linksOf, type Places } from "./links.ts";
 import { metricChanges, metricLights } from "./metric-changes.ts";
 import type { MetricWatch } from "./metric-watch.ts";
-import { withQueryLinks } from "./query-links.ts";
+import type { KeptRun } from "./records.ts";
 import { leftBehind } from "./snapshot.ts";
 import { isRootSeen, signalsSeen, spanCount } from "./telemetry.ts";
 import { openTelemetryReader } from "./telemetry-reader.ts";
 
 export interface LiveRun {
-  readonly record: () => RunRecord;
+  readonly record: () => KeptRun;
   /** Everything gathered so far, as the judge reads it. */
   readonly evidence: () => Evidence;
   readonly observe: (observation: Observation) => void;
@@ -47,7 +46,7 @@ export interface LiveRun {
 }
 
 export interface LiveRunOptions {
-  readonly record: RunRecord;
+  readonly record: KeptRun;
   /** When the run is closed as it is, in milliseconds since the epoch. */
   readonly deadline: number;
   readonly source: StoreSource;
@@ -61,11 +60,9 @@ export interface LiveRunOptions {
   readonly recovered: () => boolean;
   /** What is not as it was before the run, in words; asked once it recovered, again while there is something. */
   readonly compare?: (() => Promise<readonly string[]>) | undefined;
-  /** What else there is to look at the run with. */
-  readonly places?: (() => Places) | undefined;
   /** Called once, when the driver says it ended, or is gone. */
   readonly onDriven?: (() => void) | undefined;
-  readonly onChange: (record: RunRecord) => void;
+  readonly onChange: (record: KeptRun) => void;
   /** Called once, when the run is settled, expired or abandoned. */
   readonly onEnd: () => void;
   /** Called once, when nothing more is taken in. */
@@ -141,7 +138,7 @@ export function openLiveRun(options: LiveRunOptions): LiveRun {
       judgedBy: judgedBy(backends, metrics),
     });
 
-  function change(part: Partial<RunRecord>): void {
+  function change(part: Partial<KeptRun>): void {
     const before = record;
     record = { ...record, ...part };
     if (isOpen() && spanCount(telemetry(), record.traceIds) <= judgedLiveSpans) {
@@ -150,13 +147,10 @@ export function openLiveRun(options: LiveRunOptions): LiveRun {
     if (!isDeepStrictEqual(before, record)) onChange(record);
   }
 
-  const links = (run: RunRecord): RunRecord["links"] => linksOf(run, options.places?.());
-
   /** The driver's trace comes first whenever it is told. */
-  function withTraces(traceIds: readonly string[]): Pick<RunRecord, "traceIds" | "links"> {
-    const distinct = [...new Set(traceIds)];
-    return { traceIds: distinct, links: links({ ...record, traceIds: distinct }) };
-  }
+  const withTraces = (traceIds: readonly string[]): Pick<KeptRun, "traceIds"> => ({
+    traceIds: [...new Set(traceIds)],
+  });
 
   function observe(observation: Observation): void {
     const ends = observation.ended === true && record.state === "driving";
@@ -203,7 +197,7 @@ export function openLiveRun(options: LiveRunOptions): LiveRun {
   }
 
   /** A light keeps the time it was first seen. */
-  function lit(seen: ReadonlySet<SignalId>): RunRecord["signals"] {
+  function lit(seen: ReadonlySet<SignalId>): KeptRun["signals"] {
     const seenAfterMs = Date.now() - record.startedAt;
     return record.signals.map((signal) =>
       signal.seenAfterMs === null && seen.has(signal.id) ? { ...signal, seenAfterMs } : signal,
@@ -307,10 +301,7 @@ export function openLiveRun(options: LiveRunOptions): LiveRun {
     asking?.abort();
     end = setTimeout(gone, tailMs).unref();
     onEnd();
-    const endedAt = record.endedAt ?? Date.now();
-    const run = { ...record, endedAt };
-    const linked = withQueryLinks(judgement, run, options.places?.());
-    change({ ...linked, state, endedAt, links: links(run) });
+    change({ ...judgement, state, endedAt: record.endedAt ?? Date.now() });
   }
 
   function close(): void {

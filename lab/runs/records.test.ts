@@ -4,9 +4,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { afterEach, beforeEach, expect, test } from "vitest";
-import type { RunRecord } from "../api/runs.ts";
 import { evidenceOf } from "../judge/factories.ts";
-import { openRecords, recordLimit } from "./records.ts";
+import { type KeptRun, openRecords, recordLimit } from "./records.ts";
 import { runIdMint } from "./run-id.ts";
 import type { RunsWanted } from "./run-list.ts";
 
@@ -20,11 +19,11 @@ afterEach(() => rm(dir, { recursive: true, force: true }));
 
 const open = () => openRecords(dir, (text) => notices.push(text));
 const mint = runIdMint();
-const record = (part: Partial<RunRecord> = {}): RunRecord => ({
+const record = (part: Partial<KeptRun> = {}): KeptRun => ({
   ...{ runId: mint(), scenario: "db.test", mode: "fault", params: { n: 5 }, seed: 1 },
   ...{ state: "settled", driver: "lab-web", startedAt: 1, endedAt: 2, traceIds: [] },
   ...{ answer: null, page: {}, counts: { spans: 0, logs: 0, sentry: 0 }, signals: [] },
-  ...{ restarts: {}, exitCodes: {}, verdict: "declared", checks: [], links: [] },
+  ...{ restarts: {}, exitCodes: {}, verdict: "declared", checks: [] },
   ...part,
 });
 
@@ -172,7 +171,8 @@ test("a write that fails is told once, and the lab goes on", async () => {
 test("a record of an earlier lab, without what was added since, is read as one of today", () => {
   const { exitCodes: _, ...older } = record({ verdict: "declared" });
   const first = open();
-  first.save(older as RunRecord);
+  const links = [{ label: "Trace in Grafana", href: "http://127.0.0.1:20001/explore" }];
+  first.save({ ...older, links } as unknown as KeptRun);
   first.close();
   const again = open();
   expect(again.get(older.runId)).toEqual({ ...older, exitCodes: {} });

@@ -6,14 +6,17 @@ import { type EvidenceTable, openEvidenceTable } from "./evidence-table.ts";
 import { closeJudgement } from "./judgement.ts";
 import { type RunsWanted, runLister } from "./run-list.ts";
 
+/** What is kept of a run; where else it can be looked at is for whoever reads it to say. */
+export type KeptRun = Omit<RunRecord, "links">;
+
 /** Run records and the evidence behind them on disk, in `<dir>/runs.db`. */
 export interface Records {
-  readonly save: (record: RunRecord) => void;
-  readonly get: (runId: string) => RunRecord | undefined;
+  readonly save: (record: KeptRun) => void;
+  readonly get: (runId: string) => KeptRun | undefined;
   /** Newest first. */
-  readonly list: (by: RunsWanted) => readonly RunRecord[];
+  readonly list: (by: RunsWanted) => readonly KeptRun[];
   readonly count: (by: RunsFilter) => number;
-  readonly evidence: Pick<EvidenceTable, "save" | "get">;
+  readonly evidence: Pick<EvidenceTable, "save" | "get" | "has">;
   readonly close: () => void;
 }
 
@@ -95,11 +98,11 @@ function openSomeDatabase(file: string, onNotice: (text: string) => void): Datab
 
 const messageOf = (error: unknown): string => (error as Error).message;
 
-const parsed = (row: Readonly<Record<string, unknown>>): RunRecord =>
+const parsed = (row: Readonly<Record<string, unknown>>): KeptRun =>
   upgraded(JSON.parse(String(row.record)) as RunRecord);
 
-/** Records of earlier labs lack what was added since. */
-const upgraded = (record: RunRecord): RunRecord =>
+/** Records of earlier labs lack what was added since, and hold links to ports of their time. */
+const upgraded = ({ links: _, ...record }: RunRecord): KeptRun =>
   record.exitCodes === undefined ? { ...record, exitCodes: {} } : record;
 
 function openDatabase(file: string): DatabaseSync {

@@ -4,7 +4,7 @@ import type { Lease, Scenario } from "#scenarios/define.ts";
 import type { Fault } from "#scenarios/fault.ts";
 import { signTicket } from "#scenarios/ticket.ts";
 import type { CreatedRun, CreateRun, JudgeChoice, Observation } from "../api/run-request.ts";
-import { type RunRecord, signalIds } from "../api/runs.ts";
+import { isOver, type RunRecord, signalIds } from "../api/runs.ts";
 import type { ServiceStatus } from "../api/services.ts";
 import { LabError } from "../errors.ts";
 import { armFaults, brokenService } from "../faults/armed-faults.ts";
@@ -18,10 +18,14 @@ import { type BackendPatience, type Backends, backendsOf, judgeChoiceFor } from 
 import { type Drivers, openDrivers } from "./drivers.ts";
 import { judgedBy } from "./judgement.ts";
 import { type Claim, claimOf, type Leases, openLeases } from "./leases.ts";
+import { linksOf } from "./links.ts";
 import { type LiveRun, openLiveRun, type Patience } from "./live-run.ts";
 import { readAppMetrics, watchRunMetrics } from "./metric-sources.ts";
-import type { Records } from "./records.ts";
+import { placesOf } from "./places.ts";
+import { withQueryLinks } from "./query-links.ts";
+import type { KeptRun, Records } from "./records.ts";
 import { runIdMint } from "./run-id.ts";
+import type { RunsWanted } from "./run-list.ts";
 import { differences, takeSnapshot } from "./snapshot.ts";
 import { openTurns } from "./turns.ts";
 
@@ -39,7 +43,9 @@ export interface Runs {
   /** JSON of the `Evidence` of a run, as long as it is kept. */
   readonly evidence: (runId: string) => string | undefined;
   /** Newest first. */
-  readonly list: Records["list"];
+  readonly list: (by: RunsWanted) => readonly RunRecord[];
+  /** The newest of a scenario, as they are kept. */
+  readonly lastOf: (scenario: string, limit: number) => readonly KeptRun[];
   readonly count: Records["count"];
   /** Takes in what the store's feed says. */
   readonly feed: (message: FeedMessage) => void;
@@ -168,7 +174,7 @@ export function openRuns(options: RunsOptions): Runs {
     const startedAt = Date.now();
     const timeoutMs = scenario.timeoutMs ?? defaultTimeoutMs;
     const seed = request.seed ?? randomInt(0, 2 ** 32);
-    const record: RunRecord = {
+    const record: KeptRun = {
       ...newRecord(scenario, { runId, mode, params, seed, startedAt }),
       versions: versionsOf(system),
       judgedBy: judgedBy(backends, metrics),
@@ -181,13 +187,6 @@ export function openRuns(options: RunsOptions): Runs {
       ...{ source, backends, metrics, onChange },
       recovered: () => !ended.active() && awaited.every(isReady),
       compare: async () => differences(before, await snapshot(), disturbed),
-      places: () => ({
-        grafana: isReady("grafana") ? system.url("grafana") : undefined,
-        tempo: isReady("tempo") ? system.url("tempo") : undefined,
-        loki: isReady("loki") ? system.url("loki") : undefined,
-        prometheus: isReady("prometheus") ? system.url("prometheus") : undefined,
-        sentryOrg: options.sentryOrgUrl,
-      }),
       onDriven: () => {
         endWatch();
         ended.driverEnded();
@@ -268,9 +267,20 @@ export function openRuns(options: RunsOptions): Runs {
     return disturbed;
   }
 
-  function onChange(record: RunRecord): void {
+  function onChange(record: KeptRun): void {
     records.save(record);
-    options.onChange(record);
+    options.onChange(linked(record));
+  }
+
+  /** With links to where things are now. A run that goes on has no answers to look at yet. */
+  function linked(run: KeptRun): RunRecord {
+    const places = { ...placesOf(run, system), sentryOrg: options.sentryOrgUrl };
+    const isKept = (): boolean => live.has(run.runId) || records.evidence.has(run.runId);
+    return {
+      ...run,
+      checks: isOver(run) ? withQueryLinks(run.checks, run, places, isKept) : run.checks,
+      links: linksOf(run, places),
+    };
   }
 
   function feed(message: FeedMessage): void {
@@ -286,23 +296,27 @@ export function openRuns(options: RunsOptions): Runs {
     }
   }
 
-  const get = (runId: string): RunRecord | undefined =>
+  const find = (runId: string): KeptRun | undefined =>
     live.get(runId)?.record() ?? records.get(runId);
 
   return {
     create,
-    get,
+    get: (runId) => {
+      const run = find(runId);
+      return run && linked(run);
+    },
     observe: (runId, observation) => {
       const run = live.get(runId);
-      if (run === undefined) throw get(runId) === undefined ? unknownRun(runId) : closedRun(runId);
+      if (run === undefined) throw find(runId) === undefined ? unknownRun(runId) : closedRun(runId);
       run.observe(observation);
-      return run.record();
+      return linked(run.record());
     },
     evidence: (runId) => {
       const run = live.get(runId);
       return run === undefined ? records.evidence.get(runId) : JSON.stringify(run.evidence());
     },
-    list: records.list,
+    list: (by) => records.list(by).map(linked),
+    lastOf: (scenario, limit) => records.list({ scenario, limit }),
     count: records.count,
     feed,
     close: () => {
@@ -320,7 +334,7 @@ export function openRuns(options: RunsOptions): Runs {
 function newRecord(
   scenario: Scenario,
   own: Pick<RunRecord, "runId" | "mode" | "params" | "seed" | "startedAt">,
-): RunRecord {
+): KeptRun {
   return {
     ...own,
     scenario: scenario.id,
@@ -336,7 +350,6 @@ function newRecord(
     exitCodes: {},
     verdict: "pending",
     checks: [],
-    links: [],
   };
 }
 

@@ -2,7 +2,7 @@ import type { ServiceStatus } from "#lab/api/services.ts";
 import { hostName } from "#lab/services/container-recipe.ts";
 import { type ContainerId, containerRecipes } from "#lab/services/containers.ts";
 import type { ServiceDescriptor } from "#lab/services/descriptor.ts";
-import { composeServices } from "#lab/services/registry.ts";
+import { labServices } from "#lab/services/registry.ts";
 import type { Env } from "#lab/state/lab-dir.ts";
 import { openHostDoors } from "./compose/host-doors.ts";
 import { watchScrape } from "./compose/scrape-watch.ts";
@@ -24,7 +24,7 @@ export async function prepareCompose(options: {
   const doors = await openHostDoors(stack.engine);
   return {
     open: (runtime) => {
-      const descriptors = composeServices.map((service) =>
+      const descriptors = labServices.map((service) =>
         isContainer(service) ? inContainer(service, stack) : besideContainers(service),
       );
       const system = openLocalSystem("compose", descriptors, runtime);

@@ -13,8 +13,11 @@ import { tempo } from "./tempo.ts";
 import { valkey } from "./valkey.ts";
 import { valkeyCache } from "./valkey-cache.ts";
 
-/** What the embedded runtime starts. */
-export const embeddedServices: readonly ServiceDescriptor[] = [
+/**
+ * Every service, in the order of the list. Both runtimes have all of them: what cannot run in one is told as
+ * absent there. Compose starts the app and the store as processes, all else as containers.
+ */
+export const labServices: readonly ServiceDescriptor[] = [
   postgres,
   keycloak,
   valkey,
@@ -27,7 +30,5 @@ export const embeddedServices: readonly ServiceDescriptor[] = [
   server,
   redisExporter,
   prometheus,
+  grafana,
 ];
-
-/** What the compose runtime starts: the app and the store as processes, all else as containers. */
-export const composeServices: readonly ServiceDescriptor[] = [...embeddedServices, grafana];

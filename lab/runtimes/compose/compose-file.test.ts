@@ -9,7 +9,7 @@ import { parse } from "yaml";
 import { LabError } from "#lab/errors.ts";
 import { containerRecipes } from "#lab/services/containers.ts";
 import { serviceIds } from "#lab/services/ids.ts";
-import { composeServices } from "#lab/services/registry.ts";
+import { labServices } from "#lab/services/registry.ts";
 import { repositoryDir } from "#lab/state/lab-dir.ts";
 import { portVariable } from "#lab/supervisor/port-table.ts";
 import { startOrder } from "#lab/supervisor/start-order.ts";
@@ -57,7 +57,7 @@ test("the file is one of the Compose Specification, and a mistake in it is found
 });
 
 test("every service has a descriptor, and every container a block and a folder", async () => {
-  expect(composeServices.map(({ id }) => id).toSorted()).toEqual([...serviceIds].toSorted());
+  expect(labServices.map(({ id }) => id).toSorted()).toEqual([...serviceIds].toSorted());
   expect([...blocks.keys()].toSorted()).toEqual(ids.toSorted());
   for (const id of ids) {
     const folder = id === "grafana" ? "grafana" : join("compose", id);
@@ -112,7 +112,7 @@ test("blocks and recipes agree on what waits for what, and it is no circle", () 
       [...containerRecipes[id as keyof typeof containerRecipes].dependsOn].toSorted(),
     );
   }
-  expect(() => startOrder(composeServices)).not.toThrow();
+  expect(() => startOrder(labServices)).not.toThrow();
 });
 
 test("no block is let near the engine, holds a secret or restarts by itself", async () => {

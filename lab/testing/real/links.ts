@@ -4,6 +4,7 @@ import type { StatusBody } from "#lab/api/services.ts";
 import { dashboardFiles } from "#lab/grafana/dashboard-files.ts";
 import { dataSource } from "#lab/grafana/uids.ts";
 import { linksOf } from "#lab/runs/links.ts";
+import type { Place } from "#lab/runs/places.ts";
 import type { Comparison } from "./backends.ts";
 import { lastingDifferences } from "./lasting.ts";
 
@@ -41,14 +42,20 @@ export async function followLinks(origin: string): Promise<Comparison> {
 
 /** Stands for a Grafana, which no name of this domain is (RFC 6761). */
 const grafana = "http://grafana.invalid";
+const there: Place = { at: grafana };
+/** Whatever a Grafana could show. */
+const asInGrafana = { grafana: there, tempo: there, loki: there, prometheus: there };
 
 /** Without Sentry's, which are on somebody else's machine. */
 const hrefsOf = (run: RunRecord, origin: string): readonly string[] =>
   [
     ...run.links.map(({ href }) => href),
-    ...linksOf(run, { grafana }).map(({ href }) => href),
+    ...linksOf(run, asInGrafana).flatMap(({ label, href }) =>
+      label.endsWith("in Grafana") ? [href] : [],
+    ),
     ...run.checks.flatMap(({ query }) => query?.href ?? []),
   ]
+    .filter((href) => href !== null)
     .map((href) => new URL(href, origin).href)
     .filter((href) => /^(localhost|127\.0\.0\.1|grafana\.invalid)$/.test(new URL(href).hostname));
 

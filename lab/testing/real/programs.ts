@@ -1,7 +1,7 @@
 import { LabError } from "#lab/errors.ts";
 import { askedServices } from "#lab/providers/asked-for.ts";
 import type { ServiceId } from "#lab/services/ids.ts";
-import { embeddedServices } from "#lab/services/registry.ts";
+import { labServices } from "#lab/services/registry.ts";
 import type { Env } from "#lab/state/lab-dir.ts";
 import { findProgram } from "#lab/supervisor/find-program.ts";
 
@@ -19,7 +19,7 @@ const own: readonly ServiceId[] = ["store", "server"];
 /** What each service would be if every real program that is here, or may be fetched, were used. */
 export async function findPrograms(env: Env): Promise<readonly FoundProgram[]> {
   const everything = { ...env, LAB_REAL: askedServices.join(",") };
-  const services = embeddedServices.filter(({ id }) => !own.includes(id));
+  const services = labServices.filter(({ id }) => !own.includes(id));
   return Promise.all(
     services.map(async (service): Promise<FoundProgram> => {
       try {

@@ -1,7 +1,7 @@
 import { SvelteMap } from "svelte/reactivity";
 import type { LabEvent } from "#lab/api/events.ts";
 import { routes } from "#lab/api/routes.ts";
-import type { RunRecord, RunsBody } from "#lab/api/runs.ts";
+import { linkedServices, type RunRecord, type RunsBody } from "#lab/api/runs.ts";
 import type { ScenarioCard, ScenariosBody } from "#lab/api/scenarios.ts";
 import type { ServiceStatus, StatusBody } from "#lab/api/services.ts";
 import { type Apology, apologyOf, getJson } from "./api.ts";
@@ -42,6 +42,7 @@ export class Lab {
 
   readonly #telemetryListeners = new Set<(event: TelemetryEvent) => void>();
   readonly #resyncListeners = new Set<() => void>();
+  readonly #movedListeners = new Set<() => void>();
   #scenariosDue: ReturnType<typeof setTimeout> | undefined;
 
   /** History, newest first. */
@@ -112,6 +113,12 @@ export class Lab {
     return () => this.#resyncListeners.delete(listener);
   }
 
+  /** Calls back when a service that runs lead to moved, came or went. Returns the function that ends it. */
+  onMoved(listener: () => void): () => void {
+    this.#movedListeners.add(listener);
+    return () => this.#movedListeners.delete(listener);
+  }
+
   async #readStatus(): Promise<void> {
     const { services, ...status } = await getJson<StatusBody>(routes.status);
     this.services = services;
@@ -150,9 +157,12 @@ export class Lab {
   }
 
   #takeService(service: ServiceStatus): void {
-    const before = this.services.find(({ id }) => id === service.id)?.state;
+    const before = this.services.find(({ id }) => id === service.id);
     this.services = replaceBy(this.services, service, ({ id }) => id);
-    if (before !== service.state) this.#readScenariosSoon();
+    const changed = before?.state !== service.state;
+    if (changed) this.#readScenariosSoon();
+    if (!isLinked(service) || !(changed || before?.url !== service.url)) return;
+    for (const listener of this.#movedListeners) listener();
   }
 
   /** What can run depends on the services; the lab alone knows how. */
@@ -178,6 +188,9 @@ export class Lab {
     for (const listener of this.#resyncListeners) listener();
   }
 }
+
+const isLinked = ({ id }: ServiceStatus): boolean =>
+  (linkedServices as readonly string[]).includes(id);
 
 /** `list` with the item of the same key replaced in place, or with `item` at the end. */
 export function replaceBy<T>(list: readonly T[], item: T, key: (item: T) => unknown): readonly T[] {

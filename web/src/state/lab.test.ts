@@ -69,7 +69,12 @@ const run = (runId: string, startedAt: number): RunRecord => ({
 
 /** A front door that answers with what `world` holds, and streams what it is told. */
 async function openDoor() {
-  const world = { state: "ready" as ServiceStatus["state"], runs: [] as RunRecord[] };
+  const world = {
+    state: "ready" as ServiceStatus["state"],
+    runs: [] as RunRecord[],
+    /** Opens no stream. */
+    isAway: false,
+  };
   const streams: ServerResponse[] = [];
   let nextId = 1;
   const server = createServer((request, response) => {
@@ -81,6 +86,10 @@ async function openDoor() {
       [routes.runs]: () => ({ runs: world.runs, total: world.runs.length }),
     };
     if (request.url?.startsWith(`${routes.events}?client=`)) {
+      if (world.isAway) {
+        response.writeHead(503).end();
+        return;
+      }
       response.writeHead(200, { "content-type": "text/event-stream" }).flushHeaders();
       streams.push(response);
       return;
@@ -126,48 +135,68 @@ afterEach(() => {
 test("reads everything once the event stream is open", async () => {
   door.world.runs = [run("a", 1), run("b", 2)];
   void lab.follow(abort.signal);
-  await vi.waitFor(() => expect(lab.runsRead).toBeDefined());
+  await expect.poll(() => lab.runsRead).toBeDefined();
   expect(lab.connection).toBe("live");
   expect(lab.history.map(({ runId }) => runId)).toEqual(["b", "a"]);
-  await vi.waitFor(() => expect(lab.scenarios).toHaveLength(1));
+  await expect.poll(() => lab.scenarios).toHaveLength(1);
+});
+
+test("tells when a service that runs lead to moves, and of no other", async () => {
+  void lab.follow(abort.signal);
+  await vi.waitFor(() => expect(lab.services).toHaveLength(1));
+  let moved = 0;
+  lab.onMoved(() => moved++);
+  const at = (id: ServiceStatus["id"], url: string): ServiceStatus => ({
+    ...{ ...service("ready"), id, url },
+  });
+  door.tell({ type: "service", service: at("tempo", "http://127.0.0.1:1") });
+  door.tell({ type: "service", service: at("server", "http://127.0.0.1:2") });
+  door.tell({ type: "service", service: at("tempo", "http://127.0.0.1:1") });
+  door.tell({ type: "service", service: at("tempo", "http://127.0.0.1:3") });
+  await vi.waitFor(() =>
+    expect(lab.services.find(({ id }) => id === "tempo")?.url).toBe("http://127.0.0.1:3"),
+  );
+  expect(moved).toBe(2);
 });
 
 test("a service that becomes ready makes its scenarios run again", async () => {
   door.world.state = "starting";
   void lab.follow(abort.signal);
-  await vi.waitFor(() => expect(lab.scenarios[0]?.disabled).toBe("the app is not ready"));
+  await expect.poll(() => lab.scenarios[0]?.disabled).toBe("the app is not ready");
   expect(lab.troubled).toHaveLength(1);
   door.world.state = "ready";
   door.tell({ type: "service", service: service("ready") });
-  await vi.waitFor(() => expect(lab.scenarios[0]?.disabled).toBeNull());
+  await expect.poll(() => lab.scenarios[0]?.disabled).toBeNull();
   expect(lab.troubled).toEqual([]);
 });
 
 test("a lab that comes back is read anew, with what happened meanwhile", async () => {
   void lab.follow(abort.signal);
-  await vi.waitFor(() => expect(lab.runsRead).toBeDefined());
+  await expect.poll(() => lab.runsRead).toBeDefined();
   const resynced = vi.fn();
   lab.onResync(resynced);
   door.world.runs = [run("meanwhile", 5)];
+  door.world.isAway = true;
   door.cut();
-  await vi.waitFor(() => expect(lab.connection).toBe("lost"));
-  await vi.waitFor(() => expect(lab.history.map(({ runId }) => runId)).toEqual(["meanwhile"]));
+  await expect.poll(() => lab.connection).toBe("lost");
+  door.world.isAway = false;
+  await expect.poll(() => lab.history.map(({ runId }) => runId)).toEqual(["meanwhile"]);
   expect(lab.connection).toBe("live");
   expect(resynced).toHaveBeenCalled();
 });
 
 test("listeners hear of growing traces until they stop listening", async () => {
   void lab.follow(abort.signal);
-  await vi.waitFor(() => expect(lab.connection).toBe("live"));
+  await expect.poll(() => lab.connection).toBe("live");
   const heard: string[] = [];
   const end = lab.onTelemetry(({ traceId }) => heard.push(traceId));
   const grown = { type: "telemetry", runId: null, spans: 1, logs: 0, sentry: 0 } as const;
   door.tell({ ...grown, traceId: "first" });
-  await vi.waitFor(() => expect(heard).toEqual(["first"]));
+  await expect.poll(() => heard).toEqual(["first"]);
   end();
   door.tell({ ...grown, traceId: "second" });
   door.tell({ type: "run", run: run("after", 9) });
-  await vi.waitFor(() => expect(lab.runs.has("after")).toBe(true));
+  await expect.poll(() => lab.runs.has("after")).toBe(true);
   expect(heard).toEqual(["first"]);
 });
 
