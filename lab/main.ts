@@ -1,3 +1,4 @@
+import { ScenarioFileError } from "#scenarios/catalogue.ts";
 import { type Command, parseCommand } from "./cli/arguments.ts";
 import { tellStarter } from "./cli/background.ts";
 import { type Context, type ExitCode, printJson } from "./cli/context.ts";
@@ -68,6 +69,12 @@ async function carryOut(command: Command, context: Context): Promise<ExitCode> {
 
 function asLabError(error: unknown): LabError {
   if (error instanceof LabError) return error;
+  if (error instanceof ScenarioFileError) {
+    return new LabError("scenario-unreadable", error.message, {
+      hint: "Correct that file; npm run check tells what else is wrong with it.",
+      cause: error,
+    });
+  }
   const text = error instanceof Error ? (error.stack ?? error.message) : String(error);
   return new LabError("unexpected", text, {
     hint: "This is a defect of the lab. npm run lab -- doctor shows what is special about this machine.",

@@ -92,6 +92,14 @@ describe("a folder of scenarios", () => {
     await expect(load()).rejects.toThrow(/scenarios\/db\/a\.ts.*"db\.a".*"db\.other"/);
   });
 
+  test("names file and line of what cannot be loaded", async () => {
+    await writeFile(
+      join(folder, "db", "a.ts"),
+      'const id = "db.a";\nexport default { id, nowhere };',
+    );
+    await expect(load()).rejects.toThrow(/^scenarios\/db\/a\.ts:2: nowhere is not defined$/);
+  });
+
   test("names the file without a scenario", async () => {
     await writeFile(join(folder, "db", "a.ts"), "export const x = 1;");
     await expect(load()).rejects.toThrow(/scenarios\/db\/a\.ts/);

@@ -12,9 +12,17 @@ export const scenariosFolder = (env: Readonly<Record<string, string | undefined>
     ? pathToFileURL(`${resolve(env.LAB_SCENARIOS)}/`)
     : new URL("./", import.meta.url);
 
+/** A file of the catalogue that is no scenario. The message names it, and the line if that is known. */
+export class ScenarioFileError extends Error {
+  override readonly name = "ScenarioFileError";
+}
+
+/** Where a scenario is written, below the catalogue's folder. */
+export const scenarioFile = (id: string): string => `${id.replace(".", "/")}.ts`;
+
 /**
  * Loads every `scenarios/<group>/<name>.ts`. Adding a file is all it takes to add a scenario.
- * @throws Error that names the file when its default export is missing or its id differs from its path.
+ * @throws ScenarioFileError for one that cannot be loaded, or whose id differs from its path.
  */
 export async function loadCatalogue(
   folder: URL = scenariosFolder(process.env),
@@ -35,17 +43,23 @@ async function scenariosOf(folder: URL, group: string): Promise<Scenario[]> {
 }
 
 async function scenarioOf(folder: URL, group: string, file: string): Promise<Scenario> {
-  const url = new URL(`${group}/${file}`, folder);
-  const loaded = (await import(
-    url.href.startsWith("file:") ? url.href : pathToFileURL(url.href).href
-  )) as {
-    readonly default?: Scenario;
-  };
+  const name = `scenarios/${group}/${file}`;
+  const { default: scenario } = await load(new URL(`${group}/${file}`, folder), name);
   const id = `${group}.${file.slice(0, -".ts".length)}`;
-  if (loaded.default?.id !== id) {
-    throw new Error(
-      `scenarios/${group}/${file}: the default export must be a scenario with id "${id}", found "${loaded.default?.id}"`,
+  if (scenario?.id !== id) {
+    throw new ScenarioFileError(
+      `${name}: the default export must be a scenario with id "${id}", found "${scenario?.id}"`,
     );
   }
-  return loaded.default;
+  return scenario;
+}
+
+async function load(url: URL, name: string): Promise<{ readonly default?: Scenario }> {
+  try {
+    return await import(url.href);
+  } catch (cause) {
+    const { message, stack = "" } = cause instanceof Error ? cause : new Error(String(cause));
+    const [, line] = stack.split(`${url.pathname}:`)[1]?.match(/^(\d+)/) ?? [];
+    throw new ScenarioFileError(`${name}${line ? `:${line}` : ""}: ${message}`, { cause });
+  }
 }

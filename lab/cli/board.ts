@@ -38,6 +38,8 @@ export function rowText(row: BoardRow): string {
   return `${head}  ${details(row)}`.trimEnd();
 }
 
+const calm: ReadonlySet<ServiceState> = new Set(["starting", "ready", "stopping", "stopped"]);
+
 function details(row: BoardRow): string {
   const { state, progress, kind, version, port, restarts, note } = row;
   if (progress !== null) return `${progress.step} ${Math.round(progress.done * 100)} %`;
@@ -47,7 +49,7 @@ function details(row: BoardRow): string {
     ...containerWords(row.container),
     restarts === 0 ? "" : `${restarts} restarts`,
     // Why it is a stand-in is told by doctor and by the page.
-    kind === "stand-in" && (state === "starting" || state === "ready") ? "" : (note ?? ""),
+    kind === "stand-in" && calm.has(state) ? "" : (note ?? ""),
   ]
     .filter((word) => word !== "")
     .join(", ");

@@ -7,6 +7,7 @@ import { loadCatalogue } from "#scenarios/catalogue.ts";
 import type { Scenario } from "#scenarios/define.ts";
 import type { Mode } from "#scenarios/mode.ts";
 import type { ParamValue } from "#scenarios/param-spec.ts";
+import { tellChanged } from "./changed-scenarios.ts";
 import { type Context, type ExitCode, printJson } from "./context.ts";
 import { performRun } from "./perform-run.ts";
 import { type Outcome, outcomeOf } from "./run-outcome.ts";
@@ -29,6 +30,7 @@ export interface RunRequest {
 export async function run(request: RunRequest, context: Context): Promise<ExitCode> {
   const scenario = await scenarioOf(request.scenario);
   const lab = await requireLab(context.dir);
+  await tellChanged([scenario.id], context);
   const record = await performRun(lab, orderOf(request, scenario), scenario, context);
   const outcome = outcomeOf(record);
   const page = `${lab.origin}/runs/${record.runId}`;

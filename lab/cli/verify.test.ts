@@ -1,4 +1,4 @@
-import { readFile } from "node:fs/promises";
+import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { repositoryDir } from "#lab/state/lab-dir.ts";
@@ -19,6 +19,20 @@ test("an unknown scenario is wrong usage, and starts nothing", async () => {
   expect(code).toBe(3);
   expect(JSON.parse(out).error.code).toBe("unknown-scenario");
   expect(err).toContain("db.right, db.wrong");
+  expect(await readRunning(dir)).toBeUndefined();
+});
+
+test("a scenario with a wrong key is told with file and line, and starts nothing", async () => {
+  const folder = join(dir, "scenarios");
+  await mkdir(join(folder, "db"), { recursive: true });
+  const text = `export default {
+    id: "db.odd", title: "Odd", summary: "", story: "", params: {}, modes: ["fault"],
+    expect: [{ signal: "span", selcet: { name: "a" }, why: "why", hint: "hint" }],
+  };`;
+  await writeFile(join(folder, "db", "odd.ts"), text);
+  const { code, out } = await cli(dir, ["verify", "db.odd"], { LAB_SCENARIOS: folder });
+  expect(code).toBe(1);
+  expect(out).toContain("scenarios/db/odd.ts:3: expect[0].selcet unknown key selcet");
   expect(await readRunning(dir)).toBeUndefined();
 });
 

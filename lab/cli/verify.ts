@@ -5,6 +5,8 @@ import type { SelfTestMatrix } from "#lab/api/self-test.ts";
 import { LabError } from "#lab/errors.ts";
 import type { Evidence } from "#lab/judge/evidence.ts";
 import { lineOfExpectation } from "#lab/judge/validate.ts";
+import { type Unfit, unfitError } from "#lab/runs/admission.ts";
+import { unfitScenarios } from "#lab/runs/unfit.ts";
 import { writeSelfTest } from "#lab/state/self-test-file.ts";
 import { junitOf } from "#lab/verify/junit.ts";
 import { planTrials, withTrials } from "#lab/verify/live-trials.ts";
@@ -17,10 +19,16 @@ import {
   summaryLine,
   verdictOf,
 } from "#lab/verify/report.ts";
-import type { JobResult } from "#lab/verify/result.ts";
+import { type JobResult, withoutRun } from "#lab/verify/result.ts";
 import { type Recorded, selfTest, survivors, vacuousChecks } from "#lab/verify/self-test.ts";
-import { type Catalogue, loadCatalogue, scenariosFolder } from "#scenarios/catalogue.ts";
+import {
+  type Catalogue,
+  loadCatalogue,
+  scenarioFile,
+  scenariosFolder,
+} from "#scenarios/catalogue.ts";
 import type { Scenario } from "#scenarios/define.ts";
+import { tellChanged } from "./changed-scenarios.ts";
 import { type Context, type ExitCode, printJson } from "./context.ts";
 import type { LabAddress } from "./running-lab.ts";
 import { usageHint } from "./usage.ts";
@@ -57,7 +65,15 @@ export async function verify(request: VerifyRequest, context: Context): Promise<
   );
   const seed = request.seed ?? randomInt(0, 2 ** 32);
   const startedAt = performance.now();
-  const found = await withLab(context, (lab) => verifyAll(chosen, seed, lab, request, context));
+  await tellChanged(
+    chosen.map(({ id }) => id),
+    context,
+  );
+  const unfit = await unfitScenarios(catalogue, scenariosFolder(process.env));
+  // A lab would only say the same of them, and takes its time to start.
+  const found = chosen.every(({ id }) => unfit.has(id))
+    ? refuseAll(chosen, unfit, request, context)
+    : await withLab(context, (lab) => verifyAll(chosen, seed, lab, request, context));
   const report = { ...found, seed, durationMs: performance.now() - startedAt };
   const { matrix, durationMs } = report;
   if (matrix !== null && request.scenarios.length === 0) {
@@ -84,6 +100,20 @@ function unknownScenarios(
   context.say(`${message}\n  hint: ${hint}`);
   if (json) printJson(context, { error: { code: "unknown-scenario", message, hint } });
   return 3;
+}
+
+function refuseAll(
+  scenarios: readonly Scenario[],
+  unfit: Unfit,
+  { json }: VerifyRequest,
+  { say, out }: Context,
+): Report {
+  const results = planJobs(scenarios).map((job) => {
+    const trouble = unfitError(job.scenario, unfit.get(job.scenario.id) ?? "");
+    return withoutRun(job, trouble, "fail", 0);
+  });
+  for (const line of results.flatMap(resultLines)) (json ? say : out)(line);
+  return { results, matrix: null };
 }
 
 async function verifyAll(
@@ -134,6 +164,10 @@ async function verifyAll(
 
 const keyOf = ({ scenario, mode }: Job): string => `${scenario.id} ${mode}`;
 
+/** Of a self-test that was asked for some scenarios only. */
+const aloneHint =
+  "One scenario need not catch everything: the catalogue has to. Of what yours misses, checks of `trace`, `answer`, error lines and Sentry catch most; db.n-plus-one has them.";
+
 async function tell(
   { results, matrix, durationMs, seed }: Report & { durationMs: number; seed: number },
   catalogue: Catalogue,
@@ -147,6 +181,7 @@ async function tell(
   const exitCode = alive.length + vacuous.length > 0 ? 1 : exitCodeOf(results, strict);
   const line = json ? context.say : context.out;
   if (matrix !== null) for (const text of matrixLines(matrix)) line(text);
+  if (matrix !== null && scenarios.length > 0) line(aloneHint);
   line(summaryLine(results, durationMs));
   if (alive.length > 0) line(`No check noticed: ${alive.join(", ")}.`);
   if (vacuous.length > 0) line(`Nothing makes these checks fail: ${vacuous.join(", ")}.`);
@@ -176,7 +211,7 @@ async function expectationLines(
   const folder = scenariosFolder(process.env);
   const sources = await Promise.all(
     [...catalogue.keys()].map(async (id) => {
-      const file = new URL(`${id.replace(".", "/")}.ts`, folder);
+      const file = new URL(scenarioFile(id), folder);
       return [id, await readFile(file, "utf8").catch(() => "")] as const;
     }),
   );

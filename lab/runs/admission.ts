@@ -31,7 +31,7 @@ export function admit(
   const scenario = catalogue.get(request.scenario);
   if (scenario === undefined) {
     throw new LabError("unknown-scenario", `There is no scenario "${request.scenario}".`, {
-      hint: "npm run lab -- list shows them all.",
+      hint: "npm run lab -- list shows them all; the lab knows those that were there when it started.",
     });
   }
   const mode = request.mode ?? "fault";
@@ -47,11 +47,7 @@ export function admit(
     });
   }
   const problem = unfit?.get(scenario.id);
-  if (problem !== undefined) {
-    throw new LabError("scenario-unfit", `${scenario.id} cannot be judged as it is written.`, {
-      hint: problem,
-    });
-  }
+  if (problem !== undefined) throw unfitError(scenario, problem);
   const reason = disabledReason(scenario, services);
   if (reason !== null) {
     const code = comesBack(scenario, services) ? "requirement-missing" : "requirement-absent";
@@ -61,6 +57,10 @@ export function admit(
   }
   return { scenario, mode, params: params.values };
 }
+
+/** @param problem what is wrong with it, with file and line. */
+export const unfitError = ({ id }: Scenario, problem: string): LabError =>
+  new LabError("scenario-unfit", `${id} cannot be judged as it is written.`, { hint: problem });
 
 /** Whether what the scenario lacks may be there in a moment: it is not, where this lab has no such program. */
 const comesBack = (scenario: Scenario, services: readonly ServiceStatus[]): boolean =>

@@ -1,5 +1,6 @@
 import type { Verdict } from "#lab/api/checks.ts";
 import { worst } from "#lab/judge/finding.ts";
+import { scenarioFile } from "#scenarios/catalogue.ts";
 import { missLines } from "./check-lines.ts";
 import type { JobResult } from "./result.ts";
 
@@ -80,7 +81,7 @@ export function annotations(
 ): readonly string[] {
   return results.flatMap((result) => {
     const { scenario, mode, trouble, verdict } = result;
-    const file = `scenarios/${scenario.replace(".", "/")}.ts`;
+    const file = `scenarios/${scenarioFile(scenario)}`;
     const command = verdict === "fail" ? "error" : "warning";
     const whole =
       trouble === null
