@@ -16,7 +16,7 @@ import {
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { afterEach, beforeEach, expect, test, vi } from "vitest";
+import { afterEach, beforeEach, expect, test } from "vitest";
 import { identify } from "./supervisor/process-identity.ts";
 
 const bootstrap = fileURLToPath(new URL("./bootstrap.mjs", import.meta.url));
@@ -278,7 +278,7 @@ test("kill -9 of the bootstrap ends the script", async () => {
   expect(script).not.toBe(child.pid);
   child.kill("SIGKILL");
   await once(child, "close");
-  await vi.waitFor(() => expect(identify(script)).toBeUndefined());
+  await expect.poll(() => identify(script)).toBeUndefined();
 });
 
 test("on the right Node already, the script runs in the same process, and leaves its code compiled", async () => {

@@ -3,10 +3,17 @@ import { rm } from "node:fs/promises";
 import { createServer } from "node:net";
 import { networkInterfaces } from "node:os";
 import { expect, test } from "vitest";
+import { within } from "#lab/supervisor/testing/supervise.ts";
 import { LabError } from "../errors.ts";
 import { openFrontDoor } from "./front-door.ts";
 import type { BuildPage } from "./page-host.ts";
-import { openDoorUnderTest, secrets, sendRaw, writing } from "./testing/door-under-test.ts";
+import {
+  type Answer,
+  openDoorUnderTest,
+  secrets,
+  sendRaw,
+  writing,
+} from "./testing/door-under-test.ts";
 
 const hasIpv6 = Object.values(networkInterfaces())
   .flat()
@@ -178,11 +185,15 @@ test("beyond the quota telemetry is told to come later", async () => {
   await using lab = await openDoorUnderTest();
   const body = Buffer.alloc(8 * 1024 * 1024);
   const send = () => lab.ask("/lab/ingest/v1/traces", { method: "POST", body });
-  const answers = await Promise.all(Array.from({ length: 6 }, send));
-  const refused = answers.filter(({ status }) => status === 429);
-  expect(refused.length).toBeGreaterThan(0);
-  expect(refused[0]).toMatchObject({ headers: { "retry-after": expect.stringMatching(/^[1-9]/) } });
-  expect(lab.double.store.received).toHaveLength(6 - refused.length);
+  const answers: Answer[] = [];
+  const refused = () => answers.filter(({ status }) => status === 429);
+  // More than it takes in a second at a time, however long each takes.
+  while (refused().length === 0)
+    answers.push(...(await Promise.all(Array.from({ length: 6 }, send))));
+  expect(refused()[0]).toMatchObject({
+    headers: { "retry-after": expect.stringMatching(/^[1-9]/) },
+  });
+  expect(lab.double.store.received).toHaveLength(answers.length - refused().length);
 });
 
 test("closing ends streams and requests under way at once", async () => {
@@ -191,9 +202,7 @@ test("closing ends streams and requests under way at once", async () => {
   const hanging = lab.ask("/api/slow").catch((error: Error) => error);
   const write = lab.ask("/api/slow", { method: "POST", headers: writing, body: "{}" });
   const broken = write.catch((error: Error) => error);
-  const start = performance.now();
-  await lab.door.close();
-  expect(performance.now() - start).toBeLessThan(2_000);
+  await within(2_000, lab.door.close());
   await stream.text();
   expect(await hanging).toBeInstanceOf(Error);
   expect(await broken).toBeInstanceOf(Error);

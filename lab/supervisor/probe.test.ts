@@ -2,6 +2,7 @@ import { createServer as createHttpServer } from "node:http";
 import { createServer, type Server, type Socket } from "node:net";
 import { expect, onTestFinished, test } from "vitest";
 import type { Probe, ProbeContext } from "#lab/services/descriptor.ts";
+import { freePort } from "#lab/testing/free-port.ts";
 import { awaitReady } from "./probe.ts";
 import { testSecrets } from "./testing/fake-descriptors.ts";
 
@@ -53,9 +54,7 @@ test.each([
   { kind: "http", port: "main", path: "/" },
   { kind: "postgres", port: "main", user: "lab_admin" },
 ] as const)("$kind: a closed port is told so", async (probe) => {
-  const server = createServer();
-  const port = await listening(server);
-  await new Promise((resolve) => server.close(resolve));
+  const port = await freePort();
   expect((await sights(probe, port, 1))[0]).toContain(`ECONNREFUSED 127.0.0.1:${port}`);
 });
 

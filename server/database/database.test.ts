@@ -164,9 +164,15 @@ async function ended(text: string, count: number): Promise<void> {
 describe("the pool", () => {
   test("counts used, idle and waiting", async () => {
     const pool = open({ max: 2 });
-    const slow = Array.from({ length: 5 }, () => pool.sql`select pg_sleep(0.2)`.execute());
-    while (pool.counts().used < 2) await pause(5);
-    expect(pool.counts()).toMatchObject({ used: 2, pending: 3 });
+    const { promise: counted, resolve: letGo } = Promise.withResolvers<void>();
+    const slow = Array.from({ length: 5 }, () =>
+      pool.sql.begin(async (tx) => {
+        await tx`select 1`;
+        await counted;
+      }),
+    );
+    await expect.poll(pool.counts).toMatchObject({ used: 2, pending: 3 });
+    letGo();
     await Promise.all(slow);
     expect(pool.counts()).toEqual({ used: 0, idle: 2, pending: 0 });
     await pool.sql.begin(async (tx) => {

@@ -9,8 +9,11 @@ beforeAll(async () => {
   server = await startPostgres();
 }, 60_000);
 afterAll(() => server?.stop());
+/** Only those who are to wait in vain are in a hurry. */
+const open = (acquireTimeoutMs: number): Pool =>
+  openPool(server.appUrl, { name: "short", max: 2, acquireTimeoutMs });
 beforeEach(() => {
-  pool = openPool(server.appUrl, { name: "short", max: 2, acquireTimeoutMs: 100 });
+  pool = open(30_000);
 });
 afterEach(() => pool.end(500));
 
@@ -45,6 +48,8 @@ async function metric(name: string, sample = name): Promise<number> {
 }
 
 test("a query that finds no free connection in time fails with pool_timeout, and is counted", async () => {
+  await pool.end(500);
+  pool = open(100);
   const before = await metric("db_client_connection_timeouts_total");
   const { letGo } = await hold(2);
   const refused = pool.sql`select 1`;
@@ -55,6 +60,8 @@ test("a query that finds no free connection in time fails with pool_timeout, and
 });
 
 test("so does a transaction, and its body never runs", async () => {
+  await pool.end(500);
+  pool = open(100);
   const { letGo } = await hold(2);
   let ran = false;
   const refused = pool.sql.begin(() => {

@@ -31,20 +31,22 @@ export interface IdentityProvider {
   readonly close: () => void;
 }
 
-export interface ProviderEvents {
+export interface ProviderOptions {
+  /** Instead of 1.5 s. */
+  readonly timeoutSeconds?: number;
   /** Once per outage, in the context of the first call that failed. */
   readonly onAway?: (error: unknown) => void;
 }
 
 /** The library's own is 30 s. */
-const timeoutSeconds = 1.5;
+const usualTimeoutSeconds = 1.5;
 const probeEveryMs = 300;
 const scope = "openid profile email";
 
 /** Contacts nobody yet. */
 export function openIdentityProvider(
   { oidc: settings, origin }: Pick<ServerEnv, "oidc" | "origin">,
-  { onAway }: ProviderEvents = {},
+  { timeoutSeconds = usualTimeoutSeconds, onAway }: ProviderOptions = {},
 ): IdentityProvider {
   const redirectUri = `${origin}/auth/callback`;
   const discover = (): Promise<oidc.Configuration> =>

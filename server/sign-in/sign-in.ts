@@ -3,7 +3,11 @@ import { log } from "../log.ts";
 import { reportHandled } from "../report.ts";
 import type { Valkey } from "../valkey/client.ts";
 import { type FreshTokens, freshTokens } from "./fresh-tokens.ts";
-import { type IdentityProvider, openIdentityProvider } from "./identity-provider.ts";
+import {
+  type IdentityProvider,
+  openIdentityProvider,
+  type ProviderOptions,
+} from "./identity-provider.ts";
 import { type SessionStore, sessionStore } from "./session-store.ts";
 
 /** Everything about who is signed in. */
@@ -20,9 +24,11 @@ export interface SignIn {
 export function openSignIn(
   env: Pick<ServerEnv, "origin" | "oidc" | "cookieKeys">,
   valkey: Pick<Valkey, "attempt">,
+  limits: Pick<ProviderOptions, "timeoutSeconds"> = {},
 ): SignIn {
   const store = sessionStore(valkey);
   const provider = openIdentityProvider(env, {
+    ...limits,
     onAway(error) {
       log.warn({ err: error }, "the identity provider is away, nobody can sign in");
       reportHandled(new Error("the identity provider is away", { cause: error }));

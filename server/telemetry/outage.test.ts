@@ -59,10 +59,8 @@ test("a whole request goes out when its local root ends, in one POST", async () 
   for (let n = 0; n < 20; n++) {
     tracer.startSpan(`child-${n}.`, {}, trace.setSpan(context.active(), root)).end();
   }
-  const startedAt = performance.now();
   root.end();
   const { body } = await tap.next(() => true);
-  expect(performance.now() - startedAt).toBeLessThan(1000);
   expect(body.toString("latin1").match(/child-\d+\./g)).toHaveLength(20);
   await provider.shutdown();
   await tap.close();

@@ -103,10 +103,12 @@ test("a secret is found whatever stands around it", () => {
 
 test("a long text without secrets is no burden", () => {
   const long = "a".repeat(200_000);
-  const startedAt = performance.now();
+  // Time of this thread: other processes on the machine are not the redaction's fault.
+  const before = process.threadCpuUsage();
   text(`${long}password=x${long}`);
   text(`"${long}" is not valid`);
-  expect(performance.now() - startedAt).toBeLessThan(1000);
+  const { user, system } = process.threadCpuUsage(before);
+  expect((user + system) / 1000).toBeLessThan(1000);
 });
 
 test("canaries of a spared run stay, other runs' and the process's own secrets do not", () => {

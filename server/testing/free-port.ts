@@ -1,12 +1,25 @@
+import { randomInt } from "node:crypto";
 import { once } from "node:events";
-import { type AddressInfo, createServer } from "node:net";
+import { createServer } from "node:net";
 
-/** A port of 127.0.0.1 that nobody listens on. */
+/** Where neither outgoing connections nor the services of a lab get theirs from, so that only who asks here has it. */
+const [firstPort, lastPort] = [12_000, 19_999];
+
+/**
+ * A port of 127.0.0.1 that nobody listens on. It stays free until it is used, and between two uses:
+ * one that the system chose may meanwhile be given to any connection of the machine.
+ */
 export async function freePort(): Promise<number> {
-  const server = createServer().listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  await once(server, "close");
-  return port;
+  for (;;) {
+    const port = randomInt(firstPort, lastPort + 1);
+    const server = createServer();
+    const isFree = new Promise<boolean>((resolve) => {
+      server.once("error", () => resolve(false));
+      server.listen({ port, host: "127.0.0.1", exclusive: true }, () => resolve(true));
+    });
+    if (!(await isFree)) continue;
+    server.close();
+    await once(server, "close");
+    return port;
+  }
 }

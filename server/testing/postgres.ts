@@ -117,7 +117,7 @@ async function asNobody(): Promise<string[]> {
 }
 
 async function accepting(url: string, server: ChildProcess): Promise<void> {
-  for (const deadline = Date.now() + 15_000; Date.now() < deadline; await pause(20)) {
+  for (const deadline = Date.now() + 60_000; Date.now() < deadline; await pause(20)) {
     if (server.exitCode !== null) throw new Error(`postgres ended with ${server.exitCode}`);
     const sql = postgres(url, { max: 1, connect_timeout: 1, onnotice() {} });
     const answered = await sql`select 1`.then(
@@ -127,5 +127,5 @@ async function accepting(url: string, server: ChildProcess): Promise<void> {
     await sql.end({ timeout: 1 });
     if (answered) return;
   }
-  throw new Error("postgres did not accept connections within 15 s");
+  throw new Error("postgres did not accept connections within 60 s");
 }

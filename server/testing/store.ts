@@ -1,4 +1,5 @@
 import { type Child, startChild } from "./child.ts";
+import { freePort } from "./free-port.ts";
 import { temporaryFolder } from "./temporary-folder.ts";
 
 /** A span as the store gives it back, flattened. */
@@ -52,7 +53,7 @@ export async function startStore(): Promise<TestStore> {
     const { port } = await child.line(({ msg }) => msg === "store ready");
     return { child, port };
   };
-  let { child, port } = await start(0);
+  let { child, port } = await start(await freePort());
   const url = `http://127.0.0.1:${port}`;
   let feed = new AbortController();
   const listeners = new Set<() => void>();

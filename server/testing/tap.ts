@@ -4,8 +4,9 @@ import {
   type ServerResponse,
   request as send,
 } from "node:http";
-import type { AddressInfo, Socket } from "node:net";
+import type { Socket } from "node:net";
 import { gunzipSync } from "node:zlib";
+import { freePort } from "./free-port.ts";
 
 /** One telemetry request, decompressed. */
 export interface Tapped {
@@ -36,7 +37,7 @@ export async function openTap(receiver?: string): Promise<Tap> {
   const sockets = new Set<Socket>();
   const waiting: (() => void)[] = [];
   let behaviour: "answer" | "hang" | "unavailable" = "answer";
-  let port = 0;
+  const port = await freePort();
 
   const server = createServer(async (request, response) => {
     if (behaviour === "hang") return;
@@ -57,14 +58,16 @@ export async function openTap(receiver?: string): Promise<Tap> {
     socket.once("close", () => sockets.delete(socket));
   });
   const open = () =>
-    new Promise<void>((resolve) => server.listen(port, "127.0.0.1", () => resolve()));
+    new Promise<void>((resolve, reject) => {
+      server.once("error", reject);
+      server.listen(port, "127.0.0.1", () => resolve());
+    });
   const close = () =>
     new Promise<void>((resolve) => {
       server.close(() => resolve());
       for (const socket of sockets) socket.destroy();
     });
   await open();
-  port = (server.address() as AddressInfo).port;
   return {
     url: `http://127.0.0.1:${port}`,
     requests,

@@ -61,13 +61,28 @@ export function inState(state: ServiceState): (row: ServiceStatus) => boolean {
   return (row) => row.state === state;
 }
 
-/** Asks again every 20 ms until it holds; for what nobody announces, as the end of a stranger's process. */
+const lookMs = 20;
+
+/**
+ * Asks again until it holds; for what nobody announces, as the end of a stranger's process. The time
+ * is counted in looks: what a machine that stands still or is busy takes away is no part of it.
+ */
 export async function eventually(holds: () => boolean, withinMs: number): Promise<void> {
-  const deadline = performance.now() + withinMs;
-  while (!holds()) {
-    if (performance.now() > deadline) throw new Error(`not within ${withinMs} ms`);
-    await new Promise((resolve) => setTimeout(resolve, 20));
+  for (let looks = withinMs / lookMs; !holds(); looks--) {
+    if (looks <= 0) throw new Error(`not within ${withinMs} ms`);
+    await new Promise((resolve) => setTimeout(resolve, lookMs));
   }
+}
+
+/** What the work resolves with; rejects when it takes longer, in time as {@link eventually} counts it. */
+export async function within<T>(withinMs: number, work: Promise<T>): Promise<T> {
+  let isOver = false;
+  const end = () => {
+    isOver = true;
+  };
+  work.then(end, end);
+  await eventually(() => isOver, withinMs);
+  return work;
 }
 
 /** Asks a fake service, by the address that the supervisor has of it. */

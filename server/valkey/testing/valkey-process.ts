@@ -65,7 +65,7 @@ export async function startSlowRoad(
   const server = createServer((near) => {
     const far = connect(port, "127.0.0.1");
     near.pipe(far);
-    far.on("data", (chunk) => setTimeout(() => near.write(chunk), road.delayMs));
+    far.on("data", (chunk) => setTimeout(() => near.write(chunk), road.delayMs).unref());
     for (const [one, other] of [
       [near, far],
       [far, near],
@@ -86,7 +86,7 @@ export async function startSlowRoad(
 }
 
 async function accepting(port: number): Promise<void> {
-  for (const deadline = Date.now() + 10_000; Date.now() < deadline; await pause(10)) {
+  for (const deadline = Date.now() + 30_000; Date.now() < deadline; await pause(10)) {
     const socket = connect(port, "127.0.0.1");
     const there = await once(socket, "connect").then(
       () => true,
@@ -95,5 +95,5 @@ async function accepting(port: number): Promise<void> {
     socket.destroy();
     if (there) return;
   }
-  throw new Error("valkey did not accept connections within 10 s");
+  throw new Error("valkey did not accept connections within 30 s");
 }

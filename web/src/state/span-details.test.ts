@@ -51,7 +51,7 @@ test("details of spans that are looked at together come by one request, once", a
   const reader = new DetailsReader(traceId);
   const ids = Array.from({ length: 120 }, (_, n) => n.toString(16).padStart(16, "0"));
   for (const id of ids) expect(reader.of(span(id))).toBeNull();
-  await vi.waitFor(() => expect(reader.of(span(ids[119] as string))).not.toBeNull());
+  await expect.poll(() => reader.of(span(ids[119] as string))).not.toBeNull();
   expect(reader.of(span(ids[0] as string))).toMatchObject({
     raw: { attributes: [{ key: "own" }] },
     resource: [{ key: "service.name" }],
@@ -66,6 +66,6 @@ test("a span that has its details is not asked about, and a failure is not the e
   const details = { raw, resource: [], scope: "" };
   expect(reader.of({ ...span("a"), details })).toBe(details);
   world.refusals = 1;
-  await vi.waitFor(() => expect(reader.of(span("00000000000000bb"))).not.toBeNull());
+  await expect.poll(() => reader.of(span("00000000000000bb"))).not.toBeNull();
   expect(world.asked).toHaveLength(2);
 });

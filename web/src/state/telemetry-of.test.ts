@@ -82,12 +82,12 @@ test("a trace that is not there yet is no trouble, and is read when it grows", a
   const lab = talkingLab();
   const telemetry = new TelemetryOf({ runId, traceId });
   const end = telemetry.follow(lab);
-  await vi.waitFor(() => expect(telemetry.read).toBe(true));
+  await expect.poll(() => telemetry.read).toBe(true);
   expect(telemetry.trace).toBeUndefined();
   expect(telemetry.trouble).toBeUndefined();
   world.spans = 3;
   lab.grow({ spans: 3 });
-  await vi.waitFor(() => expect(telemetry.trace?.spans).toHaveLength(3));
+  await expect.poll(() => telemetry.trace?.spans).toHaveLength(3);
   end();
 });
 
@@ -98,11 +98,11 @@ test("growth while a reading is under way causes one more reading, however often
   world.spans = 1;
   world.gate = promise;
   const end = telemetry.follow(lab);
-  await vi.waitFor(() => expect(traceReadings()).toBe(1));
+  await expect.poll(() => traceReadings()).toBe(1);
   world.spans = 5;
   for (let at = 0; at < 20; at++) lab.grow({ spans: 1 });
   open();
-  await vi.waitFor(() => expect(telemetry.trace?.spans).toHaveLength(5));
+  await expect.poll(() => telemetry.trace?.spans).toHaveLength(5);
   expect(traceReadings()).toBe(2);
   end();
 });
@@ -113,7 +113,7 @@ test("what nobody has seen yet is not asked for before it grows", async () => {
   const end = telemetry.follow(lab);
   world.spans = 2;
   lab.grow({ spans: 2 });
-  await vi.waitFor(() => expect(telemetry.trace?.spans).toHaveLength(2));
+  await expect.poll(() => telemetry.trace?.spans).toHaveLength(2);
   expect(world.asked).toEqual([routes.trace(traceId)]);
   end();
 });
@@ -126,7 +126,7 @@ test("logs that grow in a burst are read once, after the trace", async () => {
   for (let at = 0; at < 3; at++) lab.grow({ logs: 1 });
   world.spans = 2;
   lab.grow({ spans: 2 });
-  await vi.waitFor(() => expect(telemetry.logs).toHaveLength(3));
+  await expect.poll(() => telemetry.logs).toHaveLength(3);
   expect(world.asked).toEqual([routes.trace(traceId), routes.logs]);
   end();
 });
@@ -138,7 +138,7 @@ test("growth of other runs and traces is none of ours", async () => {
   world.logs = 1;
   lab.grow({ traceId: "other", runId: "other", spans: 9, logs: 9, sentry: 9 });
   lab.grow({ traceId: "other", logs: 1 });
-  await vi.waitFor(() => expect(telemetry.logs).toHaveLength(1));
+  await expect.poll(() => telemetry.logs).toHaveLength(1);
   expect(world.asked).toEqual([routes.logs]);
   end();
 });
@@ -147,7 +147,7 @@ test("catching up reads only what is missing", async () => {
   const telemetry = new TelemetryOf({ runId, traceId }, true);
   world.logs = 2;
   telemetry.catchUp({ spans: 0, logs: 2, sentry: 0 });
-  await vi.waitFor(() => expect(telemetry.logs).toHaveLength(2));
+  await expect.poll(() => telemetry.logs).toHaveLength(2);
   telemetry.catchUp({ spans: 0, logs: 2, sentry: 0 });
   expect(world.asked).toEqual([routes.logs]);
 });

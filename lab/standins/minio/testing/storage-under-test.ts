@@ -1,13 +1,13 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { randomBytes } from "node:crypto";
 import { mkdir, mkdtemp, rm } from "node:fs/promises";
-import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { S3Client, type S3ClientConfig } from "@aws-sdk/client-s3";
 import { minio } from "#lab/services/minio.ts";
 import { repositoryDir } from "#lab/state/lab-dir.ts";
 import { findProgram } from "#lab/supervisor/find-program.ts";
+import { freePort } from "#lab/testing/free-port.ts";
 
 export const account = { accessKeyId: "lab", secretAccessKey: "secret-of-this-test-start" };
 export const origin = "http://localhost:4700";
@@ -132,15 +132,6 @@ async function openStorage(start: Spawn): Promise<StorageUnderTest> {
       await rm(top, { recursive: true, force: true });
     },
   };
-}
-
-function freePort(): Promise<number> {
-  const { promise, resolve } = Promise.withResolvers<number>();
-  const server = createServer().listen(0, "127.0.0.1", () => {
-    const address = server.address();
-    server.close(() => resolve(typeof address === "object" ? (address?.port ?? 0) : 0));
-  });
-  return promise;
 }
 
 /** Nobody announces the end of a start: it is asked again and again. */
