@@ -1,8 +1,8 @@
 import { SpanStatusCode, trace } from "@opentelemetry/api";
-import * as Sentry from "@sentry/node";
 import { log } from "./log.ts";
 import { countDriverFault } from "./metrics.ts";
 import { telemetry } from "./telemetry/running.ts";
+import { Sentry } from "./telemetry/sentry-sdk.ts";
 
 /** `EX_SOFTWARE`: tells the supervisor a crash from a stop. */
 const crashExitCode = 70;

@@ -1,10 +1,10 @@
 import { context, trace } from "@opentelemetry/api";
 import { type AnyValueMap, logs, SeverityNumber } from "@opentelemetry/api-logs";
-import * as Sentry from "@sentry/node";
 import pino from "pino";
 import { plainError } from "./plain-error.ts";
 import { runAttributes } from "./telemetry/run-baggage.ts";
 import { telemetry } from "./telemetry/running.ts";
+import { Sentry } from "./telemetry/sentry-sdk.ts";
 import { userAttributes } from "./telemetry/user.ts";
 
 type Level = "trace" | "debug" | "info" | "warn" | "error" | "fatal";

@@ -1,4 +1,4 @@
-import * as Sentry from "@sentry/node";
+import { Sentry } from "./telemetry/sentry-sdk.ts";
 
 /**
  * Sends an error that somebody caught to Sentry, linked to the active span. It arrives with

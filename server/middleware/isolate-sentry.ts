@@ -1,5 +1,5 @@
-import * as Sentry from "@sentry/node";
 import type { Context, Next } from "koa";
+import { Sentry } from "../telemetry/sentry-sdk.ts";
 
 /**
  * A Sentry scope per request: user, tags and breadcrumbs of one request never reach the event of

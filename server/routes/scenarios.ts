@@ -1,7 +1,6 @@
 import { bodyParser } from "@koa/bodyparser";
 import type Router from "@koa/router";
 import { context, trace } from "@opentelemetry/api";
-import * as Sentry from "@sentry/node";
 import type { Context } from "koa";
 import type { Sql } from "postgres";
 import type { Catalogue } from "#scenarios/catalogue.ts";
@@ -17,6 +16,7 @@ import { isAbandonedWork, presenceOf } from "../outbound/client-left.ts";
 import { reportHandled } from "../report.ts";
 import { breakTelemetryOf } from "../telemetry/live-mutants.ts";
 import { runAttributes, withRunBaggage } from "../telemetry/run-baggage.ts";
+import { Sentry } from "../telemetry/sentry-sdk.ts";
 import { serverSpans } from "../telemetry/server-span.ts";
 import { recordFailure } from "../telemetry/span-outcome.ts";
 import { spareCanaries } from "../telemetry/spared-canaries.ts";

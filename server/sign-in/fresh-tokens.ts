@@ -1,5 +1,5 @@
-import * as Sentry from "@sentry/node";
 import { AppError } from "../errors.ts";
+import { Sentry } from "../telemetry/sentry-sdk.ts";
 import type { IdentityProvider } from "./identity-provider.ts";
 import { isProviderAway, reasonOf } from "./provider-errors.ts";
 import { logSecurityEvent } from "./security-events.ts";

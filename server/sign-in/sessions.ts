@@ -1,9 +1,9 @@
 import { context } from "@opentelemetry/api";
-import * as Sentry from "@sentry/node";
 import type Koa from "koa";
 import type { Context, Middleware } from "koa";
 import { createSession } from "koa-session";
 import { attribute } from "#scenarios/names.ts";
+import { Sentry } from "../telemetry/sentry-sdk.ts";
 import { serverSpans } from "../telemetry/server-span.ts";
 import { userAttributes, withUser } from "../telemetry/user.ts";
 import { newSessionId } from "./new-session-id.ts";

@@ -1,7 +1,7 @@
 import { context } from "@opentelemetry/api";
 import { suppressTracing } from "@opentelemetry/core";
-import * as Sentry from "@sentry/node";
 import { createDelivery, type Delivery, type DropReason, type Outcome } from "./delivery.ts";
+import { Sentry } from "./sentry-sdk.ts";
 
 type TransportOptions = Parameters<typeof Sentry.makeNodeTransport>[0];
 type Transport = ReturnType<typeof Sentry.makeNodeTransport>;

@@ -1,11 +1,11 @@
 import { ProxyTracerProvider, trace } from "@opentelemetry/api";
-import * as Sentry from "@sentry/node";
 import { attribute } from "#scenarios/names.ts";
 import type { ServerEnv } from "../env.ts";
 import { gather } from "./gather.ts";
 import { isForSentry } from "./live-mutants.ts";
 import type { Redactor } from "./redact.ts";
 import type { SentryDelivery } from "./sentry-delivery.ts";
+import { Sentry } from "./sentry-sdk.ts";
 
 /**
  * Left out on purpose. `Dedupe` drops the second of two equal errors, and here people repeat a

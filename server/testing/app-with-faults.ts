@@ -3,12 +3,12 @@
  * `telemetry.ts`.
  */
 import { setTimeout as pause } from "node:timers/promises";
-import * as Sentry from "@sentry/node";
 import { loadCatalogue } from "#scenarios/catalogue.ts";
 import { defineScenario, type Scenario } from "#scenarios/define.ts";
 import { integer } from "#scenarios/param-spec.ts";
 import { serverEnv } from "../env.ts";
 import { startServer } from "../server.ts";
+import { Sentry } from "../telemetry/sentry-sdk.ts";
 import { canary } from "./canaries.ts";
 
 const texts = {
