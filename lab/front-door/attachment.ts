@@ -12,6 +12,7 @@ import type { System } from "../system.ts";
 import { serveControl } from "./control.ts";
 import type { EventHub } from "./events.ts";
 import type { ControlRoute } from "./routing.ts";
+import type { Upstreams } from "./upstreams.ts";
 
 /** A running system wired to the door: its runs, its records, its live events. */
 export interface Attachment {
@@ -22,6 +23,8 @@ export interface Attachment {
     request: IncomingMessage,
     response: ServerResponse,
   ) => void;
+  /** A request with this ticket goes to the app. */
+  readonly requested: (ticket: string) => void;
   readonly detach: () => void;
 }
 
@@ -39,8 +42,7 @@ export interface AttachmentOptions {
   readonly about: Pick<StatusBody, "version" | "origin" | "startedAt">;
   readonly account: AccountBody;
   readonly onNotice: (text: string) => void;
-  /** Streams the store's answer for this path. */
-  readonly fromStore: (request: IncomingMessage, response: ServerResponse, path: string) => void;
+  readonly fromStore: Upstreams["store"];
 }
 
 export function attachSystem(options: AttachmentOptions): Attachment {
@@ -78,6 +80,7 @@ export function attachSystem(options: AttachmentOptions): Attachment {
     system,
     serve: (route, query, request, response) =>
       void serveControl(parts, route, query, request, response),
+    requested: runs.requested,
     detach: () => {
       following.abort();
       unsubscribe();

@@ -1,11 +1,9 @@
 import type { IncomingMessage, Server, ServerResponse } from "node:http";
 import type { LinkBody } from "#lab/api/account.ts";
 import { type Catalogue, loadCatalogue, scenariosFolder } from "#scenarios/catalogue.ts";
-import { header } from "#scenarios/names.ts";
 import { judgeSetting } from "../runs/judge-setting.ts";
 import { unfitScenarios } from "../runs/unfit.ts";
 import { userName } from "../services/accounts.ts";
-import { telemetryEntrance } from "../services/telemetry-entrance.ts";
 import { labVersion } from "../state/lab-version.ts";
 import type { Secrets } from "../state/secrets.ts";
 import type { System } from "../system.ts";
@@ -22,23 +20,14 @@ import {
 import { type Attachment, attachSystem } from "./attachment.ts";
 import { bindLoopback } from "./bind.ts";
 import { openEventHub } from "./events.ts";
-import { bodyLimitOf, judge, type Refusal } from "./guard.ts";
+import { judge, type Refusal } from "./guard.ts";
 import type { BuiltPage, PageProgress } from "./page.ts";
 import { answerNotFound, type BuildPage, openPageHost } from "./page-host.ts";
-import { openProxy } from "./proxy.ts";
-import { openQuota } from "./quota.ts";
 import { factsOf } from "./request-facts.ts";
-import type { IngestRoute, Route } from "./routing.ts";
+import { isControl, type Route } from "./routing.ts";
 import { openTokenGate } from "./token-gate.ts";
-import {
-  serverBroke,
-  serverRestarting,
-  starting,
-  storeAway,
-  storeBroke,
-  tokenNeeded,
-  tooMuchTelemetry,
-} from "./troubles.ts";
+import { starting, tokenNeeded } from "./troubles.ts";
+import { openUpstreams } from "./upstreams.ts";
 
 /** The one port a person opens: page, control API, live events, browser telemetry, and the way to the app. */
 export interface FrontDoor {
@@ -77,10 +66,6 @@ export interface FrontDoorOptions {
   readonly build?: BuildPage;
 }
 
-/** Browser telemetry accepted, over all senders. */
-const ingestQuota = { requestsPerSecond: 200, bytesPerSecond: 8 * 1024 * 1024, burstSeconds: 4 };
-/** What a chunked body is charged, whose size nobody told. */
-const chunkedBytes = 256 * 1024;
 /** Time that answers under way get when the door closes. */
 const closeWithinMs = 100;
 
@@ -93,13 +78,15 @@ export async function openFrontDoor(options: FrontDoorOptions): Promise<FrontDoo
   const startedAt = Date.now();
   const judgeChoice = judgeSetting(options.env);
   const hub = openEventHub(startedAt);
-  const proxy = openProxy();
-  const quota = openQuota(ingestQuota);
   const host = openPageHost(options, options.build);
   const gate = options.token === undefined ? undefined : openTokenGate(options.token);
-  /** Behind the door, headers may be recorded. */
-  const withheld = gate ? ["authorization"] : [];
   let attachment: Attachment | undefined;
+  const upstreams = openUpstreams({
+    doorSecret: options.secrets.doorSecret,
+    // Behind the door, headers may be recorded.
+    withheld: gate ? ["authorization"] : [],
+    system: () => attachment?.system,
+  });
 
   const { port, servers } = await bindLoopback(options.port, onRequest);
   const origin = `http://localhost:${port}`;
@@ -160,6 +147,11 @@ export async function openFrontDoor(options: FrontDoorOptions): Promise<FrontDoo
     request: IncomingMessage,
     response: ServerResponse,
   ): void {
+    if (isControl(route)) {
+      if (attachment) attachment.serve(route, queryOf(target), request, response);
+      else unavailable(request, response);
+      return;
+    }
     switch (route.name) {
       case "health":
         answerJson(response, 200, { status: "ok" });
@@ -181,114 +173,16 @@ export async function openFrontDoor(options: FrontDoorOptions): Promise<FrontDoo
         answerJson(response, 201, { link: link() } satisfies LinkBody);
         return;
       case "ingest":
-        serveIngest(route, request, response);
+        upstreams.ingest(route, request, response);
         return;
       case "app":
       case "auth":
       case "sign-out":
-        serveApp(route, target, request, response);
-        return;
-      case "status":
-      case "scenarios":
-      case "runs":
-      case "run":
-      case "observations":
-      case "evidence":
-      case "insights":
-      case "trace":
-      case "spans":
-      case "pin":
-      case "red":
-      case "search":
-      case "tags":
-      case "tag-values":
-      case "run-metrics":
-      case "store":
-      case "logs":
-      case "sentry":
-      case "metrics":
-      case "events":
-      case "account":
-      case "self-test":
-      case "service-log":
-      case "service-action":
-        if (attachment) attachment.serve(route, queryOf(target), request, response);
-        else unavailable(request, response);
+        upstreams.app(route, target, request, response);
         return;
     }
     // A route that is forgotten above would leave its request without an answer.
     route satisfies never;
-  }
-
-  function serveIngest(
-    route: IngestRoute,
-    request: IncomingMessage,
-    response: ServerResponse,
-  ): void {
-    const waitMs = quota.take(Number(request.headers["content-length"] ?? chunkedBytes));
-    if (waitMs === 0) {
-      toKeeper(entranceOf(route), request, response, route.upstream, bodyLimitOf(route));
-      return;
-    }
-    drain(request);
-    const seconds = String(Math.ceil(waitMs / 1000));
-    answerError(response, 429, tooMuchTelemetry, [["retry-after", seconds]]);
-  }
-
-  /** Only the store knows Sentry's envelopes. */
-  function entranceOf({ upstream }: IngestRoute): "collector" | "store" {
-    const isOtlp = upstream.startsWith("/v1/");
-    return attachment && isOtlp ? telemetryEntrance(attachment.system.services()) : "store";
-  }
-
-  function toStore(
-    request: IncomingMessage,
-    response: ServerResponse,
-    target: string,
-    bodyLimit = 0,
-  ): void {
-    toKeeper("store", request, response, target, bodyLimit);
-  }
-
-  function toKeeper(
-    service: "collector" | "store",
-    request: IncomingMessage,
-    response: ServerResponse,
-    target: string,
-    bodyLimit = 0,
-  ): void {
-    const base = attachment?.system.url(service);
-    proxy.forward(request, response, {
-      base,
-      target,
-      // The store answers to its own names only.
-      headers: base === undefined ? [] : [["host", new URL(base).host]],
-      withheld,
-      bodyLimit,
-      absent: attachment ? storeAway : starting,
-      broken: storeBroke,
-    });
-  }
-
-  function serveApp(
-    route: Route,
-    target: string,
-    request: IncomingMessage,
-    response: ServerResponse,
-  ): void {
-    const headers: HeaderPairs = [
-      [header.doorSecret, options.secrets.doorSecret],
-      [header.forwardedProto, "http"],
-    ];
-    proxy.forward(request, response, {
-      base: attachment?.system.url("server"),
-      target,
-      headers,
-      withheld,
-      bodyLimit: bodyLimitOf(route),
-      absent: attachment ? serverRestarting : starting,
-      broken: serverBroke,
-    });
   }
 
   function attach(system: System): void {
@@ -302,7 +196,7 @@ export async function openFrontDoor(options: FrontDoorOptions): Promise<FrontDoo
       about: { version: labVersion(), origin, startedAt },
       account: { username: userName, password: options.secrets.userPassword },
       onNotice: options.onNotice ?? ((text) => process.stderr.write(`${text}\n`)),
-      fromStore: toStore,
+      fromStore: upstreams.store,
     });
   }
 
@@ -310,7 +204,7 @@ export async function openFrontDoor(options: FrontDoorOptions): Promise<FrontDoo
     attachment?.detach();
     hub.close();
     await Promise.all([host.close(), ...servers.map(closeServer)]);
-    proxy.close();
+    upstreams.close();
   }
 
   const link = (): string => (gate ? `${origin}${gate.newLink()}` : origin);

@@ -135,97 +135,61 @@ export function routeOf(path: string): Route {
   return documents.test(path) ? { name: "document" } : { name: "file", path };
 }
 
-/** Which rule of the guard a route falls under. */
-export function classOf(route: Route): RouteClass {
-  switch (route.name) {
-    case "health":
-      return "health";
-    case "links":
-    case "status":
-    case "scenarios":
-    case "runs":
-    case "run":
-    case "observations":
-    case "evidence":
-    case "insights":
-    case "trace":
-    case "spans":
-    case "pin":
-    case "red":
-    case "search":
-    case "tags":
-    case "tag-values":
-    case "run-metrics":
-    case "store":
-    case "logs":
-    case "sentry":
-    case "metrics":
-    case "events":
-    case "account":
-    case "self-test":
-    case "service-log":
-    case "service-action":
-      return "control";
-    case "ingest":
-      return "ingest";
-    case "app":
-      return "app";
-    case "auth":
-    case "sign-out":
-      return "auth";
-    case "enter":
-    case "document":
-    case "file":
-    case "unknown":
-      return "page";
-  }
-}
+const reading: readonly string[] = ["GET", "HEAD"];
+const readAlone = { group: "control", methods: reading } as const;
 
-const reading = ["GET", "HEAD"] as const;
+/** Of each route the rule of the guard that it falls under, and the methods it answers. */
+const rules: {
+  readonly [Name in Route["name"]]: {
+    readonly group: Name extends ControlRoute["name"] | "links"
+      ? "control"
+      : Exclude<RouteClass, "control">;
+    readonly methods: readonly string[];
+  };
+} = {
+  status: readAlone,
+  scenarios: readAlone,
+  runs: { group: "control", methods: [...reading, "POST"] },
+  run: readAlone,
+  observations: { group: "control", methods: ["POST"] },
+  evidence: readAlone,
+  insights: readAlone,
+  "run-metrics": readAlone,
+  pin: { group: "control", methods: ["POST", "DELETE"] },
+  trace: readAlone,
+  spans: readAlone,
+  red: readAlone,
+  store: readAlone,
+  search: readAlone,
+  tags: readAlone,
+  "tag-values": readAlone,
+  logs: readAlone,
+  sentry: readAlone,
+  metrics: readAlone,
+  events: readAlone,
+  account: readAlone,
+  "self-test": readAlone,
+  "service-log": readAlone,
+  "service-action": { group: "control", methods: ["POST"] },
+  links: { group: "control", methods: ["POST"] },
+  ingest: { group: "ingest", methods: ["POST"] },
+  app: { group: "app", methods: [...reading, "POST", "PUT", "PATCH", "DELETE"] },
+  // A preview that only asks for the headers must not use the link up, nor sign anybody out.
+  auth: { group: "auth", methods: ["GET"] },
+  "sign-out": { group: "auth", methods: ["GET"] },
+  enter: { group: "page", methods: ["GET"] },
+  document: { group: "page", methods: reading },
+  file: { group: "page", methods: reading },
+  unknown: { group: "page", methods: reading },
+  health: { group: "health", methods: reading },
+};
+
+/** Which rule of the guard a route falls under. */
+export const classOf = ({ name }: Route): RouteClass => rules[name].group;
 
 /** Methods a route answers; everything else is 405. */
-export function methodsOf(route: Route): readonly string[] {
-  switch (route.name) {
-    case "runs":
-      return [...reading, "POST"];
-    case "links":
-    case "observations":
-    case "service-action":
-    case "ingest":
-      return ["POST"];
-    case "app":
-      return [...reading, "POST", "PUT", "PATCH", "DELETE"];
-    case "pin":
-      return ["POST", "DELETE"];
-    case "health":
-    case "status":
-    case "scenarios":
-    case "run":
-    case "evidence":
-    case "insights":
-    case "trace":
-    case "spans":
-    case "red":
-    case "search":
-    case "tags":
-    case "tag-values":
-    case "run-metrics":
-    case "store":
-    case "logs":
-    case "sentry":
-    case "metrics":
-    case "events":
-    case "account":
-    case "self-test":
-    case "service-log":
-    case "document":
-    case "file":
-    case "unknown":
-      return reading;
-    case "auth":
-    case "sign-out":
-    case "enter":
-      // A preview that only asks for the headers must not use the link up, nor sign anybody out.
-      return ["GET"];
-  }
-}
+export const methodsOf = ({ name }: Route): readonly string[] => rules[name].methods;
+
+/** A route that only an attached system can answer. */
+export const isControl = (route: Route): route is ControlRoute =>
+  classOf(route) === "control" && route.name !== "links";
