@@ -12,10 +12,7 @@ export async function cancelOn<T extends readonly Row[]>(
   signal: AbortSignal,
   query: PendingQuery<T>,
 ): Promise<T> {
-  const cancel = (): void => {
-    // The driver's promise of a cancel request, which its types leave out; when it fails, the query goes on.
-    void Promise.resolve(query.cancel() as unknown).catch(() => {});
-  };
+  const cancel = (): void => query.cancel();
   if (signal.aborted) cancel();
   signal.addEventListener("abort", cancel, { once: true });
   try {

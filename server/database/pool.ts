@@ -1,7 +1,13 @@
 import postgres, { type Sql } from "postgres";
 import { AppError } from "../errors.ts";
 import { type ConnectionCounts, countConnectionTimeout, exposePool } from "./connection-metrics.ts";
-import { asConnectionClosed, type DriverHandler, type DriverQuery, unsentQuery } from "./query.ts";
+import {
+  asConnectionClosed,
+  type DriverHandler,
+  type DriverQuery,
+  makeCancellable,
+  unsentQuery,
+} from "./query.ts";
 import { type Peer, startQuerySpan } from "./query-spans.ts";
 import { scrubDatabaseError } from "./scrub.ts";
 import { type Transactions, trackTransactions } from "./transactions.ts";
@@ -142,6 +148,8 @@ export function openPool(url: string, { name, max, acquireTimeoutMs }: PoolOptio
   }
 
   async function admit(query: DriverQuery): Promise<void> {
+    // It has failed already, and a connection that is given such a query is never free again.
+    if (query.cancelled !== null) return;
     let generation = take();
     if (generation === undefined) {
       const { turn, leave } = line.join();
@@ -159,6 +167,7 @@ export function openPool(url: string, { name, max, acquireTimeoutMs }: PoolOptio
       query.reject = reject;
     }
     observe(query, generation, generation.release);
+    makeCancellable(query);
     generation.send(query);
   }
 

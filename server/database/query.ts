@@ -7,12 +7,16 @@ export interface DriverConnection {
 
 /** What this app touches of postgres.js 3.4's `Query` (`postgres/src/query.js`). */
 export interface DriverQuery {
-  readonly strings: readonly string[];
-  readonly args: readonly unknown[];
+  strings: readonly string[];
+  args: readonly unknown[];
   readonly options: { onexecute?: (connection: DriverConnection) => unknown };
   readonly executed: boolean;
   /** The backend it was sent to; null while it waits for a connection. */
   readonly state: object | null;
+  /** Null as long as nobody wants it cancelled. */
+  readonly cancelled: unknown;
+  /** Asks the database to cancel it, once; rejects when that cannot be asked. */
+  canceller: ((query: DriverQuery) => Promise<unknown>) | null;
   handler: DriverHandler;
   resolve: (result: unknown) => void;
   reject: (error: unknown) => void;
@@ -24,6 +28,24 @@ export type DriverHandler = (query: DriverQuery) => unknown;
 /** A query of `sql` that is never sent: postgres.js sends only what is awaited. */
 export const unsentQuery = (sql: Pick<Sql, "unsafe">, text = "select 1"): DriverQuery =>
   sql.unsafe(text) as unknown as DriverQuery;
+
+/**
+ * Makes a query that was sent safe to cancel. While its connection is being opened, postgres.js 3.4.9
+ * would leave that connection to nobody for ever: the query fails at once, as it would there, and one
+ * that does nothing takes its place. And nobody hears of a request to cancel that did not get through:
+ * the query goes on.
+ */
+export function makeCancellable(query: DriverQuery): void {
+  const { canceller } = query;
+  query.canceller = async () => {
+    if (query.state !== null) return canceller?.(query).catch(() => {});
+    query.strings = ["select 1"];
+    query.args = [];
+    query.reject(
+      Object.assign(new Error("canceling statement due to user request"), { code: "57014" }),
+    );
+  };
+}
 
 /**
  * An error of a connection that broke is the socket's or the driver's, as chance has it. One code

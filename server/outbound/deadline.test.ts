@@ -1,6 +1,9 @@
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { once } from "node:events";
+import { connect, createServer } from "node:net";
+import { afterAll, beforeAll, expect, onTestFinished, test } from "vitest";
 import { cancelOn } from "../database/cancel.ts";
 import { openPool, type Pool } from "../database/pool.ts";
+import { freePort } from "../testing/free-port.ts";
 import { startPostgres, type TestPostgres } from "../testing/postgres.ts";
 import { withDeadline } from "./deadline.ts";
 
@@ -28,6 +31,49 @@ test("a deadline that is handed on cancels the query in the database, and frees 
   await expect(late).rejects.toMatchObject({ status: 504, code: "deadline_exceeded" });
   await expect(outcome).rejects.toMatchObject({ code: "57014" });
   expect(await pool.sql`select 1 as one`).toEqual([{ one: 1 }]);
+});
+
+test("what is cancelled before it has a connection costs the pool none, whether one was open or not", async () => {
+  const fresh = openPool(server.appUrl, { name: "fresh", max: 1, acquireTimeoutMs: 5000 });
+  const cancelled = { code: "57014" };
+  const late = new AbortController();
+  const opening = cancelOn(late.signal, fresh.sql`select pg_sleep(30)`);
+  await expect.poll(() => fresh.counts().pending).toBe(1);
+  late.abort();
+  await expect(opening).rejects.toMatchObject(cancelled);
+  expect(await fresh.sql`select 1 as one`).toEqual([{ one: 1 }]);
+  await expect(cancelOn(late.signal, fresh.sql`select 2`)).rejects.toMatchObject(cancelled);
+  expect(await fresh.sql`select 3 as three`).toEqual([{ three: 3 }]);
+  await fresh.end(500);
+});
+
+test("a cancel request that does not get through is nobody's error", async () => {
+  const uncaught: unknown[] = [];
+  const note = (error: unknown) => uncaught.push(error);
+  process.prependListener("unhandledRejection", note);
+  onTestFinished(() => void process.off("unhandledRejection", note));
+  const database = new URL(server.appUrl);
+  const behind = Number(database.port);
+  const road = createServer((near) => {
+    const far = connect(behind, database.hostname);
+    near.pipe(far).pipe(near);
+    for (const end of [near, far]) end.on("error", () => {});
+  });
+  const port = await freePort();
+  road.listen(port, "127.0.0.1");
+  await once(road, "listening");
+  database.port = String(port);
+  const beyond = openPool(database.href, { name: "beyond", max: 1, acquireTimeoutMs: 5000 });
+  await beyond.sql`select 1`;
+  // Connections that are open stay open, and no other is let in.
+  road.close();
+  const late = new AbortController();
+  const running = cancelOn(late.signal, beyond.sql`select pg_sleep(0.2), 'done' as word`);
+  await expect.poll(() => beyond.counts().used).toBe(1);
+  late.abort();
+  expect((await running)[0]?.word).toBe("done");
+  await beyond.end(500);
+  expect(uncaught).toEqual([]);
 });
 
 test("one that is not leaves the query running", async () => {
