@@ -17,6 +17,8 @@ import { parseProgress } from "./progress.ts";
 import { runHelper } from "./run-helper.ts";
 import { runService } from "./run-service.ts";
 import type { Running } from "./running.ts";
+import { openStandstill } from "./standstill.ts";
+import { openStartWaiters } from "./start-waiters.ts";
 
 /** What a service's life needs of the world around it. */
 export interface UnitWorld {
@@ -74,7 +76,6 @@ export interface Unit {
 export function createUnit(descriptor: ServiceDescriptor, world: UnitWorld): Unit {
   const output = openOutput(join(world.dir, "logs", `${descriptor.id}.log`));
   const ports = openPortTable(descriptor, world.env);
-  const waiters = new Set<PromiseWithResolvers<void>>();
   const helpers = new Set<Child>();
   const fetching = Promise.withResolvers<void>();
   let life: Life = newborn;
@@ -83,7 +84,7 @@ export function createUnit(descriptor: ServiceDescriptor, world: UnitWorld): Uni
   let attempt = new AbortController();
   let living: Promise<void> = Promise.resolve();
   let leases = 0;
-  let frozen: Promise<() => void> | undefined;
+  const standstill = openStandstill();
   let heldBy: Leash | undefined;
   const onCrash: (() => void)[] = [];
   let starts = 0;
@@ -93,8 +94,7 @@ export function createUnit(descriptor: ServiceDescriptor, world: UnitWorld): Uni
   let progress: ServiceStatus["progress"] = null;
   let note: string | null = null;
   let failure: LabError | undefined;
-  /** How many stop it only to start it anew. */
-  let returns = 0;
+  const waiters = openStartWaiters(descriptor, () => ({ state: life.state, failure }));
 
   const isAbsent = () => life.state === "unavailable" && !program;
   const row = (): ServiceStatus => ({
@@ -123,17 +123,7 @@ export function createUnit(descriptor: ServiceDescriptor, world: UnitWorld): Uni
     if (life.state === before) return;
     progress = null;
     changed();
-    tellWaiters();
-  };
-  const tellWaiters = () => {
-    if (life.state === "stopped" && returns > 0) return;
-    const outcome = outcomeOf(life.state, failure, descriptor);
-    if (outcome === undefined) return;
-    for (const waiter of waiters) {
-      if (outcome === "ready") waiter.resolve();
-      else waiter.reject(outcome);
-    }
-    waiters.clear();
+    waiters.tell();
   };
   const show = (step: string, done: number) => {
     if (life.state !== "preparing" && life.state !== "starting") return;
@@ -217,7 +207,7 @@ export function createUnit(descriptor: ServiceDescriptor, world: UnitWorld): Uni
           },
           ended: () => {
             child = undefined;
-            thaw();
+            standstill.release();
           },
           moved: () => {
             dispatch({ type: "moved" });
@@ -230,14 +220,7 @@ export function createUnit(descriptor: ServiceDescriptor, world: UnitWorld): Uni
     }
   };
 
-  const thaw = () => {
-    void frozen?.then(
-      (goOn) => goOn(),
-      () => {},
-    );
-    frozen = undefined;
-  };
-  const standStill = async ({ pid, freeze: own }: Running): Promise<() => void> => {
+  const stopProcesses = async ({ pid, freeze: own }: Running): Promise<() => void> => {
     if (own) return own();
     return pid === undefined ? () => {} : freeze(pid, (leader) => heldBy?.hold(leader)).thaw;
   };
@@ -307,28 +290,17 @@ export function createUnit(descriptor: ServiceDescriptor, world: UnitWorld): Uni
       dispatch({ type: "start" });
       living = live(attempt.signal);
     },
-    settled: () => {
-      const waiter = Promise.withResolvers<void>();
-      waiters.add(waiter);
-      tellWaiters();
-      return waiter.promise;
-    },
+    settled: waiters.wait,
     stop: async () => {
       note = null;
-      thaw();
+      standstill.release();
       dispatch({ type: "stop" });
       attempt.abort();
       await living;
     },
-    returning: () => {
-      returns++;
-      return () => {
-        returns--;
-        tellWaiters();
-      };
-    },
+    returning: waiters.returning,
     force: () => {
-      thaw();
+      standstill.release();
       child?.signal("SIGKILL");
       for (const helper of helpers) helper.signal("SIGKILL");
     },
@@ -349,43 +321,12 @@ export function createUnit(descriptor: ServiceDescriptor, world: UnitWorld): Uni
       await noticed.promise;
       leases--;
     },
-    pause: async () => {
-      frozen ??= standStill(running()).catch((error: unknown) => {
-        frozen = undefined;
-        throw error;
-      });
-      await frozen;
-    },
-    resume: thaw,
-    paused: () => frozen !== undefined,
+    pause: () => standstill.hold(async () => stopProcesses(running())),
+    resume: standstill.release,
+    paused: standstill.isHeld,
   };
 }
 
 function waitingNote(titles: readonly string[]): string | null {
   return titles.length > 0 ? `Waits for ${titles.join(" and ")}.` : null;
-}
-
-/** What somebody who waits for a start is told in this state; undefined: wait on. */
-function outcomeOf(
-  state: Life["state"],
-  failure: LabError | undefined,
-  descriptor: ServiceDescriptor,
-): "ready" | LabError | undefined {
-  switch (state) {
-    case "ready":
-      return "ready";
-    case "unavailable":
-    case "crash-looping":
-    case "backing-off":
-      return failure;
-    case "stopped":
-      return new LabError("service-stopped", `${descriptor.title} was stopped.`, {
-        hint: `Start it again with: npm run lab -- restart ${descriptor.id}`,
-      });
-    case "waiting":
-    case "preparing":
-    case "starting":
-    case "stopping":
-      return undefined;
-  }
 }
