@@ -27,14 +27,15 @@ export type Toxic =
     };
 /**
  * Something the lab breaks around the app while a run lasts, armed before its ticket is handed out.
- * Ends with the run, after `forMs`, or with the lab, whichever comes first.
+ * Ends with the run, after `forMs`, or with the lab, whichever comes first. Times count from the
+ * moment in which the run's request goes to the app.
  */
 export type Fault =
   | {
       readonly kind: "proxy";
       readonly target: ProxyTarget;
       readonly toxic: Toxic;
-      /** So long after the arming; default at once. */
+      /** Default: from the arming on. */
       readonly afterMs?: number;
       /** Default: as long as the run. */
       readonly forMs?: number;

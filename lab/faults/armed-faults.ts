@@ -7,7 +7,12 @@ import type { Fault } from "#scenarios/fault.ts";
 export interface ArmedFaults {
   /** Something is still broken. */
   readonly active: () => boolean;
-  /** Ends what lasts as long as the run's driver. What has a time of its own goes on for that time. */
+  /** The run's request has come: from now on times count. Later calls do nothing. */
+  readonly begin: () => void;
+  /**
+   * Ends what lasts as long as the run's driver. What has a time of its own goes on for that time,
+   * unless that has never begun.
+   */
   readonly driverEnded: () => void;
   /** Ends everything. Never rejects, and may be called at any time, again and again. */
   readonly disarm: () => Promise<void>;
@@ -23,8 +28,9 @@ interface Armed {
 }
 
 /**
- * Breaks what a scenario asks for. Resolves once all of it holds, but for what waits for its time;
- * should one fail, what was broken before it is mended and the call rejects.
+ * Breaks what a scenario asks for. Resolves once all of it holds, but for what waits for its time.
+ * Times count from {@link ArmedFaults.begin}: a driver on a busy machine may take longer to come than
+ * an outage is to last. Should one fail, what was broken before it is mended and the call rejects.
  * @param onCalm is called whenever the last of them has ended.
  */
 export async function armFaults(
@@ -33,6 +39,8 @@ export async function armFaults(
   onCalm: () => void,
 ): Promise<ArmedFaults> {
   const armed = new Set<Armed>();
+  /** What starts the times, until they run. */
+  const clocks: (() => void)[] = [];
 
   const end = async (one: Armed): Promise<void> => {
     if (!armed.delete(one)) return;
@@ -46,7 +54,7 @@ export async function armFaults(
   };
 
   const endIn = (one: Armed): void => {
-    if (one.fault.forMs !== undefined)
+    if (one.fault.forMs !== undefined && armed.has(one))
       one.timer = setTimeout(() => void end(one), one.fault.forMs).unref();
   };
   const breakLater = (fault: Fault, afterMs: number): void => {
@@ -55,13 +63,16 @@ export async function armFaults(
     const mend = async () => (await breaking)?.();
     const one: Armed = { fault, mend, timer: undefined };
     armed.add(one);
-    one.timer = setTimeout(() => {
+    const breakNow = (): void => {
       breaking = breakOne(system, fault);
       breaking.then(
-        (mends) => (mends === undefined ? end(one) : armed.has(one) && endIn(one)),
+        (mends) => (mends === undefined ? end(one) : endIn(one)),
         () => end(one),
       );
-    }, afterMs).unref();
+    };
+    clocks.push(() => {
+      if (armed.has(one)) one.timer = setTimeout(breakNow, afterMs).unref();
+    });
   };
 
   try {
@@ -74,7 +85,7 @@ export async function armFaults(
       if (mend === undefined) continue;
       const one: Armed = { fault, mend, timer: undefined };
       armed.add(one);
-      endIn(one);
+      clocks.push(() => endIn(one));
     }
   } catch (error) {
     await endAll(() => true);
@@ -82,7 +93,10 @@ export async function armFaults(
   }
   return {
     active: () => armed.size > 0,
-    driverEnded: () => void endAll(({ fault }) => fault.forMs === undefined),
+    begin: () => {
+      for (const start of clocks.splice(0)) start();
+    },
+    driverEnded: () => void endAll(({ fault }) => fault.forMs === undefined || clocks.length > 0),
     disarm: () => endAll(() => true),
   };
 }

@@ -1,6 +1,7 @@
 import type { IncomingMessage, Server, ServerResponse } from "node:http";
 import type { LinkBody } from "#lab/api/account.ts";
 import { type Catalogue, loadCatalogue, scenariosFolder } from "#scenarios/catalogue.ts";
+import { header } from "#scenarios/names.ts";
 import { judgeSetting } from "../runs/judge-setting.ts";
 import { unfitScenarios } from "../runs/unfit.ts";
 import { userName } from "../services/accounts.ts";
@@ -177,9 +178,12 @@ export async function openFrontDoor(options: FrontDoorOptions): Promise<FrontDoo
         return;
       case "app":
       case "auth":
-      case "sign-out":
+      case "sign-out": {
+        const ticket = request.headers[header.ticket];
+        if (typeof ticket === "string") attachment?.requested(ticket);
         upstreams.app(route, target, request, response);
         return;
+      }
     }
     // A route that is forgotten above would leave its request without an answer.
     route satisfies never;

@@ -34,7 +34,8 @@ test("a fault with a time of its own outlasts the driver, and the run waits for 
   });
   await using lab = await openRunsUnderTest([brief]);
   const { runs, double, store, changes, until } = lab;
-  const { runId } = await runs.create({ scenario: "db.brief" });
+  const { runId, ticket } = await runs.create({ scenario: "db.brief" });
+  runs.requested(ticket);
   store.add({ traceId, runId, spans: [root] });
   runs.observe(runId, ended);
   expect(double.calls).not.toContain("disarm postgres hang");
@@ -54,7 +55,8 @@ test("a fault that waits for its time is broken then, and never when the driver 
   });
   await using lab = await openRunsUnderTest([late]);
   const { runs, double, store, until } = lab;
-  const { runId } = await runs.create({ scenario: "db.late" });
+  const { runId, ticket } = await runs.create({ scenario: "db.late" });
+  runs.requested(ticket);
   expect(double.calls.filter((call) => /^arm/.test(call))).toEqual([]);
   await expect.poll(() => double.calls).toContain("arm postgres hang");
   store.add({ traceId, runId, spans: [root] });
@@ -62,6 +64,33 @@ test("a fault that waits for its time is broken then, and never when the driver 
   await until((run) => run.state === "settled");
   expect(double.calls).toContain("disarm postgres hang");
   expect(double.calls).not.toContain("arm valkey down");
+});
+
+test("the time of a fault begins with the run's request, and what never began ends with the driver", async () => {
+  const timed = scenario({
+    id: "db.timed",
+    faults: () => [proxy("postgres").hang({ forMs: 1 }), proxy("valkey").down({ afterMs: 1 })],
+  });
+  await using lab = await openRunsUnderTest([timed]);
+  const { runs, double, store, until } = lab;
+  const first = await runs.create({ scenario: "db.timed" });
+  runs.requested(`${first.ticket}forged`);
+  await new Promise((resolve) => setTimeout(resolve, 20));
+  expect(double.calls).toContain("arm postgres hang");
+  expect(double.calls).not.toContain("disarm postgres hang");
+  expect(double.calls).not.toContain("arm valkey down");
+  store.add({ traceId, runId: first.runId, spans: [root] });
+  runs.observe(first.runId, ended);
+  await until((run) => run.state === "settled");
+  expect(double.calls).toContain("disarm postgres hang");
+  expect(double.calls).not.toContain("arm valkey down");
+
+  const before = double.calls.length;
+  const second = await runs.create({ scenario: "db.timed" });
+  runs.requested(second.ticket);
+  await expect
+    .poll(() => double.calls.slice(before))
+    .toEqual(expect.arrayContaining(["disarm postgres hang", "arm valkey down"]));
 });
 
 test("a run whose driver dies ends at its deadline, and what it broke is mended", async () => {

@@ -2,7 +2,7 @@ import { randomInt } from "node:crypto";
 import type { Catalogue } from "#scenarios/catalogue.ts";
 import type { Lease, Scenario } from "#scenarios/define.ts";
 import type { Fault } from "#scenarios/fault.ts";
-import { signTicket } from "#scenarios/ticket.ts";
+import { signTicket, verifyTicket } from "#scenarios/ticket.ts";
 import type { CreatedRun, CreateRun, JudgeChoice, Observation } from "../api/run-request.ts";
 import { isOver, type RunRecord, signalIds } from "../api/runs.ts";
 import type { ServiceStatus } from "../api/services.ts";
@@ -37,6 +37,8 @@ export interface Runs {
    * @throws LabError of `admit`, `lease-held`, or `too-many-runs`.
    */
   readonly create: (request: CreateRun, gone?: AbortSignal) => Promise<CreatedRun>;
+  /** A request with this ticket is on its way to the app: the times of its run's faults begin. */
+  readonly requested: (ticket: string) => void;
   /** @throws LabError `unknown-run`, or `run-closed` for one that takes no more observations. */
   readonly observe: (runId: string, observation: Observation) => RunRecord;
   readonly get: (runId: string) => RunRecord | undefined;
@@ -89,6 +91,8 @@ export function openRuns(options: RunsOptions): Runs {
   const turns = openTurns();
   const leases = openLeases(turns.moved);
   const claims = new Map<string, { readonly claim: Claim; readonly disturbed: Set<Lease> }>();
+  /** What lets the times of a run's faults begin. */
+  const clocks = new Map<string, () => void>();
   const mint = runIdMint();
   const restartsSeen = new Map(system.services().map((row) => [row.id, row.restarts]));
 
@@ -153,6 +157,7 @@ export function openRuns(options: RunsOptions): Runs {
     let endWatch = (): void => {};
     const endAll = (): void => {
       endWatch();
+      clocks.delete(runId);
       for (const endLease of endLeases) endLease();
       release();
     };
@@ -205,6 +210,7 @@ export function openRuns(options: RunsOptions): Runs {
       ...(options.patience ? { patience: options.patience } : {}),
     });
     live.set(runId, run);
+    clocks.set(runId, ended.begin);
     calmed = run.calmed;
     if (request.client !== undefined) {
       endWatch = drivers.watch(request.client, () => {
@@ -301,6 +307,10 @@ export function openRuns(options: RunsOptions): Runs {
 
   return {
     create,
+    requested: (ticket) => {
+      const verified = verifyTicket(ticket, ticketKey, Date.now());
+      if (verified.ok) clocks.get(verified.ticket.runId)?.();
+    },
     get: (runId) => {
       const run = find(runId);
       return run && linked(run);

@@ -9,7 +9,7 @@ import { choice, integer } from "../param-spec.ts";
 const longSeconds = 10;
 /** A backend whose client is gone works on, and keeps its locks, for so long after the loss. */
 const orphanedSeconds = 1.5;
-/** What the lab breaks from outside, it breaks so long after arming: the query is under way by then. */
+/** What the lab breaks from outside, it breaks so long after the request: the query is under way by then. */
 const headStartMs = 2000;
 /** More than one connection is not back at once: a restart takes a second or two. */
 const attempts = { "one connection": 2, "all connections": 40, "restart of the database": 40 };

@@ -60,6 +60,8 @@ Teams keep transactions short and free of calls to others. They also set \`lock_
     });
     const taken = Promise.withResolvers<void>();
     const gaveUp = Promise.withResolvers<void>();
+    /** Who has a connection: only from then on time counts, however long a busy machine takes to connect. */
+    const inside = Array.from({ length: waiters }, () => Promise.withResolvers<void>());
     let waiting = waiters;
     const holder = tracer.startSpan("scenario.hold");
     const holding = context.with(trace.setSpan(context.active(), holder), async () => {
@@ -68,6 +70,7 @@ Teams keep transactions short and free of calls to others. They also set \`lock_
           await tx`update customers set city = city where id = 1`;
           if (mode === "control") return;
           taken.resolve();
+          await Promise.all(inside.map(({ promise }) => promise));
           await pause(holdMs);
           if (mode === "fix")
             await Promise.race([gaveUp.promise, pause(2 * lockTimeoutMs + outlastsMs)]);
@@ -79,7 +82,7 @@ Teams keep transactions short and free of calls to others. They also set \`lock_
       }
     });
     await taken.promise;
-    const change = (db: Sql, attempt: number) =>
+    const change = (db: Sql, attempt: number, enter = (): void => {}) =>
       tracer.startActiveSpan(
         "change city",
         {
@@ -89,6 +92,7 @@ Teams keep transactions short and free of calls to others. They also set \`lock_
         async (span) => {
           try {
             await db.begin(async (tx) => {
+              enter();
               if (mode === "fix")
                 await tx`select set_config('lock_timeout', ${`${lockTimeoutMs}ms`}, true)`;
               await tx`update customers set city = city where id = 1`;
@@ -101,10 +105,11 @@ Teams keep transactions short and free of calls to others. They also set \`lock_
           }
         },
       );
-    const changing = Array.from({ length: waiters }, async () => {
+    const changing = inside.map(async ({ resolve: enter }) => {
       try {
-        await change(sql, 1);
+        await change(sql, 1, enter);
       } catch (error) {
+        enter();
         waiting -= 1;
         if (waiting === 0) gaveUp.resolve();
         if (!isLocked(error)) throw error;
