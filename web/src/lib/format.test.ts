@@ -36,6 +36,11 @@ test("ticks have as many decimals as tell them apart", () => {
   expect(formatTick(0.15, 0.05)).toBe("150 µs");
   expect(formatTick(2000, 1000)).toBe("2 s");
   expect(formatTick(0, 1000)).toBe("0");
+  expect(formatTick(500, 500, 1500)).toBe("0.5 s");
+  expect(formatTick(1500, 20, 1560)).toBe("1.50 s");
+  expect(formatTick(1500, 2, 1506)).toBe("1500 ms");
+  expect(formatTick(1.15, 0.05, 1.3)).toBe("1.15 ms");
+  expect(formatTick(150, 50, 400)).toBe("150 ms");
 });
 
 test("a duration in whole milliseconds shows no digits that nobody measured", () => {

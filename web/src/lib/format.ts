@@ -35,10 +35,14 @@ function digits(value: number): string {
 export const formatWholeMs = (ms: number): string =>
   ms < 1 ? "< 1 ms" : ms < 1000 ? `${Math.floor(ms)} ms` : formatDuration(ms);
 
-/** A moment on a time axis whose ticks are `stepMs` apart: as many decimals as tell them apart. */
-export function formatTick(ms: number, stepMs: number): string {
+/**
+ * A moment on a time axis whose ticks are `stepMs` apart, the last at `lastMs`: as many decimals as
+ * tell them apart, in the larger unit where two of them suffice.
+ */
+export function formatTick(ms: number, stepMs: number, lastMs = stepMs): string {
   if (ms === 0) return "0";
-  const unit = stepMs >= 1000 ? units[3] : stepMs >= 0.1 ? units[2] : units[1];
+  const fits = (unitMs: number): boolean => lastMs >= unitMs && stepMs >= unitMs / 100;
+  const unit = fits(1000) ? units[3] : fits(1) || stepMs >= 0.1 ? units[2] : units[1];
   const decimals = Math.max(0, -Math.floor(Math.log10(stepMs / unit.ms) + 1e-9));
   return `${(ms / unit.ms).toFixed(Math.min(decimals, 3))} ${unit.name}`;
 }

@@ -1,6 +1,7 @@
 import type { LogRecord } from "#lab/api/logs.ts";
 import type { OtlpSpan } from "#lab/api/otlp.ts";
 import { textOf } from "../../trace/attributes.ts";
+import type { Window } from "../../trace/time-scale.ts";
 import { sinceMs } from "../../trace/trace.ts";
 
 /** A dot on a bar: a log line or a span event. */
@@ -39,3 +40,29 @@ export const markEvents = ({ events = [] }: OtlpSpan, startUnixNano: bigint): re
     bad: event.name === "exception",
     text: `${event.name} ${textOf(event.attributes, "exception.message") ?? ""}`.trim(),
   }));
+
+/** Marks closer together than this share of the window would hide each other. */
+const tellApart = 1 / 250;
+
+/** One mark for those that lie at one place of the window: a bad one first, with the text of all. */
+export function apart(marks: readonly Mark[], window: Window): readonly Mark[] {
+  if (marks.length < 2) return marks;
+  const stepMs = (window.toMs - window.fromMs) * tellApart;
+  const places: { at: number; marks: Mark[] }[] = [];
+  for (const mark of marks.toSorted((a, b) => a.atMs - b.atMs)) {
+    const last = places.at(-1);
+    if (last !== undefined && mark.atMs - last.at <= stepMs) last.marks.push(mark);
+    else places.push({ at: mark.atMs, marks: [mark] });
+  }
+  return places.map((place) => {
+    const [first, ...others] = place.marks.toSorted((a, b) => Number(b.bad) - Number(a.bad));
+    const told = [first as Mark, ...others].slice(0, toldTogether).map(({ text }) => text);
+    const untold = place.marks.length - told.length;
+    return {
+      ...(first as Mark),
+      text: [...told, ...(untold === 0 ? [] : [`and ${untold} more`])].join("\n"),
+    };
+  });
+}
+
+const toldTogether = 5;
