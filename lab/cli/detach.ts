@@ -2,6 +2,7 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { mkdirSync, openSync } from "node:fs";
 import { join } from "node:path";
 import { LabError } from "#lab/errors.ts";
+import { fewArenas, smallYoungGeneration } from "#lab/providers/node-memory.ts";
 import { openLabDir, repositoryDir } from "#lab/state/lab-dir.ts";
 import type { StartOptions } from "./arguments.ts";
 import { backgroundEnv, type StartMessage } from "./background.ts";
@@ -54,11 +55,12 @@ function spawnLab(
     ...(token ? ["--token"] : []),
     ...(runtime ? ["--runtime", runtime] : []),
   ];
-  return spawn(process.execPath, [join(repositoryDir, "lab/main.ts"), ...flags], {
+  const program = [smallYoungGeneration, join(repositoryDir, "lab/main.ts")];
+  return spawn(process.execPath, [...program, ...flags], {
     cwd: repositoryDir,
     detached: true,
     stdio: ["ignore", log, log, "ipc"],
-    env: { ...env, LAB_DIR: dir, ...backgroundEnv },
+    env: { ...env, ...fewArenas(env), LAB_DIR: dir, ...backgroundEnv },
   });
 }
 

@@ -3,6 +3,7 @@ import { join } from "node:path";
 import type { Command, NotApplicable, Program } from "#lab/services/descriptor.ts";
 import { repositoryDir } from "#lab/state/lab-dir.ts";
 import { labVersion } from "#lab/state/lab-version.ts";
+import { fewArenas } from "./node-memory.ts";
 
 /** A script for the Node that runs the lab. */
 export async function nodeScript(path: string): Promise<Program | NotApplicable> {
@@ -30,6 +31,7 @@ export function nodeCommand(
     args: [...(options.nodeArgs ?? []), program.path],
     cwd: repositoryDir,
     env: {
+      ...fewArenas(process.env),
       // Loading the telemetry SDKs is most of a start; the second time they come compiled.
       NODE_COMPILE_CACHE: process.env.NODE_COMPILE_CACHE || join(options.dir, "compile-cache"),
       ...options.env,

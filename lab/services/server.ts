@@ -1,4 +1,5 @@
 import { join } from "node:path";
+import { smallYoungGeneration } from "#lab/providers/node-memory.ts";
 import { nodeCommand, nodeScript } from "#lab/providers/node-script.ts";
 import { repositoryDir } from "#lab/state/lab-dir.ts";
 import { issuerOf, oidcClientId, productBucket, s3AccessKey, userName } from "./accounts.ts";
@@ -32,7 +33,7 @@ export const server: ServiceDescriptor = {
     launch: async (program, { appPortOf, dir, futurePortOf, origin, port, secrets, version }) =>
       nodeCommand(program, {
         dir,
-        nodeArgs: ["--import", "./server/telemetry.ts"],
+        nodeArgs: [smallYoungGeneration, "--import", "./server/telemetry.ts"],
         env: {
           LAB_SERVER_PORT: String(port()),
           LAB_SERVER_METRICS_PORT: String(port("metrics")),

@@ -33,6 +33,9 @@ export async function seed(
   onProgress("seeded", 1);
 }
 
+/** Whether {@link seed} has nothing left to do. */
+export const isSeeded = async (sql: Sql): Promise<boolean> => (await seedState(sql)).finished;
+
 interface SeedState {
   readonly orders_done: number;
   readonly finished: boolean;

@@ -17,7 +17,10 @@ const settings: Readonly<Record<string, string>> = {
   lc_messages: "C",
   // The data can be made again; what a killed process wrote is still in the kernel's cache.
   fsync: "off",
-  shared_buffers: "64MB",
+  // What does not fit is in the kernel's cache. Scans of big tables go through a ring of their own.
+  shared_buffers: "16MB",
+  // Nobody subscribes to anything.
+  max_logical_replication_workers: "0",
   shared_preload_libraries: "pg_stat_statements,auto_explain",
   track_io_timing: "on",
   log_lock_waits: "on",
