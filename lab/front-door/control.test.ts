@@ -2,6 +2,8 @@ import { once } from "node:events";
 import { request as httpRequest, type IncomingMessage } from "node:http";
 import * as v from "valibot";
 import { expect, test } from "vitest";
+import { proxy } from "#scenarios/fault.ts";
+import { header } from "#scenarios/names.ts";
 import { errorBodySchema } from "../api/error.ts";
 import type { CreatedRun } from "../api/run-request.ts";
 import type { RunRecord } from "../api/runs.ts";
@@ -59,6 +61,16 @@ test("a run is made, observed, read and listed", async () => {
   const older = await lab.ask(`/lab/api/runs?mode=fault&before=${runId}`);
   expect(older.json).toEqual({ runs: [], total: 1 });
   expect((await lab.ask("/lab/api/runs?scenario=db.other")).json.runs).toEqual([]);
+});
+
+test("the time of a run's faults begins when its request passes the door", async () => {
+  const brief = scenario({ faults: () => [proxy("postgres").down({ forMs: 1 })] });
+  await using lab = await openDoorUnderTest({ scenarios: [brief] });
+  const { ticket, drive } = (await lab.ask("/lab/api/runs", post({ scenario: "db.test" })))
+    .json as CreatedRun;
+  const driven = { ...post({}), headers: { ...writing, [header.ticket]: ticket } };
+  expect((await lab.ask(drive.path, driven)).status).toBe(200);
+  await expect.poll(() => lab.double.calls).toContain("disarm postgres down");
 });
 
 const noRun = "0".repeat(26);

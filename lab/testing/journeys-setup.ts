@@ -1,6 +1,6 @@
 import type { FullConfig } from "playwright/test";
 import { labsForWorkers } from "./journeys-lab.ts";
-import { startLab } from "./lab-under-test.ts";
+import { type LabUnderTest, startLab } from "./lab-under-test.ts";
 
 /**
  * An embedded lab for each worker, in a folder of its own; what one leaves behind fails the run. Real
@@ -12,17 +12,17 @@ export default async function startLabsForJourneys({
   const named = Object.fromEntries(
     Object.entries(process.env).filter(([name]) => /^LAB_(REAL|[A-Z_]+_BIN)$/.test(name)),
   );
-  const starts = await Promise.allSettled(
-    Array.from({ length: workers }, () => startLab(undefined, [], named)),
-  );
-  const labs = starts.flatMap((start) => (start.status === "fulfilled" ? [start.value] : []));
+  const labs: LabUnderTest[] = [];
   const stop = async (): Promise<void> => {
     const stops = await Promise.allSettled(labs.map((lab) => lab.stop()));
     throwFirst(stops);
   };
-  if (labs.length < workers) {
+  try {
+    // One after the other: the next finds the page built, and never picks a port that is about to be taken.
+    while (labs.length < workers) labs.push(await startLab(undefined, [], named));
+  } catch (error) {
     await stop();
-    throwFirst(starts);
+    throw error;
   }
   labsForWorkers(labs);
   return stop;

@@ -21,7 +21,7 @@ export function servicesPage(page: Page): ServicesPage {
       const row = page.getByRole("article", { name: title });
       return {
         row,
-        action: (name) => row.getByRole("button", { name }),
+        action: (name) => row.getByRole("button", { name, exact: true }),
         log: row.getByRole("log"),
       };
     },
