@@ -28,6 +28,8 @@ const leftOut = [
 const linkedErrors = 20;
 /** Log lines of one request go out together. */
 const logsMs = 50;
+/** Events that may be in the making at a time. Beyond the SDK's own 64 those of a crowd that fails at once are dropped. */
+const eventsAtOnce = 1000;
 
 /**
  * Starts Sentry beside OpenTelemetry: errors and logs only, on the active OpenTelemetry span.
@@ -72,6 +74,7 @@ export function linkSentry(
       Sentry.openTelemetryIntegration(),
     ],
     transport,
+    transportOptions: { bufferSize: eventsAtOnce },
     beforeSend: (event) =>
       isForSentry(event.tags?.[attribute.runId]) ? (redactor.data(event) as typeof event) : null,
     beforeBreadcrumb: (breadcrumb) => redactor.data(breadcrumb) as typeof breadcrumb,

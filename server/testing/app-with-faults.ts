@@ -19,13 +19,23 @@ const texts = {
   expect: [],
 } as const;
 
-let arrived = 0;
-let letGo: () => void = () => {};
-const allThere = new Promise<void>((resolve) => {
-  letGo = resolve;
-});
+/** Where `of` requests wait for each other, once. */
+function openMeeting(): (of: number) => Promise<void> {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  let arrived = 0;
+  return (of) => {
+    arrived += 1;
+    if (arrived === of) resolve();
+    return promise;
+  };
+}
+const beforeQueries = openMeeting();
+const beforeReports = openMeeting();
 
-/** `of` requests meet half-way, each with a user, a tag and a breadcrumb of its own; then all report. */
+/**
+ * `of` requests meet half-way, each with a user, a tag and a breadcrumb of its own, and again before
+ * all report: reports take so long that queries beside them would find no connection in time.
+ */
 const crowd = defineScenario({
   id: "run.crowd",
   ...texts,
@@ -38,14 +48,13 @@ const crowd = defineScenario({
     Sentry.setUser({ id: name });
     Sentry.setTag("visitor", name);
     Sentry.addBreadcrumb({ category: "visit", message: name });
-    arrived += 1;
-    if (arrived === params.of) letGo();
-    await allThere;
+    await beforeQueries(params.of);
     await sql`select ${params.who}::integer as who`;
     await pause(params.who % 7);
     log.info({ visitor: name }, "visited");
-    report(new Error(`report of ${name}`));
     await sql`select name from customers where id = ${params.who + 1}`;
+    await beforeReports(params.of);
+    report(new Error(`report of ${name}`));
     return name;
   },
 });
