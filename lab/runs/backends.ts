@@ -39,6 +39,12 @@ export interface Confirmed {
   readonly lacking: readonly string[];
 }
 
+/** Of backends that were not asked in time. */
+export const unanswered: Confirmed = {
+  ...{ traces: [], logs: [], lacking: [] },
+  states: { traces: "unreachable", logs: "unreachable" },
+};
+
 /** Both in milliseconds. */
 export interface BackendPatience {
   readonly withinMs: number;

@@ -8,6 +8,7 @@ import { prepare } from "../judge/prepare.ts";
 import type { Backends, Confirmed } from "./backends.ts";
 import type { MetricWatch } from "./metric-watch.ts";
 import type { KeptRun } from "./records.ts";
+import { leftBehind } from "./snapshot.ts";
 import type { Telemetry } from "./telemetry.ts";
 
 /** What a run's record says of its checks. */
@@ -132,3 +133,17 @@ export function closeJudgement({ checks }: Pick<Judgement, "checks">): Judgement
       : worst(closed.map(({ state }) => state as Verdict)),
   };
 }
+
+/**
+ * A run that left something behind fails, whatever its checks say.
+ * @param different what it left, in words.
+ * @param index of the check that says so.
+ */
+export const withLeftBehind = (
+  judgement: Judgement,
+  different: readonly string[],
+  index: number,
+): Judgement =>
+  different.length === 0
+    ? judgement
+    : { checks: [...judgement.checks, leftBehind(different, index)], verdict: "fail" };

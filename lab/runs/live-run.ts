@@ -5,7 +5,7 @@ import type { SignalId } from "../api/runs.ts";
 import type { Evidence } from "../judge/evidence.ts";
 import type { StoreSource } from "../sources/store.ts";
 import type { TraceGrowth } from "../store/contract.ts";
-import type { Backends, Confirmed } from "./backends.ts";
+import { type Backends, type Confirmed, unanswered } from "./backends.ts";
 import {
   closeJudgement,
   evidenceOf,
@@ -15,12 +15,13 @@ import {
   judgeRun,
   mayImprove,
   withConfirmed,
+  withLeftBehind,
 } from "./judgement.ts";
 import { openLabComparison } from "./lab-comparison.ts";
 import { metricChanges, metricLights } from "./metric-changes.ts";
 import type { MetricWatch } from "./metric-watch.ts";
 import type { KeptRun } from "./records.ts";
-import { leftBehind } from "./snapshot.ts";
+import { withRestarts, withSignals } from "./run-record.ts";
 import { isRootSeen, signalsSeen, spanCount } from "./telemetry.ts";
 import { openTelemetryReader } from "./telemetry-reader.ts";
 
@@ -91,16 +92,11 @@ const usualPatience: Patience = {
 /** Traces with more spans are judged at the end only: it takes too long to do on every change. */
 const judgedLiveSpans = 5_000;
 
-const unanswered: Confirmed = {
-  ...{ traces: [], logs: [], lacking: [] },
-  states: { traces: "unreachable", logs: "unreachable" },
-};
-
 /**
  * The life of one run: `driving` until the driver says it ended, `settling` until its telemetry has
  * come and is still, then `settled`, or `abandoned` where the driver went away before its end; or
- * `expired` at the deadline. Moved by events only: what the
- * driver reports, what the store's feed says, services that change; timers are deadlines.
+ * `expired` at the deadline. Moved by events only: what the driver reports, what the store's feed
+ * says, services that change; timers are deadlines.
  *
  * Its checks are judged on every change, for the last time when it settles. What comes later is
  * counted and shown, and does not change the verdict.
@@ -192,17 +188,12 @@ export function openLiveRun(options: LiveRunOptions): LiveRun {
         logs: telemetry().logs.length,
         sentry: telemetry().sentry.length,
       },
-      signals: lit(signalsSeen(telemetry())),
+      ...lit(signalsSeen(telemetry())),
     });
   }
 
-  /** A light keeps the time it was first seen. */
-  function lit(seen: ReadonlySet<SignalId>): KeptRun["signals"] {
-    const seenAfterMs = Date.now() - record.startedAt;
-    return record.signals.map((signal) =>
-      signal.seenAfterMs === null && seen.has(signal.id) ? { ...signal, seenAfterMs } : signal,
-    );
-  }
+  const lit = (seen: ReadonlySet<SignalId>) =>
+    withSignals(record, seen, Date.now() - record.startedAt);
 
   /** Silence is counted from the last thing that came, and only short once the trace has its top. */
   function waitForQuiet(): void {
@@ -235,7 +226,7 @@ export function openLiveRun(options: LiveRunOptions): LiveRun {
       return;
     }
     if (isAbandoned) {
-      finish("abandoned", withLeftBehind(judgedAsItIs(), different));
+      finish("abandoned", judgedAsItIs(), different);
       return;
     }
     const judgement = judgeRun(expect, evidence(true));
@@ -245,7 +236,7 @@ export function openLiveRun(options: LiveRunOptions): LiveRun {
       change({});
       return;
     }
-    if (backends === undefined) finish("settled", withLeftBehind(judgement, different));
+    if (backends === undefined) finish("settled", judgement, different);
     else if (asking === undefined) void confirm(backends, different);
   }
 
@@ -258,22 +249,13 @@ export function openLiveRun(options: LiveRunOptions): LiveRun {
     if (closed || record.state !== "settling") return;
     confirmed = answer;
     if (signal.aborted) settleIfStill();
-    else
-      finish(
-        "settled",
-        withLeftBehind(judgeConfirmed(expect, evidence(true), confirmed), different),
-      );
+    else finish("settled", judgeConfirmed(expect, evidence(true), confirmed), different);
   }
-
-  const withLeftBehind = (judgement: Judgement, different: readonly string[]): Judgement =>
-    different.length === 0
-      ? judgement
-      : { checks: [...judgement.checks, leftBehind(different, expect.length)], verdict: "fail" };
 
   async function readMetrics(): Promise<void> {
     metricsRead = "under way";
     await metrics?.readAfterEnd();
-    change({ signals: lit(metricLights(metricChanges(evidence(true)))) });
+    change(lit(metricLights(metricChanges(evidence(true)))));
     metricsRead = isQuiet ? "yes" : "no";
     settleIfStill();
   }
@@ -293,7 +275,11 @@ export function openLiveRun(options: LiveRunOptions): LiveRun {
     return judgeConfirmed(expect, evidence(true), confirmed);
   }
 
-  function finish(state: "settled" | "expired" | "abandoned", judgement: Judgement): void {
+  function finish(
+    state: "settled" | "expired" | "abandoned",
+    judgement: Judgement,
+    different: readonly string[] = [],
+  ): void {
     clearTimeout(quiet);
     clearTimeout(end);
     comparison.close();
@@ -301,7 +287,8 @@ export function openLiveRun(options: LiveRunOptions): LiveRun {
     asking?.abort();
     end = setTimeout(gone, tailMs).unref();
     onEnd();
-    change({ ...judgement, state, endedAt: record.endedAt ?? Date.now() });
+    const last = withLeftBehind(judgement, different, expect.length);
+    change({ ...last, state, endedAt: record.endedAt ?? Date.now() });
   }
 
   function close(): void {
@@ -330,13 +317,7 @@ export function openLiveRun(options: LiveRunOptions): LiveRun {
     grew,
     reread: reader.reread,
     restarted: (component, times, exitCode) => {
-      if (!isOpen()) return;
-      const { restarts, exitCodes } = record;
-      const codes = [...(exitCodes[component] ?? []), ...(exitCode === null ? [] : [exitCode])];
-      change({
-        restarts: { ...restarts, [component]: (restarts[component] ?? 0) + times },
-        exitCodes: { ...exitCodes, [component]: codes },
-      });
+      if (isOpen()) change(withRestarts(record, component, times, exitCode));
     },
     servicesChanged: settleIfStill,
     calmed: () => {

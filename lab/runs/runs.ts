@@ -1,31 +1,29 @@
 import { randomInt } from "node:crypto";
 import type { Catalogue } from "#scenarios/catalogue.ts";
-import type { Lease, Scenario } from "#scenarios/define.ts";
+import type { Scenario } from "#scenarios/define.ts";
 import type { Fault } from "#scenarios/fault.ts";
 import { signTicket, verifyTicket } from "#scenarios/ticket.ts";
 import type { CreatedRun, CreateRun, JudgeChoice, Observation } from "../api/run-request.ts";
-import { isOver, type RunRecord, signalIds } from "../api/runs.ts";
-import type { ServiceStatus } from "../api/services.ts";
-import { LabError } from "../errors.ts";
-import { armFaults, brokenService } from "../faults/armed-faults.ts";
-import { type ServiceId, serviceIds } from "../services/ids.ts";
+import { isOver, type RunRecord } from "../api/runs.ts";
+import { armFaults } from "../faults/armed-faults.ts";
 import type { StoreSource } from "../sources/store.ts";
-import { labVersion } from "../state/lab-version.ts";
 import type { FeedMessage } from "../store/contract.ts";
 import type { System } from "../system.ts";
 import { admit, type Unfit } from "./admission.ts";
 import { type BackendPatience, type Backends, backendsOf, judgeChoiceFor } from "./backends.ts";
 import { type Drivers, openDrivers } from "./drivers.ts";
+import { openHolds } from "./holds.ts";
 import { judgedBy } from "./judgement.ts";
-import { type Claim, claimOf, type Leases, openLeases } from "./leases.ts";
 import { linksOf } from "./links.ts";
 import { type LiveRun, openLiveRun, type Patience } from "./live-run.ts";
 import { readAppMetrics, watchRunMetrics } from "./metric-sources.ts";
 import { placesOf } from "./places.ts";
 import { withQueryLinks } from "./query-links.ts";
 import type { KeptRun, Records } from "./records.ts";
+import { closedRun, passes, tooManyRuns, unknownRun } from "./refusals.ts";
 import { runIdMint } from "./run-id.ts";
 import type { RunsWanted } from "./run-list.ts";
+import { newRecord, versionsOf } from "./run-record.ts";
 import { differences, takeSnapshot } from "./snapshot.ts";
 import { openTurns } from "./turns.ts";
 
@@ -89,8 +87,7 @@ export function openRuns(options: RunsOptions): Runs {
   /** Runs whose baseline is being read: nobody has their ticket yet. */
   let arming = 0;
   const turns = openTurns();
-  const leases = openLeases(turns.moved);
-  const claims = new Map<string, { readonly claim: Claim; readonly disturbed: Set<Lease> }>();
+  const holds = openHolds(system, turns.moved);
   /** What lets the times of a run's faults begin. */
   const clocks = new Map<string, () => void>();
   const mint = runIdMint();
@@ -106,30 +103,14 @@ export function openRuns(options: RunsOptions): Runs {
     turns.moved();
   });
 
-  const isReady = (id: ServiceId): boolean =>
-    system.services().find((row) => row.id === id)?.state === "ready";
-
   const snapshot = () => takeSnapshot(system, () => readAppMetrics(system));
 
   async function create(request: CreateRun, gone?: AbortSignal): Promise<CreatedRun> {
     if (!request.waitMs) return begin(request);
     const patience = AbortSignal.timeout(request.waitMs);
     const until = gone === undefined ? patience : AbortSignal.any([patience, gone]);
-    return turns.take(() => begin(request), passes, until);
-  }
-
-  /** Somebody else's run, or a service that is on its way back, may stand in the way for a moment only. */
-  function passes(refusal: unknown): boolean {
-    if (!(refusal instanceof LabError)) return false;
-    switch (refusal.code) {
-      case "lease-held":
-      case "too-many-runs":
-        return true;
-      case "requirement-missing":
-        return claims.size > 0 || system.services().some(isOnItsWay);
-      default:
-        return false;
-    }
+    const mayPass = (refusal: unknown) => passes(refusal, holds.any(), system.services());
+    return turns.take(() => begin(request), mayPass, until);
   }
 
   async function begin(request: CreateRun): Promise<CreatedRun> {
@@ -137,29 +118,15 @@ export function openRuns(options: RunsOptions): Runs {
     const driving = live
       .values()
       .reduce((n, run) => n + Number(run.record().state === "driving"), arming);
-    if (driving >= drivingLimit) throw tooMany();
+    if (driving >= drivingLimit) throw tooManyRuns(drivingLimit);
     const runId = mint();
     const faults = mode === "control" ? [] : (scenario.faults?.(params, mode) ?? []);
-    const claim = claimOf(scenario, faults);
-    const held = leases.take(runId, claim);
-    if (held !== undefined) throw leaseHeld(scenario, held);
-    const disturbed = overlap(runId, claim);
-    const release = (): void => {
-      leases.release(runId);
-      claims.delete(runId);
-    };
-    // Its crash is the run's doing, whichever way it comes about.
-    const broken = faults.map(brokenService);
-    const disrupted = [...new Set([...(scenario.leases ?? []).filter(isService), ...broken])];
-    const endLeases = disrupted.map((id) => system.leaseCrashes(id));
-    // What was away before the run is not waited for after it.
-    const awaited = disrupted.filter(isReady);
+    const hold = holds.take(runId, scenario, faults);
     let endWatch = (): void => {};
     const endAll = (): void => {
       endWatch();
       clocks.delete(runId);
-      for (const endLease of endLeases) endLease();
-      release();
+      hold.release();
     };
     arming += 1;
     let calmed = (): void => {};
@@ -177,21 +144,21 @@ export function openRuns(options: RunsOptions): Runs {
     const { before, metrics, ended } = armed;
 
     const startedAt = Date.now();
-    const timeoutMs = scenario.timeoutMs ?? defaultTimeoutMs;
     const seed = request.seed ?? randomInt(0, 2 ** 32);
-    const record: KeptRun = {
-      ...newRecord(scenario, { runId, mode, params, seed, startedAt }),
+    const record = newRecord({
+      ...{ runId, scenario: scenario.id, mode, params, seed, startedAt },
       versions: versionsOf(system),
       judgedBy: judgedBy(backends, metrics),
       ...(request.selfTest ? { selfTest: true } : {}),
-    };
+    });
     const run = openLiveRun({
       record,
-      deadline: startedAt + timeoutMs + deadlineMarginMs + (backends ? backendMarginMs : 0),
+      deadline:
+        startedAt + timeoutOf(scenario) + deadlineMarginMs + (backends ? backendMarginMs : 0),
       expect: scenario.expect,
       ...{ source, backends, metrics, onChange },
-      recovered: () => !ended.active() && awaited.every(isReady),
-      compare: async () => differences(before, await snapshot(), disturbed),
+      recovered: () => !ended.active() && hold.recovered(),
+      compare: async () => differences(before, await snapshot(), hold.disturbed),
       onDriven: () => {
         endWatch();
         ended.driverEnded();
@@ -220,20 +187,7 @@ export function openRuns(options: RunsOptions): Runs {
       });
     }
     onChange(run.record());
-    const expiresAt = startedAt + timeoutMs + ticketMarginMs;
-    const leaveAfterMs = scenario.clientLeavesAfterMs?.(params, mode);
-    return {
-      runId,
-      ticket: signTicket(
-        { runId, scenario: scenario.id, mode, params, seed, expiresAt },
-        ticketKey,
-      ),
-      drive: {
-        ...{ method: "POST", path: `/api/scenarios/${scenario.id}` },
-        ...(leaveAfterMs === undefined ? {} : { leaveAfterMs }),
-      },
-      stage: scenario.stage ?? false,
-    };
+    return createdRun(scenario, record, ticketKey);
   }
 
   /** Once at a run's end, and once more when nothing more is taken in. */
@@ -260,17 +214,6 @@ export function openRuns(options: RunsOptions): Runs {
       metrics?.close();
       throw error;
     }
-  }
-
-  /** What others may change while a run lasts; grows as others start. */
-  function overlap(runId: string, claim: Claim): ReadonlySet<Lease> {
-    const disturbed = new Set<Lease>();
-    for (const other of claims.values()) {
-      for (const lease of changedBy(other.claim)) disturbed.add(lease);
-      for (const lease of changedBy(claim)) other.disturbed.add(lease);
-    }
-    claims.set(runId, { claim, disturbed });
-    return disturbed;
   }
 
   function onChange(record: KeptRun): void {
@@ -341,87 +284,24 @@ export function openRuns(options: RunsOptions): Runs {
   };
 }
 
-function newRecord(
+const timeoutOf = ({ timeoutMs = defaultTimeoutMs }: Scenario): number => timeoutMs;
+
+/** What whoever drives the run has to know. */
+function createdRun(
   scenario: Scenario,
-  own: Pick<RunRecord, "runId" | "mode" | "params" | "seed" | "startedAt">,
-): KeptRun {
+  { runId, mode, params, seed, startedAt }: KeptRun,
+  ticketKey: string,
+): CreatedRun {
+  const expiresAt = startedAt + timeoutOf(scenario) + ticketMarginMs;
+  const ticket = { runId, scenario: scenario.id, mode, params, seed, expiresAt };
+  const leaveAfterMs = scenario.clientLeavesAfterMs?.(params, mode);
   return {
-    ...own,
-    scenario: scenario.id,
-    state: "driving",
-    driver: null,
-    endedAt: null,
-    traceIds: [],
-    answer: null,
-    page: {},
-    counts: { spans: 0, logs: 0, sentry: 0 },
-    signals: signalIds.map((id) => ({ id, seenAfterMs: null })),
-    restarts: {},
-    exitCodes: {},
-    verdict: "pending",
-    checks: [],
+    runId,
+    ticket: signTicket(ticket, ticketKey),
+    drive: {
+      ...{ method: "POST", path: `/api/scenarios/${scenario.id}` },
+      ...(leaveAfterMs === undefined ? {} : { leaveAfterMs }),
+    },
+    stage: scenario.stage ?? false,
   };
 }
-
-/** By name: the lab, Node, then the services that run. */
-const versionsOf = (system: System): Readonly<Record<string, string>> => ({
-  lab: labVersion(),
-  node: process.versions.node,
-  ...Object.fromEntries(
-    system
-      .services()
-      .flatMap(({ id, kind, version }) =>
-        version === null ? [] : [[id, kind === "real" ? version : `${kind} ${version}`]],
-      ),
-  ),
-});
-
-/** Down now, and nobody has to start it. */
-function isOnItsWay({ state }: ServiceStatus): boolean {
-  switch (state) {
-    case "waiting":
-    case "preparing":
-    case "starting":
-    case "backing-off":
-    case "stopping":
-      return true;
-    case "ready":
-    case "stopped":
-    case "crash-looping":
-    case "unavailable":
-      return false;
-  }
-}
-
-const isService = (lease: Lease): lease is Lease & ServiceId =>
-  (serviceIds as readonly string[]).includes(lease);
-
-const tooMany = (): LabError =>
-  new LabError("too-many-runs", `${drivingLimit} runs are being driven already.`, {
-    hint: "Ask again when one of them has ended.",
-  });
-
-/** Every run uses the app, and its connections with it. */
-const changedBy = ({ own, broken }: Claim): readonly Lease[] => [...own, ...broken, "server"];
-
-const leaseHeld = (
-  scenario: Scenario,
-  { lease, heldBy, broken }: NonNullable<ReturnType<Leases["take"]>>,
-): LabError =>
-  new LabError(
-    "lease-held",
-    broken
-      ? `${scenario.id} needs ${lease}, and run ${heldBy} is breaking it.`
-      : `${scenario.id} needs ${lease} for itself, and run ${heldBy} holds or uses it.`,
-    { hint: `Wait until that run has settled: /runs/${heldBy}` },
-  );
-
-const unknownRun = (runId: string): LabError =>
-  new LabError("unknown-run", `There is no run ${runId}.`, {
-    hint: "GET /lab/api/runs lists them.",
-  });
-
-const closedRun = (runId: string): LabError =>
-  new LabError("run-closed", `Run ${runId} has ended and takes no more observations.`, {
-    hint: "Start a new run.",
-  });
