@@ -14,9 +14,10 @@ export default defineConfig(({ mode }) => ({
   },
   test: {
     include: ["{lab,server,scenarios,web}/**/*.test.ts"],
-    testTimeout: 20_000,
-    // One second, the default, is too short for a process on a busy machine.
-    expect: { poll: { timeout: 10_000 } },
+    // They end what hangs, and assert nothing: starting an app takes 20 s where 20 others are busy.
+    testTimeout: 60_000,
+    hookTimeout: 60_000,
+    expect: { poll: { timeout: 30_000 } },
     // Most tests wait for processes: one worker, which is what two cores get, leaves both idle.
     maxWorkers: Math.max(2, availableParallelism() - 1),
     // Labs of tests use what was fetched before and fetch nothing.

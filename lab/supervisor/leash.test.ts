@@ -7,7 +7,7 @@ import { fileURLToPath } from "node:url";
 import { describe, expect, onTestFinished, test } from "vitest";
 import { type LeashOptions, openLeash, sweepLeftovers } from "./leash.ts";
 import { isFree } from "./ports.ts";
-import { bootId, identify } from "./process-identity.ts";
+import { bootId, identify, isAlive, type ProcessIdentity } from "./process-identity.ts";
 import { eventually, temporaryDir } from "./testing/supervise.ts";
 
 const script = fileURLToPath(new URL("./testing/lab-process.ts", import.meta.url));
@@ -153,6 +153,28 @@ test("a leash that is let go ends its watchdog and removes its file", async () =
   expect(existsSync(file)).toBe(false);
   await eventually(() => watchdogsOf(file).length === 0, 2_000);
 });
+
+test.runIf(process.platform === "linux")(
+  "a watchdog that is slow to hear that it was let go leaves those of the next leash alone",
+  async () => {
+    const dir = await temporaryDir();
+    const file = join(dir, "groups", String(process.pid));
+    const first = await openLeash(dir);
+    const [slow] = watchdogsOf(file);
+    process.kill(Number(slow), "SIGSTOP");
+    first.release();
+    const next = await openLeash(dir);
+    onTestFinished(next.release);
+    const child = spawn("sleep", ["600"], { detached: true, stdio: "ignore" });
+    onTestFinished(() => void child.kill("SIGKILL"));
+    const held = identify(child.pid as number) as ProcessIdentity;
+    next.hold(held);
+    process.kill(Number(slow), "SIGCONT");
+    await eventually(() => identify(Number(slow)) === undefined, 5_000);
+    expect(isAlive(held)).toBe(true);
+    expect(readFileSync(file, "utf8")).toContain(`${held.pid} ${held.start}`);
+  },
+);
 
 /** Pids of the processes that have this file as an argument. */
 function watchdogsOf(file: string): readonly string[] {

@@ -59,7 +59,8 @@ export async function openLeash(dir: string, options: LeashOptions = {}): Promis
     },
     release: () => {
       rmSync(file, { force: true });
-      watchdog?.stdin.end();
+      // Its end alone would look like ours, to one that comes to it after the next leash took the file.
+      watchdog?.stdin.end("released\n");
     },
   };
 }

@@ -71,7 +71,7 @@ test("a service that loads early goes with the lab", async () => {
 });
 
 test("a service that is not ready in time is named with what was seen and its last lines", async () => {
-  const slow = fakeService("server", { startTimeoutMs: 1_000 });
+  const slow = fakeService("server", { startTimeoutMs: 3_000 });
   const launch = () => ({
     file: "sh",
     args: ["-c", "echo warming up; exec sleep 600"],
@@ -81,7 +81,7 @@ test("a service that is not ready in time is named with what was seen and its la
   await expect(lab.ready()).rejects.toMatchObject({
     code: "start-timeout",
     message: expect.stringMatching(
-      /Fake server was not ready after 1 s; last seen: GET http:\S+ connect ECONNREFUSED \S+ Last lines:\nwarming up$/,
+      /Fake server was not ready after 3 s; last seen: GET http:\S+ connect ECONNREFUSED \S+ Last lines:\nwarming up$/,
     ),
     hint: expect.stringContaining("server.log"),
   });
