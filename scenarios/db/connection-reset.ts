@@ -2,6 +2,7 @@ import { setTimeout as pause } from "node:timers/promises";
 import type { Sql, TransactionSql } from "postgres";
 import { defineScenario } from "../define.ts";
 import { kill, proxy } from "../fault.ts";
+import { inSpan } from "../in-span.ts";
 import { attribute } from "../names.ts";
 import { choice, integer } from "../param-spec.ts";
 
@@ -100,10 +101,9 @@ Teams retry only what may run twice: a read, or a whole transaction, which the d
       const breaks = mode === "fault" && attempt === 1;
       const ended = breaks ? terminate() : Promise.resolve();
       try {
-        const reading = tracer.startActiveSpan(
-          "read report",
-          { attributes: { [attribute.retryAttempt]: attempt } },
-          (span) => read(breaks ? firstSeconds : 0).finally(() => span.end()),
+        const attributes = { [attribute.retryAttempt]: attempt };
+        const reading = inSpan(tracer, { name: "read report", attributes }, () =>
+          read(breaks ? firstSeconds : 0),
         );
         const [orders] = await Promise.all([reading, ended]);
         return { orders, attempts: attempt };

@@ -1,9 +1,10 @@
 import { setTimeout as pause } from "node:timers/promises";
-import { SpanStatusCode } from "@opentelemetry/api";
 import type { TransactionSql } from "postgres";
 import { defineScenario } from "../define.ts";
+import { inSpan } from "../in-span.ts";
 import { attribute } from "../names.ts";
 import { choice, integer } from "../param-spec.ts";
+import { allFulfilled } from "../settled.ts";
 
 /** Before another attempt, at least; different for each, so that two victims do not meet again. */
 const backoffMs = 5;
@@ -93,21 +94,11 @@ Retrying the whole transaction is right, since the database has rolled it back. 
     ) => {
       for (let attempt = 1; ; attempt++) {
         try {
-          return await tracer.startActiveSpan(
-            "move stock",
-            { attributes: { [attribute.retryAttempt]: attempt } },
-            async (span) => {
-              try {
-                await sql.begin(`isolation level ${isolation}`, (tx) =>
-                  work(tx, pair, attempt === 1 ? met : () => Promise.resolve()),
-                );
-              } catch (error) {
-                span.setStatus({ code: SpanStatusCode.ERROR, message: "conflict" });
-                throw error;
-              } finally {
-                span.end();
-              }
-            },
+          const attributes = { [attribute.retryAttempt]: attempt };
+          return await inSpan(tracer, { name: "move stock", failure: "conflict", attributes }, () =>
+            sql.begin(`isolation level ${isolation}`, (tx) =>
+              work(tx, pair, attempt === 1 ? met : () => Promise.resolve()),
+            ),
           );
         } catch (error) {
           if (sqlstateOf(error) !== sqlstate) throw error;
@@ -150,13 +141,12 @@ Retrying the whole transaction is right, since the database has rolled it back. 
             const one = Promise.withResolvers<void>();
             const through = (pair: Pair) =>
               move(pair, meet, () => one.promise).finally(one.resolve);
-            const ends = await Promise.allSettled([through([low, high]), through([high, low])]);
-            for (const end of ends) if (end.status === "rejected") throw end.reason;
+            allFulfilled(await Promise.allSettled([through([low, high]), through([high, low])]));
           }
         }
       }),
     );
-    for (const end of done) if (end.status === "rejected") throw end.reason;
+    allFulfilled(done);
     log.info({ moves: 2 * pairs, victims }, "stock moved");
     return { moves: 2 * pairs, victims };
   },

@@ -1,7 +1,8 @@
 import { setTimeout as pause } from "node:timers/promises";
-import { context, SpanStatusCode, trace } from "@opentelemetry/api";
+import { context, trace } from "@opentelemetry/api";
 import type { Sql } from "postgres";
 import { defineScenario } from "../define.ts";
+import { inSpan } from "../in-span.ts";
 import { attribute } from "../names.ts";
 import { integer } from "../param-spec.ts";
 
@@ -83,27 +84,21 @@ Teams keep transactions short and free of calls to others. They also set \`lock_
     });
     await taken.promise;
     const change = (db: Sql, attempt: number, enter = (): void => {}) =>
-      tracer.startActiveSpan(
-        "change city",
+      inSpan(
+        tracer,
         {
+          name: "change city",
+          failure: "the row is locked",
           attributes: { [attribute.retryAttempt]: attempt },
           ...(mode === "control" ? {} : { links: [{ context: holder.spanContext() }] }),
         },
-        async (span) => {
-          try {
-            await db.begin(async (tx) => {
-              enter();
-              if (mode === "fix")
-                await tx`select set_config('lock_timeout', ${`${lockTimeoutMs}ms`}, true)`;
-              await tx`update customers set city = city where id = 1`;
-            });
-          } catch (error) {
-            span.setStatus({ code: SpanStatusCode.ERROR, message: "the row is locked" });
-            throw error;
-          } finally {
-            span.end();
-          }
-        },
+        () =>
+          db.begin(async (tx) => {
+            enter();
+            if (mode === "fix")
+              await tx`select set_config('lock_timeout', ${`${lockTimeoutMs}ms`}, true)`;
+            await tx`update customers set city = city where id = 1`;
+          }),
       );
     const changing = inside.map(async ({ resolve: enter }) => {
       try {

@@ -1,5 +1,6 @@
 import type { Sql, TransactionSql } from "postgres";
 import { defineScenario } from "../define.ts";
+import { inSpan } from "../in-span.ts";
 import { attribute } from "../names.ts";
 import { integer } from "../param-spec.ts";
 import type { RunEvidence, SeenSpan } from "../run-evidence.ts";
@@ -95,9 +96,7 @@ The cure is an index, and the trace shows that it changes the plan and not the S
   timeoutMs: 60_000,
   async serve({ mode, params, log, tracer, workload }) {
     const { repeats, rows } = params;
-    const table = await tracer.startActiveSpan("prepare table", (span) =>
-      workload.ordersTable(rows).finally(() => span.end()),
-    );
+    const table = await inSpan(tracer, { name: "prepare table" }, () => workload.ordersTable(rows));
     // One of its own, by whose name the metrics tell these queries from all others.
     const poolOf = (name: string): Sql =>
       workload.openPool({ name, max: 1, acquireTimeoutMs: 5000 });
@@ -108,17 +107,14 @@ The cure is an index, and the trace shows that it changes the plan and not the S
       }
     };
     const compare = () =>
-      tracer.startActiveSpan("search with an index", (span) => {
-        return byId(poolOf("indexed"), comparisons).finally(() => span.end());
-      });
+      inSpan(tracer, { name: "search with an index" }, () => byId(poolOf("indexed"), comparisons));
     const search = async (db: Sql | TransactionSql): Promise<void> => {
       for (let repeat = 1; repeat <= repeats; repeat++) {
         await db`
           select id, total_cents, placed_at from ${db(table)}
           where invoice_number = ${invoice(repeat, rows)}`;
       }
-      await tracer.startActiveSpan("query plan", async (span) => {
-        using _ = { [Symbol.dispose]: () => span.end() };
+      await inSpan(tracer, { name: "query plan" }, async (span) => {
         const [row] = await db<{ "QUERY PLAN": readonly { readonly Plan: PlanNode }[] }[]>`
           explain (analyze, buffers, format json)
           select id, total_cents, placed_at from ${db(table)}

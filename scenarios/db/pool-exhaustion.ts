@@ -1,10 +1,10 @@
 import { setTimeout as pause } from "node:timers/promises";
-import { SpanStatusCode } from "@opentelemetry/api";
 import type { Sql } from "postgres";
 import { defineScenario } from "../define.ts";
-import type { ParamValue } from "../param-spec.ts";
-import { choice, integer } from "../param-spec.ts";
+import { inSpan } from "../in-span.ts";
+import { choice, integer, type ParamValue } from "../param-spec.ts";
 import type { RunEvidence, SeenSpan } from "../run-evidence.ts";
+import { allFulfilled } from "../settled.ts";
 
 /** Each report holds its connection at least so many times longer than a query waits for one. */
 const holdsFor = 1.6;
@@ -112,22 +112,15 @@ A bigger pool only moves the limit, up to the one of the database. Teams take th
       await lateReaderWaited.promise;
     };
     const prepare = () =>
-      tracer.startActiveSpan("prepare report", async (span) => {
-        try {
-          if (mode === "fix") {
-            await sql.begin((tx) => tx`select id, total_cents from orders where id = 1`);
+      inSpan(tracer, { name: "prepare report", failure: "no connection" }, async () => {
+        if (mode === "fix") {
+          await sql.begin((tx) => tx`select id, total_cents from orders where id = 1`);
+          await render();
+        } else {
+          await sql.begin(async (tx) => {
+            await tx`select id, total_cents from orders where id = 1`;
             await render();
-          } else {
-            await sql.begin(async (tx) => {
-              await tx`select id, total_cents from orders where id = 1`;
-              await render();
-            });
-          }
-        } catch (error) {
-          span.setStatus({ code: SpanStatusCode.ERROR, message: "no connection" });
-          throw error;
-        } finally {
-          span.end();
+          });
         }
       });
     const read = (db: Sql) => db`select id, name from products where id = 1`;
@@ -151,7 +144,7 @@ A bigger pool only moves the limit, up to the one of the database. Teams take th
         await read(sql);
       }
       await prepared;
-      for (const outcome of refused) if (outcome.status === "rejected") throw outcome.reason;
+      allFulfilled(outcomes);
       return { readers, refused: refused.length };
     } finally {
       lateReaderWaited.resolve();

@@ -2,6 +2,7 @@ import { context, type SpanContext, trace } from "@opentelemetry/api";
 import { suppressTracing } from "@opentelemetry/core";
 import { defineScenario } from "../define.ts";
 import type { Expectation } from "../expectation.ts";
+import { inSpan } from "../in-span.ts";
 import { attribute } from "../names.ts";
 import { integer } from "../param-spec.ts";
 
@@ -79,7 +80,7 @@ In the traces you see the request's own trace and one more for every caller that
     const statuses: Record<string, number> = {};
     for (const [caller, headersOf] of Object.entries(callers)) {
       for (let time = 0; time < params.times; time++) {
-        await tracer.startActiveSpan(`call as ${caller}`, async (span) => {
+        await inSpan(tracer, { name: `call as ${caller}` }, async (span) => {
           const headers = (mode === "control" ? wellFormed : headersOf)(span.spanContext());
           // Suppressed: the app's own instrumentation would add the right header.
           const response = await context.with(suppressTracing(context.active()), () =>
@@ -89,7 +90,6 @@ In the traces you see the request's own trace and one more for every caller that
           );
           await response.arrayBuffer();
           statuses[caller] = response.status;
-          span.end();
         });
       }
     }

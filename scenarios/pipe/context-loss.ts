@@ -2,6 +2,7 @@ import { AsyncLocalStorage, AsyncResource } from "node:async_hooks";
 import { EventEmitter } from "node:events";
 import { Worker } from "node:worker_threads";
 import { defineScenario } from "../define.ts";
+import { inSpan } from "../in-span.ts";
 import { attribute } from "../names.ts";
 import { choice, integer } from "../param-spec.ts";
 
@@ -124,13 +125,9 @@ The cure is one line where the job is handed over: \`AsyncResource.bind(job)\` k
   async serve({ runId, mode, params, sql, log, tracer }) {
     const run = { [attribute.runId]: runId };
     const processOrder = () =>
-      tracer.startActiveSpan("process order", { attributes: run }, async (span) => {
-        try {
-          const [order] = await sql`select id, quantity from orders where id = 1`;
-          log.info({ ...run, quantity: order?.quantity }, "order processed");
-        } finally {
-          span.end();
-        }
+      inSpan(tracer, { name: "process order", attributes: run }, async () => {
+        const [order] = await sql`select id, quantity from orders where id = 1`;
+        log.info({ ...run, quantity: order?.quantity }, "order processed");
       });
     if (mode === "control") await processOrder();
     else {

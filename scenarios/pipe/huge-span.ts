@@ -1,5 +1,6 @@
 import { setImmediate as nextTurn } from "node:timers/promises";
 import { defineScenario } from "../define.ts";
+import { inSpan } from "../in-span.ts";
 import { integer } from "../param-spec.ts";
 
 /** Attributes and events per span that OpenTelemetry keeps unless it is told otherwise. */
@@ -34,7 +35,7 @@ You see one fat span with its counts of dropped attributes and events, and its r
   leases: ["metrics"],
   timeoutMs: 40_000,
   async serve({ mode, params, sql, tracer, log }) {
-    await tracer.startActiveSpan("import catalogue", async (span) => {
+    await inSpan(tracer, { name: "import catalogue" }, async (span) => {
       const full = mode === "fault";
       span.setAttribute("lab.import.rows", params.attributes);
       if (full) {
@@ -51,7 +52,6 @@ You see one fat span with its counts of dropped attributes and events, and its r
       }
       await sql`select count(*)::integer as products from products`;
       log.info({ rows: params.attributes }, "catalogue imported");
-      span.end();
     });
     return { rows: params.attributes };
   },

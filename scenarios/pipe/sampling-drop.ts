@@ -1,5 +1,6 @@
 import { context, SpanStatusCode, trace } from "@opentelemetry/api";
 import { defineScenario } from "../define.ts";
+import { inSpan } from "../in-span.ts";
 import { choice, integer } from "../param-spec.ts";
 import type { RunEvidence, SeenSpan } from "../run-evidence.ts";
 import { withSampling } from "../sampling.ts";
@@ -96,19 +97,15 @@ The policy holds for this run's checkouts only; everything else in the lab is ke
     const sampled = mode === "control" ? own : withSampling(own, policy);
     const checkOut = (index: number) =>
       context.with(sampled, () =>
-        tracer.startActiveSpan(
-          "checkout",
-          { attributes: { "lab.checkout": index } },
+        inSpan(
+          tracer,
+          { name: "checkout", attributes: { "lab.checkout": index } },
           async (span) => {
-            try {
-              const response = await http("/api/orders/1", { signal });
-              await response.arrayBuffer();
-              if (isDeclined(index)) {
-                span.setStatus({ code: SpanStatusCode.ERROR, message: "payment declined" });
-                log.warn({ checkout: index }, "payment declined");
-              }
-            } finally {
-              span.end();
+            const response = await http("/api/orders/1", { signal });
+            await response.arrayBuffer();
+            if (isDeclined(index)) {
+              span.setStatus({ code: SpanStatusCode.ERROR, message: "payment declined" });
+              log.warn({ checkout: index }, "payment declined");
             }
           },
         ),

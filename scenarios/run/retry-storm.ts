@@ -3,6 +3,7 @@ import type { AddressInfo } from "node:net";
 import { defineScenario } from "../define.ts";
 import { flag, integer } from "../param-spec.ts";
 import type { RunEvidence } from "../run-evidence.ts";
+import { allFulfilled } from "../settled.ts";
 
 const backoffMs = 2;
 
@@ -76,7 +77,7 @@ Teams retry in one place only, wait longer each time and with jitter, and give r
       }
       const failed = outcomes.filter(({ status }) => status === "rejected");
       log.info({ calls, failed: failed.length }, "stock asked for");
-      for (const outcome of failed) if (outcome.status === "rejected") throw outcome.reason;
+      allFulfilled(outcomes);
       return { calls };
     } finally {
       warehouse.closeAllConnections();

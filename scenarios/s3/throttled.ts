@@ -1,6 +1,7 @@
 import { defineScenario } from "../define.ts";
 import { integer, type ParamValue } from "../param-spec.ts";
 import type { CheckFinding, RunEvidence, SeenSpan } from "../run-evidence.ts";
+import { allFulfilled } from "../settled.ts";
 
 /** Attempts that the SDK makes of each call. */
 const sdkAttempts = 3;
@@ -132,12 +133,7 @@ The refusals come from the lab's stand-in for MinIO, which can be asked to refus
     try {
       const products = Array.from({ length: params.calls }, (_, index) => index + 1);
       const outcomes = await Promise.allSettled(products.map(read));
-      return {
-        attempts: outcomes.map((outcome) => {
-          if (outcome.status === "rejected") throw outcome.reason;
-          return outcome.value;
-        }),
-      };
+      return { attempts: allFulfilled(outcomes) };
     } finally {
       await calm?.();
     }
