@@ -22,7 +22,7 @@ export function judgeTrace(expectation: TraceExpectation, prepared: Prepared): F
     const ids = new Set(spans.map((span) => span.traceId));
     const verdict = decide(traces, ids.size, growing);
     verdicts.push(verdict);
-    seen.push(`${ids.size} traces`);
+    seen.push(count(ids.size, "trace"));
     if (verdict !== "pass") {
       const firsts = [...ids].map((id) => spans.find((span) => span.traceId === id));
       inTheWay.push(missed("traces", describeComparison(traces), firsts.at(-1)));
@@ -32,7 +32,7 @@ export function judgeTrace(expectation: TraceExpectation, prepared: Prepared): F
     const found = spans.filter((span) => span.isRoot);
     const verdict = decide(roots, found.length, growing);
     verdicts.push(verdict);
-    seen.push(`${found.length} root spans${names(found)}`);
+    seen.push(`${count(found.length, "root span")}${names(found)}`);
     if (verdict !== "pass") {
       inTheWay.push(missed("roots", describeComparison(roots), found.at(-1)));
     }
@@ -42,7 +42,7 @@ export function judgeTrace(expectation: TraceExpectation, prepared: Prepared): F
     // A parent ends after its child and so arrives later: orphans may come and go.
     const verdict = decide(orphans, found.length, { settled, grows: false });
     verdicts.push(verdict);
-    seen.push(`${found.length} orphan spans${names(found)}`);
+    seen.push(`${count(found.length, "orphan span")}${names(found)}`);
     if (verdict !== "pass") {
       inTheWay.push(missed("orphans", describeComparison(orphans), found[0]));
     }
@@ -64,6 +64,8 @@ export function judgeTrace(expectation: TraceExpectation, prepared: Prepared): F
     query: { language: "traceql", text: runQuery(runId) },
   };
 }
+
+const count = (many: number, noun: string): string => `${many} ${noun}${many === 1 ? "" : "s"}`;
 
 const names = (spans: readonly PreparedSpan[]): string =>
   spans.length === 0

@@ -1,6 +1,7 @@
 import { expect, test } from "vitest";
 import type { Check } from "#lab/api/checks.ts";
-import { sentenceOf } from "./words.ts";
+import { integer } from "#scenarios/param-spec.ts";
+import { sentenceOf, wordingOfParam } from "./words.ts";
 
 const check = (index: number, changes: Partial<Check> = {}): Check => ({
   index,
@@ -46,4 +47,13 @@ test("a source that did not answer is told as what keeps the verdict away", () =
   expect(sentenceOf({ state: "settled", verdict: "inconclusive", checks })).toBe(
     "Not judged: 1 of 2 checks: the source of metrics did not answer.",
   );
+});
+
+test("a parameter is told by its label and with its unit, and by its name where the scenario is gone", () => {
+  const hold = integer({ label: "Row is held", min: 1, max: 9, default: 5, unit: "ms" });
+  expect(wordingOfParam({ params: { holdMs: hold } }, "holdMs", 5)).toEqual({
+    label: "Row is held",
+    value: "5 ms",
+  });
+  expect(wordingOfParam(undefined, "holdMs", 5)).toEqual({ label: "holdMs", value: "5" });
 });

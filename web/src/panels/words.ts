@@ -1,9 +1,11 @@
 import type { CheckState } from "#lab/api/checks.ts";
 import type { RunRecord, SignalId } from "#lab/api/runs.ts";
+import type { ScenarioCard } from "#lab/api/scenarios.ts";
 import type { ServiceStatus } from "#lab/api/services.ts";
 import type { Group, Requirement } from "#scenarios/define.ts";
 import type { Expectation } from "#scenarios/expectation.ts";
 import type { Mode } from "#scenarios/mode.ts";
+import type { ParamValue } from "#scenarios/param-spec.ts";
 import type { IconName } from "../lib/icons.ts";
 
 /** How a state is told: a word, a mark and a tone. Never a colour alone. */
@@ -163,6 +165,20 @@ export const groupTitles: Readonly<Record<Group, string>> = {
   ui: "Browser",
   pipe: "Telemetry pipeline",
 };
+
+/** A parameter as a person reads it: its label, and its value with the unit. Without a card by its name. */
+export function wordingOfParam(
+  card: Pick<ScenarioCard, "params"> | undefined,
+  name: string,
+  value: ParamValue,
+): { readonly label: string; readonly value: string } {
+  const param = card?.params[name];
+  const unit = param?.kind === "integer" ? param.unit : undefined;
+  return {
+    label: param?.label ?? name,
+    value: unit === undefined ? String(value) : `${value} ${unit}`,
+  };
+}
 
 /** What each mode does, for tooltips. */
 export const modeTitles: Readonly<Record<Mode, string>> = {

@@ -2,7 +2,7 @@ import { expect, test } from "vitest";
 import { entries, plainValue, textOf } from "./attributes.ts";
 import { traceOf } from "./fixture.ts";
 import { selfTimeMs } from "./self-time.ts";
-import { decodeTrace } from "./trace.ts";
+import { decodeTrace, startOf } from "./trace.ts";
 
 test("times are exact to the nanosecond, although they do not fit a number", () => {
   const trace = decodeTrace("t", {
@@ -94,4 +94,11 @@ test("self time leaves out children, and overlapping children only once", () => 
   const root = spans[0];
   if (root === undefined) throw new Error("no root");
   expect(selfTimeMs(root, spans)).toBe(4);
+});
+
+test("a trace begins where its first span does, and one without spans nowhere", () => {
+  expect(startOf(traceOf({ id: "a", from: 30.25, to: 40 }, { id: "b", from: 35, to: 36 }))).toBe(
+    1_763_820_000_030.25,
+  );
+  expect(startOf(traceOf())).toBeUndefined();
 });

@@ -94,6 +94,10 @@ export function decodeTrace(id: string, { resourceSpans, farOff = [] }: OtlpTrac
   return { id, startUnixNano, durationMs, spans, hues };
 }
 
+/** When a trace begins, in milliseconds since the epoch to the microsecond; undefined where there are no spans. */
+export const startOf = ({ spans, startUnixNano }: Trace): number | undefined =>
+  spans.length === 0 ? undefined : Number(startUnixNano / 1000n) / 1000;
+
 /** Milliseconds between two nanosecond times, exact to the nanosecond for any trace shorter than 100 days. */
 export const sinceMs = (startUnixNano: bigint, unixNano: string): number =>
   Number(BigInt(unixNano) - startUnixNano) / 1e6;
