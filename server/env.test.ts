@@ -1,29 +1,13 @@
 import { expect, test } from "vitest";
 import { parseEnv } from "./env.ts";
+import { serverEnvironment } from "./testing/server.ts";
 
-const good = {
-  LAB_SERVER_PORT: "20100",
-  LAB_SERVER_METRICS_PORT: "20101",
-  LAB_ORIGIN: "http://localhost:4700",
-  LAB_DOOR_SECRET: "0123456789abcdef",
-  LAB_TICKET_KEY: "0123456789abcdef",
-  DATABASE_URL: "postgres://lab_app:pw@127.0.0.1:5432/lab",
-  LAB_FAULT_DATABASE_URL: "postgres://lab_fault:pw@127.0.0.1:5432/lab",
-  VALKEY_URL: "redis://:pw@127.0.0.1:1",
-  S3_ENDPOINT: "http://127.0.0.1:1",
-  S3_BUCKET: "lab-products",
-  AWS_ACCESS_KEY_ID: "lab",
-  AWS_SECRET_ACCESS_KEY: "secret-of-this-test-start",
-  AWS_REGION: "us-east-1",
-  OIDC_ISSUER: "http://127.0.0.1:1/realms/lab",
-  OIDC_CLIENT_ID: "lab-server",
-  OIDC_CLIENT_SECRET: "client-secret-of-this-start",
-  LAB_COOKIE_KEYS: "cookie-key-of-this-test-start",
-  LAB_USER_NAME: "ada",
-  LAB_USER_PASSWORD: "user-password-of-this-start",
-  OTEL_EXPORTER_OTLP_ENDPOINT: "http://127.0.0.1:4318/",
-  LAB_VERSION: "0.1.0",
+const database = {
+  appUrl: "postgres://lab_app:pw@127.0.0.1:5432/lab",
+  faultUrl: "postgres://lab_fault:pw@127.0.0.1:5432/lab",
 };
+const { SENTRY_DSN: _, ...environment } = serverEnvironment(database, "http://127.0.0.1:4318/");
+const good = { ...environment, LAB_SERVER_PORT: "20100", LAB_SERVER_METRICS_PORT: "20101" };
 
 test("a complete environment is read, and cannot be changed afterwards", () => {
   const parsed = parseEnv(good);

@@ -1,5 +1,6 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { ErrorBody } from "../api/error.ts";
+import { escapeHtml } from "../escape-html.ts";
 
 const policyName = "content-security-policy";
 const strict = "object-src 'none'; base-uri 'none'; frame-ancestors 'none'; form-action 'self'";
@@ -98,15 +99,6 @@ export function answerPage(
 export const wantsPage = (request: IncomingMessage): boolean =>
   request.headers["sec-fetch-dest"] === "document" ||
   (request.headers.accept ?? "").includes("text/html");
-
-const entities: Readonly<Record<string, string>> = {
-  "&": "&amp;",
-  "<": "&lt;",
-  ">": "&gt;",
-  '"': "&quot;",
-  "'": "&#39;",
-};
-const escapeHtml = (text: string): string => text.replace(/[&<>"']/g, (c) => entities[c] ?? c);
 
 /**
  * Lets a sender whose body was refused read the answer: a socket closed with unread bytes resets

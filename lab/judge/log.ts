@@ -2,46 +2,22 @@ import type { LogRecord } from "#lab/api/logs.ts";
 import type { LogExpectation } from "#scenarios/expectation.ts";
 import type { Finding } from "./finding.ts";
 import { logQuery } from "./logql.ts";
-import {
-  attributePredicates,
-  meetsAll,
-  nearestOf,
-  type Predicate,
-  shown,
-  ticksOf,
-  valuePredicate,
-} from "./predicate.ts";
+import { attributePredicates, type Predicate, valuePredicate } from "./predicate.ts";
 import type { Prepared } from "./prepare.ts";
-import { decide, highest } from "./quantity.ts";
+import { countRecords } from "./record-count.ts";
 
 /** Counts the log records of the run that meet every predicate. */
 export function judgeLog(expectation: LogExpectation, prepared: Prepared): Finding {
-  const { count = { gte: 1 } } = expectation;
   const { runId, settled } = prepared.evidence;
-  const predicates = logPredicates(expectation, prepared);
-  const found = prepared.logs.filter((record) => meetsAll(predicates, record));
-  const verdict = decide(count, found.length, { settled, grows: true });
-  const chosen = new Set(found);
-  const nearest =
-    found.length > highest(count)
-      ? found.at(-1)
-      : nearestOf(
-          predicates,
-          prepared.logs.filter((record) => !chosen.has(record)),
-        );
+  const { found, verdict, nearest } = countRecords(
+    { kind: "log", records: prepared.logs, titleOf: ({ body }) => body },
+    logPredicates(expectation, prepared),
+    { count: expectation.count, settled },
+  );
   return {
     verdict,
-    seen: `${found.length} of ${prepared.logs.length} log lines`,
-    nearest:
-      verdict === "pass" || !nearest
-        ? null
-        : {
-            kind: "log",
-            title: shown(nearest.body),
-            traceId: nearest.traceId,
-            spanId: nearest.spanId,
-            ticks: ticksOf(predicates, nearest),
-          },
+    seen: `${found} of ${prepared.logs.length} log lines`,
+    nearest,
     query:
       prepared.evidence.judgedBy?.logs === "loki"
         ? { language: "logql", text: logQuery(runId, prepared.traceIds, expectation) }

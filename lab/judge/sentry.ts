@@ -1,47 +1,25 @@
 import type { SentryItem } from "#lab/api/sentry.ts";
 import type { SentryExpectation } from "#scenarios/expectation.ts";
 import type { Finding } from "./finding.ts";
-import {
-  meetsAll,
-  nearestOf,
-  type Predicate,
-  shown,
-  ticksOf,
-  valuePredicate,
-} from "./predicate.ts";
+import { type Predicate, valuePredicate } from "./predicate.ts";
 import type { Prepared } from "./prepare.ts";
-import { decide, highest } from "./quantity.ts";
+import { countRecords } from "./record-count.ts";
 import { at, sentryException, sentryServices } from "./sentry-payload.ts";
 
 /** Counts the Sentry items of the run that meet every predicate. */
 export function judgeSentry(expectation: SentryExpectation, prepared: Prepared): Finding {
-  const { count = { gte: 1 }, item } = expectation;
+  const { item } = expectation;
   const { runId, settled } = prepared.evidence;
-  const predicates = sentryPredicates(expectation, prepared);
-  const found = prepared.sentry.filter((one) => meetsAll(predicates, one));
-  const verdict = decide(count, found.length, { settled, grows: true });
-  const chosen = new Set(found);
-  const nearest =
-    found.length > highest(count)
-      ? found.at(-1)
-      : nearestOf(
-          predicates,
-          prepared.sentry.filter((one) => !chosen.has(one)),
-        );
+  const { found, verdict, nearest } = countRecords(
+    { kind: "sentry", records: prepared.sentry, titleOf: ({ title }) => title },
+    sentryPredicates(expectation, prepared),
+    { count: expectation.count, settled },
+  );
   const ofKind = prepared.sentry.filter((one) => one.kind === item).length;
   return {
     verdict,
-    seen: `${found.length} of ${ofKind} Sentry ${item}s`,
-    nearest:
-      verdict === "pass" || !nearest
-        ? null
-        : {
-            kind: "sentry",
-            title: shown(nearest.title),
-            traceId: nearest.traceId,
-            spanId: nearest.spanId,
-            ticks: ticksOf(predicates, nearest),
-          },
+    seen: `${found} of ${ofKind} Sentry ${item}s`,
+    nearest,
     query: {
       language: "http",
       text: `GET /lab/api/sentry?${new URLSearchParams({ run: runId, kind: item })}`,

@@ -86,8 +86,9 @@ export async function startServer(parts: {
   };
 }
 
+/** A complete environment of the app; what the test gives no address of is not there. */
 export function serverEnvironment(
-  postgres: TestPostgres,
+  postgres: Pick<TestPostgres, "appUrl" | "faultUrl">,
   telemetryUrl: string,
 ): Record<string, string> {
   return {

@@ -1,5 +1,6 @@
 import { randomBytes } from "node:crypto";
 import type { ServerResponse } from "node:http";
+import { escapeHtml } from "#lab/escape-html.ts";
 import { stylePath } from "./page-assets.ts";
 
 /** What every page has to know. */
@@ -21,15 +22,6 @@ export interface RenderedPage {
   readonly html: string;
   readonly headers: Readonly<Record<string, string>>;
 }
-
-const entities: Readonly<Record<string, string>> = {
-  "&": "&amp;",
-  "<": "&lt;",
-  ">": "&gt;",
-  '"': "&quot;",
-  "'": "&#39;",
-};
-const escapeHtml = (text: string): string => text.replace(/[&<>"']/g, (c) => entities[c] ?? c);
 
 /** The lab's mark: three spans of a trace. */
 const mark = `<svg viewBox="0 0 16 16" aria-hidden="true"><path d="M2.5 3.5h8M5 8h8.5M7.5 12.5h4"/></svg>`;
