@@ -1,10 +1,12 @@
 import { expect, test } from "playwright/test";
 import { routes } from "../../lab/api/routes.ts";
+import { recordOf } from "./evidence.ts";
 import { runPage } from "./pages/run-page.ts";
 import { scenariosPage } from "./pages/scenarios-page.ts";
 
 test("a query per item is pointed out, and leads to its span; the fix stands beside it", async ({
   page,
+  request,
 }) => {
   const scenarios = scenariosPage(page);
   const run = runPage(page);
@@ -14,6 +16,20 @@ test("a query per item is pointed out, and leads to its span; the fix stands bes
   await card.run.click();
   await run.finished();
   const fault = run.runId();
+
+  // What comes late changes the record of the run, and leaves open what somebody has opened.
+  const check = run.checks.filter({ hasText: "exactly 30 spans" });
+  await check.locator("summary").click();
+  const { counts, traceIds } = await recordOf(request, fault);
+  const late = { traceId: traceIds[0], severityNumber: 9, body: { stringValue: "late" } };
+  await request.post(routes.ingestLogs, {
+    data: { resourceLogs: [{ scopeLogs: [{ logRecords: [late] }] }] },
+  });
+  const logsNow = async () => (await recordOf(request, fault)).counts.logs;
+  await expect.poll(logsNow).toBeGreaterThan(counts.logs);
+  await expect(run.tab("Logs")).toContainText(String(await logsNow()));
+  const itsSpans = check.getByRole("button", { name: "Show its 30 spans" });
+  await expect(itsSpans).toBeVisible();
 
   await run.tab("Explain").click();
   const insight = run.evidence.getByRole("listitem").filter({ hasText: /times SELECT orders/ });
@@ -32,9 +48,7 @@ test("a query per item is pointed out, and leads to its span; the fix stands bes
   await expect(run.waterfall.span).toContainText("SELECT orders");
 
   // From a check to its spans, and from a span to its checks.
-  const check = run.checks.filter({ hasText: "exactly 30 spans" });
-  await check.locator("summary").click();
-  await check.getByRole("button", { name: "Show its 30 spans" }).click();
+  await itsSpans.click();
   await expect(page.getByRole("status").filter({ hasText: "1/30" })).toBeVisible();
   await run.waterfall.span.getByRole("button", { name: /exactly 30 spans/ }).click();
   await expect(check.locator("summary")).toBeFocused();
