@@ -1,5 +1,5 @@
-import { STATUS_CODES } from "node:http";
 import type { Socket } from "node:net";
+import { http } from "#lab/node-http.ts";
 import type { Toxic } from "#scenarios/fault.ts";
 import type { Connection } from "./connection.ts";
 
@@ -14,7 +14,7 @@ export function answerInstead(
 ): Connection {
   const bytes = Buffer.from(body);
   const head = [
-    `HTTP/1.1 ${status} ${STATUS_CODES[status] ?? "Unknown"}`,
+    `HTTP/1.1 ${status} ${http.STATUS_CODES[status] ?? "Unknown"}`,
     `content-type: ${type}`,
     `content-length: ${bytes.length}`,
     "connection: close",

@@ -105,7 +105,12 @@ function assetOf(path: string, plain: Buffer): Asset {
 async function compressAll(assets: ReadonlyMap<string, Asset>): Promise<void> {
   for (const [path, asset] of assets) {
     if (!compressible.has(extname(path)) || asset.plain.length < 1024) continue;
-    const params = { [zlib.BROTLI_PARAM_QUALITY]: 6 };
+    const params = {
+      [zlib.BROTLI_PARAM_QUALITY]: 6,
+      // Three percent larger than with the usual window, for which malloc would keep 7 MB for good.
+      [zlib.BROTLI_PARAM_LGWIN]: 16,
+      [zlib.BROTLI_PARAM_SIZE_HINT]: asset.plain.length,
+    };
     asset.encoded.set("br", await brotli(asset.plain, { params }));
     asset.encoded.set("gzip", await gzipped(asset.plain));
   }

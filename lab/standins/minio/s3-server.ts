@@ -1,7 +1,8 @@
 import { randomBytes } from "node:crypto";
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
+import type { IncomingMessage, Server, ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import { pipeline } from "node:stream/promises";
+import { http } from "#lab/node-http.ts";
 import { admitsToken } from "./access-token.ts";
 import { operationOf } from "./api-routes.ts";
 import type { Answer } from "./call.ts";
@@ -208,7 +209,7 @@ export async function openS3Server(options: S3ServerOptions): Promise<S3Server> 
     return plain(throttle.arm(await readRule(message)) ? 204 : 400);
   }
 
-  const server = createServer({
+  const server = http.createServer({
     requestTimeout: 300_000,
     headersTimeout: 15_000,
     keepAliveTimeout: 10_000,

@@ -1,5 +1,6 @@
-import { Agent as HttpAgent, request as httpRequest, type IncomingMessage } from "node:http";
+import type { IncomingMessage } from "node:http";
 import { Agent as HttpsAgent, request as httpsRequest } from "node:https";
+import { http } from "#lab/node-http.ts";
 import type { ForwardingStats } from "../contract.ts";
 import type { SentryProject } from "./dsn.ts";
 import { outgoingEnvelope } from "./outgoing-envelope.ts";
@@ -41,7 +42,7 @@ const client = "observability-lab/0.1.0";
 export function openForwarder(options: ForwarderOptions): Forwarder {
   const { project, now = Date.now, timeoutMs = answerWithinMs } = options;
   const secure = project.envelopeUrl.protocol === "https:";
-  const agent = new (secure ? HttpsAgent : HttpAgent)({ keepAlive: true });
+  const agent = new (secure ? HttpsAgent : http.Agent)({ keepAlive: true });
   const limits: RateLimits = rateLimits();
   const dropped = new Map<string, number>();
   const waiting: Waiting[] = [];
@@ -118,7 +119,7 @@ export function openForwarder(options: ForwarderOptions): Forwarder {
 
   async function post(url: URL, contentType: string, body: Buffer): Promise<IncomingMessage> {
     const { promise, resolve, reject } = Promise.withResolvers<IncomingMessage>();
-    const outgoing = (secure ? httpsRequest : httpRequest)(url, {
+    const outgoing = (secure ? httpsRequest : http.request)(url, {
       agent,
       method: "POST",
       signal: AbortSignal.any([closing.signal, AbortSignal.timeout(timeoutMs)]),

@@ -1,5 +1,6 @@
-import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
+import type { IncomingMessage, ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
+import { http } from "#lab/node-http.ts";
 import { sendRefusal } from "./answer.ts";
 import { ingestRefusal } from "./otlp-routes.ts";
 import { Refusal } from "./refusal.ts";
@@ -27,7 +28,7 @@ export interface HttpServerOptions {
 export async function openHttpServer(options: HttpServerOptions): Promise<HttpServer> {
   const { routes, onError } = options;
   let hosts: ReadonlySet<string> = new Set();
-  const server = createServer(
+  const server = http.createServer(
     { maxHeaderSize: 16 * 1024, keepAliveTimeout: 60_000, requestTimeout: 15_000 },
     (request, response) => void serve(request, response),
   );
