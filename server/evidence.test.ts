@@ -242,7 +242,7 @@ describe("an outage of the receiver", () => {
     expect(dropped.map(([, count]) => count)).toEqual(Array(9).fill("0"));
     await shop.stop();
     await away.close();
-  }, 40_000);
+  });
 });
 
 test("a Sentry envelope is read item by item", () => {

@@ -37,7 +37,7 @@ test.runIf(process.platform === "linux")(
     const { dir, asked } = desktop();
     await openByLink(link, { dir, env: { DISPLAY: ":0" } });
     const file = join(dir, "open.html");
-    await expect.poll(asked, { interval: 10, timeout: 5000 }).toBe(file);
+    await expect.poll(asked, { interval: 10 }).toBe(file);
     expect(readFileSync(file, "utf8")).toContain(`url=${link}`);
     expect(statSync(file).mode & 0o777).toBe(0o600);
     await forgetOpening(dir);

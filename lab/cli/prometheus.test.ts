@@ -48,7 +48,7 @@ describe("the real Prometheus of a lab", () => {
     const up = async () =>
       (await samples("up")).map(({ metric, value }) => `${metric.job} ${value[1]}`).sort();
     await expect
-      .poll(up, { timeout: 15_000, interval: 250 })
+      .poll(up, { interval: 250 })
       .toEqual(expect.arrayContaining(expected.map((job) => `${job} 1`)));
     expect((await up()).filter((target) => !target.endsWith(" 1"))).toEqual([]);
 
@@ -63,7 +63,7 @@ describe("the real Prometheus of a lab", () => {
       });
       return series.flatMap(({ exemplars }) => exemplars.map(({ labels }) => labels.trace_id));
     };
-    await expect.poll(seen, { timeout: 15_000, interval: 250 }).toContain(traceId);
+    await expect.poll(seen, { interval: 250 }).toContain(traceId);
   }, 60_000);
 
   test("judges as the store does, as Tempo's API does with the store's traces", async (context) => {
@@ -91,11 +91,11 @@ describe("the real Prometheus of a lab", () => {
     if (rowOf("prometheus")?.kind !== "real" || rowOf("redis-exporter")?.kind !== "real")
       return context.skip("no Prometheus, or no exporter beside a real Valkey, here");
     const value = async (query: string) => Number((await samples(query))[0]?.value[1] ?? 0);
-    await expect.poll(() => value("redis_up"), { timeout: 15_000, interval: 250 }).toBe(1);
+    await expect.poll(() => value("redis_up"), { interval: 250 }).toBe(1);
     const before = await value("redis_keyspace_misses_total");
     await lab.cli("run", "cache.cold-miss", "--param", "keys=7");
     await expect
-      .poll(() => value("redis_keyspace_misses_total"), { timeout: 15_000, interval: 250 })
+      .poll(() => value("redis_keyspace_misses_total"), { interval: 250 })
       .toBeGreaterThanOrEqual(before + 7);
   }, 60_000);
 });

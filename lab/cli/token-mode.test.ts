@@ -24,7 +24,7 @@ afterAll(async () => {
   // Stopped by the last test; one that failed before must not leave the lab.
   if (existsSync(join(dir, "lab.json"))) await lab.stop();
   await removeLabDir(dir);
-}, 30_000);
+}, 60_000);
 
 const get = (path: string, headers: Record<string, string> = {}): Promise<Response> =>
   fetch(lab.origin + path, { headers, redirect: "manual" });

@@ -49,7 +49,7 @@ test("a service that loads early is there while it waits, begins once it need no
     { backOffMs: () => 10 },
   );
   const loaded = () => lab.log("server", 10).then((lines) => lines.filter((l) => l === "loaded"));
-  await expect.poll(loaded, { timeout: 15_000 }).toHaveLength(1);
+  await expect.poll(loaded).toHaveLength(1);
   const early = rowOf(lab, "server");
   expect(early).toMatchObject({ state: "waiting", note: "Waits for Fake store." });
   await expect(ask(lab.url("server"))).rejects.toThrow();

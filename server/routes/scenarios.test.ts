@@ -97,8 +97,9 @@ describe("db.missing-index", () => {
   });
 
   test("fills that table anew when a crash of the database has emptied it", async () => {
-    await postgres.admin`truncate archive.orders_200000`;
     const params = { rows: 200_000, repeats: 1 };
+    await server.run("db.missing-index", { mode: "control", params });
+    await postgres.admin`truncate archive.orders_200000`;
     const run = await server.run("db.missing-index", { mode: "control", params });
     expect(run.response?.status).toBe(200);
     const [left] = await postgres.admin`select count(*)::integer as n from archive.orders_200000`;

@@ -69,7 +69,7 @@ describe.skipIf(unable !== undefined)("on an engine", () => {
     expect(lab.system.paused()).toEqual(["loki"]);
     expect(await health(lab, "loki", "/ready")).toBe(0);
     await lab.system.resume("loki");
-    await expect.poll(() => health(lab, "loki", "/ready"), { timeout: 5_000 }).toBe(200);
+    await expect.poll(() => health(lab, "loki", "/ready")).toBe(200);
     expect(rowOf(lab.system, "loki").restarts).toBe(0);
   });
 

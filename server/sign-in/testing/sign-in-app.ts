@@ -1,3 +1,4 @@
+import { once } from "node:events";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import Router from "@koa/router";
@@ -82,6 +83,7 @@ export async function startSignInApp(provider: ProviderName): Promise<SignInApp 
   const valkey = openValkey(`redis://:${valkeyPassword}@127.0.0.1:${valkeyPort}`, {
     patienceMs: patience.valkeyMs,
   });
+  await once(valkey.client, "ready");
   const oidc = { issuer: String(said.issuer), clientId: "lab-server", clientSecret };
   const signIn = openSignIn({ origin, oidc, cookieKeys }, valkey, {
     timeoutSeconds: patience.providerSeconds,

@@ -143,7 +143,7 @@ test("reads everything once the event stream is open", async () => {
 
 test("tells when a service that runs lead to moves, and of no other", async () => {
   void lab.follow(abort.signal);
-  await vi.waitFor(() => expect(lab.services).toHaveLength(1));
+  await expect.poll(() => lab.services).toHaveLength(1);
   let moved = 0;
   lab.onMoved(() => moved++);
   const at = (id: ServiceStatus["id"], url: string): ServiceStatus => ({
@@ -153,9 +153,9 @@ test("tells when a service that runs lead to moves, and of no other", async () =
   door.tell({ type: "service", service: at("server", "http://127.0.0.1:2") });
   door.tell({ type: "service", service: at("tempo", "http://127.0.0.1:1") });
   door.tell({ type: "service", service: at("tempo", "http://127.0.0.1:3") });
-  await vi.waitFor(() =>
-    expect(lab.services.find(({ id }) => id === "tempo")?.url).toBe("http://127.0.0.1:3"),
-  );
+  await expect
+    .poll(() => lab.services.find(({ id }) => id === "tempo")?.url)
+    .toBe("http://127.0.0.1:3");
   expect(moved).toBe(2);
 });
 
