@@ -1,3 +1,5 @@
+import { codeOf } from "./error-type.ts";
+
 /** An error as it may be logged: no parameters, rows or requests that hang on the object. */
 export interface PlainError {
   readonly type: string;
@@ -10,7 +12,7 @@ export interface PlainError {
 /** Takes the few safe fields of whatever was thrown, causes included (at most eight). */
 export function plainError(thrown: unknown, depth = 0): PlainError {
   if (!(thrown instanceof Error)) return { type: typeof thrown, message: String(thrown) };
-  const code = (thrown as { readonly code?: unknown }).code;
+  const code = codeOf(thrown);
   return {
     type: thrown.name,
     message: thrown.message,

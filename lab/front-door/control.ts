@@ -98,12 +98,11 @@ async function dispatch(
       return answer(response, 200, json, evidenceOf(runs, route.runId));
     }
     case "insights": {
-      const evidence = JSON.parse(evidenceOf(runs, route.runId)) as Evidence;
-      return answerJson(response, 200, { insights: explain(evidence) } satisfies InsightsBody);
+      const insights = explain(readEvidence(runs, route.runId));
+      return answerJson(response, 200, { insights } satisfies InsightsBody);
     }
     case "run-metrics": {
-      const evidence = JSON.parse(evidenceOf(runs, route.runId)) as Evidence;
-      return answerJson(response, 200, metricChanges(evidence));
+      return answerJson(response, 200, metricChanges(readEvidence(runs, route.runId)));
     }
     case "trace":
       return parts.fromStore(request, response, storeRoutes.trace(route.traceId));
@@ -173,13 +172,16 @@ function evidenceOf(runs: Runs, runId: string): string {
   return evidence;
 }
 
+const readEvidence = (runs: Runs, runId: string): Evidence => JSON.parse(evidenceOf(runs, runId));
+
 function serviceOf(system: System, id: string): ServiceStatus {
   const row = system.services().find((service) => service.id === id);
   if (row === undefined) {
-    const known = (serviceIds as readonly string[]).includes(id);
     throw notFound(
       "unknown-service",
-      known ? `${id} does not run in this lab.` : `There is no service "${id}".`,
+      serviceIds.some((known) => known === id)
+        ? `${id} does not run in this lab.`
+        : `There is no service "${id}".`,
     );
   }
   return row;

@@ -1,7 +1,7 @@
 import type { Lease, Scenario } from "#scenarios/define.ts";
 import type { Fault } from "#scenarios/fault.ts";
 import { brokenService } from "../faults/armed-faults.ts";
-import { type ServiceId, serviceIds } from "../services/ids.ts";
+import type { ServiceId } from "../services/ids.ts";
 import type { System } from "../system.ts";
 import { type Claim, claimOf, openLeases } from "./leases.ts";
 import { leaseHeld } from "./refusals.ts";
@@ -52,7 +52,8 @@ export function openHolds(system: System, onRelease: () => void): Holds {
       const disturbed = overlap(runId, claim);
       // Its crash is the run's doing, whichever way it comes about.
       const broken = faults.map(brokenService);
-      const disrupted = [...new Set([...(scenario.leases ?? []).filter(isService), ...broken])];
+      const own = claim.own.filter((lease) => lease !== "metrics");
+      const disrupted = [...new Set([...own, ...broken])];
       const endCrashLeases = disrupted.map((id) => system.leaseCrashes(id));
       // What was away before the run is not waited for after it.
       const awaited = disrupted.filter(isReady);
@@ -71,6 +72,3 @@ export function openHolds(system: System, onRelease: () => void): Holds {
 
 /** Every run uses the app, and its connections with it. */
 const changedBy = ({ own, broken }: Claim): readonly Lease[] => [...own, ...broken, "server"];
-
-const isService = (lease: Lease): lease is Lease & ServiceId =>
-  (serviceIds as readonly string[]).includes(lease);

@@ -1,5 +1,5 @@
 import type { Expectation } from "#scenarios/expectation.ts";
-import type { Check, JudgedBy, Verdict } from "../api/checks.ts";
+import type { Check, JudgedBy } from "../api/checks.ts";
 import type { RunRecord } from "../api/runs.ts";
 import type { Evidence, SourceState } from "../judge/evidence.ts";
 import { worst } from "../judge/finding.ts";
@@ -74,7 +74,7 @@ export function judgeRun(expectations: readonly Expectation[], evidence: Evidenc
   const checks = expectations.flatMap((expectation, index) =>
     holdsIn(expectation, evidence.mode) ? [checkOf(judgeOne(expectation, prepared, index))] : [],
   );
-  return { checks, verdict: worst(checks.map(({ state }) => state as Verdict)) };
+  return { checks, verdict: verdictOf(checks) };
 }
 
 const checkOf = ({ expected, verdict, ...judged }: JudgedCheck): Check => ({
@@ -104,7 +104,7 @@ export function judgeConfirmed(
     if (check.state === "fail" && other === "pass") return told;
     return check.state === "pass" && other === "fail" ? { ...told, state: "inconclusive" } : check;
   });
-  return { checks, verdict: worst(checks.map(({ state }) => state as Verdict)) };
+  return { checks, verdict: verdictOf(checks) };
 }
 
 /** What of the evidence is missing may still come: nothing that has failed by now has failed for good. */
@@ -126,12 +126,13 @@ export function closeJudgement({ checks }: Pick<Judgement, "checks">): Judgement
           }
         : check,
   );
-  return {
-    checks: closed,
-    verdict: closed.some(({ state }) => state === "declared")
-      ? "declared"
-      : worst(closed.map(({ state }) => state as Verdict)),
-  };
+  return { checks: closed, verdict: verdictOf(closed) };
+}
+
+/** As bad as the worst check; one that nobody judged leaves the run declared only. */
+function verdictOf(checks: readonly Check[]): Judgement["verdict"] {
+  const judged = checks.map(({ state }) => state).filter((state) => state !== "declared");
+  return judged.length < checks.length ? "declared" : worst(judged);
 }
 
 /**

@@ -1,4 +1,5 @@
 import postgres, { type Sql } from "postgres";
+import { codeOf } from "../error-type.ts";
 import { AppError } from "../errors.ts";
 import { type ConnectionCounts, countConnectionTimeout, exposePool } from "./connection-metrics.ts";
 import {
@@ -276,8 +277,7 @@ function observe(query: DriverQuery, generation: Generation, release = () => {})
     if (settled()) {
       if (isFatal(error)) generation.dying.push(release);
       else release();
-      if ((error as { readonly code?: unknown }).code === "CONNECT_TIMEOUT")
-        countConnectionTimeout(generation.peer.pool);
+      if (codeOf(error) === "CONNECT_TIMEOUT") countConnectionTimeout(generation.peer.pool);
       span.fail(error);
     }
     reject(asRefusal(error));
@@ -286,7 +286,7 @@ function observe(query: DriverQuery, generation: Generation, release = () => {})
 
 /** Too many connections is no fault of the query's: SQLSTATE class 53, "insufficient resources". */
 function asRefusal(error: unknown): unknown {
-  if ((error as { readonly code?: unknown } | null)?.code !== "53300") return error;
+  if (codeOf(error) !== "53300") return error;
   return new AppError(503, "database_full", "The database lets in no more connections.", {
     hint: "Try again in a moment; transactions that take long hold the connections.",
     cause: error,

@@ -1,4 +1,5 @@
 import type { Sql } from "postgres";
+import { codeOf } from "../error-type.ts";
 
 /** A connection of postgres.js, as it shows itself to `onexecute`. */
 export interface DriverConnection {
@@ -52,7 +53,7 @@ export function makeCancellable(query: DriverQuery): void {
  * for both spares everybody above the difference; anything else stays as it is.
  */
 export function asConnectionClosed(error: unknown): unknown {
-  const code = (error as { readonly code?: unknown } | null)?.code;
+  const code = codeOf(error);
   return code === "ECONNRESET" || code === "EPIPE" ? connectionClosed(error) : error;
 }
 

@@ -1,5 +1,6 @@
 import { SpanStatusCode, trace } from "@opentelemetry/api";
 import { ATTR_ERROR_TYPE } from "@opentelemetry/semantic-conventions";
+import { codeOf } from "../error-type.ts";
 import { AppError } from "../errors.ts";
 import { countConnectionTimeout, observeConnectionWait } from "./connection-metrics.ts";
 
@@ -49,7 +50,7 @@ export function waitingLine<C>(name: string, timeoutMs: number): WaitingLine<C> 
       const leave = (reason: unknown): void => {
         if (!waiters.has(take)) return;
         const message = reason instanceof Error ? reason.message : String(reason);
-        const { code } = Object(reason) as { readonly code?: unknown };
+        const code = codeOf(reason);
         span?.setAttribute(ATTR_ERROR_TYPE, typeof code === "string" ? code : "_OTHER");
         span?.setStatus({ code: SpanStatusCode.ERROR, message });
         over();

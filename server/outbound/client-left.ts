@@ -1,4 +1,5 @@
 import type { Context as Request } from "koa";
+import { codeOf } from "../error-type.ts";
 
 /** Why the signal of a request is aborted when its client goes away before the answer. */
 export const clientLeft = new DOMException("The client left before the answer.", "AbortError");
@@ -11,8 +12,7 @@ const queryCanceled = "57014";
 
 /** Whether an error is the end of work that nobody waits for any more, as was wanted. */
 export const isAbandonedWork = (signal: AbortSignal | undefined, error: unknown): boolean =>
-  signal?.reason === clientLeft &&
-  (error === clientLeft || (error as { readonly code?: unknown } | null)?.code === queryCanceled);
+  signal?.reason === clientLeft && (error === clientLeft || codeOf(error) === queryCanceled);
 
 /** Aborted with {@link clientLeft} when the client of a request goes away before the answer. */
 export function presenceOf({ res }: Pick<Request, "res">): AbortSignal {

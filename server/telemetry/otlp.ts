@@ -1,5 +1,6 @@
 import { context } from "@opentelemetry/api";
 import { type ExportResult, ExportResultCode, suppressTracing } from "@opentelemetry/core";
+import { codeOf } from "../error-type.ts";
 import { createDelivery, type Delivery, type DropReason, type Outcome } from "./delivery.ts";
 
 /** The part of an OTLP exporter that is used. */
@@ -45,7 +46,7 @@ export function otlpDelivery<T>(
  */
 export function outcomeOf(result: ExportResult): Outcome {
   if (result.code === ExportResultCode.SUCCESS) return "delivered";
-  const status = (result.error as { readonly code?: unknown } | undefined)?.code;
+  const status = codeOf(result.error);
   if (typeof status !== "number") return "retry";
   return [429, 502, 503, 504].includes(status) ? "retry" : "rejected";
 }

@@ -12,11 +12,17 @@ export interface Call {
   readonly now: () => number;
 }
 
+/** What is sent back; without a body none. */
 export interface Answer {
   readonly status: number;
   readonly headers?: Readonly<Record<string, string | undefined>>;
   readonly body?: string | AsyncIterable<Buffer>;
 }
+/**
+ * Answers one operation, by whose name each handler goes
+ * (https://docs.aws.amazon.com/AmazonS3/latest/API/API_Operations_Amazon_Simple_Storage_Service.html).
+ * @throws S3Error with the code that the operation's page names.
+ */
 export type Handler = (call: Call) => Promise<Answer> | Answer;
 
 export const xmlAnswer = (
@@ -32,6 +38,9 @@ export const noContent: Answer = { status: 204 };
 
 /** The one owner everything belongs to. */
 export const owner = { ID: "lab", DisplayName: "lab" } as const;
+/** As times stand in documents: `2026-01-31T12:00:00.000Z`. */
 export const isoDate = (ms: number): string => new Date(ms).toISOString();
+/** As times stand in headers (https://www.rfc-editor.org/rfc/rfc9110#section-5.6.7). */
 export const httpDate = (ms: number): string => new Date(ms).toUTCString();
+/** An entity tag is a quoted string (https://www.rfc-editor.org/rfc/rfc9110#section-8.8.3). */
 export const quoted = (etag: string): string => `"${etag}"`;
