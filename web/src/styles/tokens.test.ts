@@ -1,5 +1,6 @@
 import { readFileSync } from "node:fs";
 import { expect, test } from "vitest";
+import { rowHeightPx } from "../panels/waterfall/slice.ts";
 
 const css = readFileSync(new URL("tokens.css", import.meta.url), "utf8");
 
@@ -64,3 +65,12 @@ for (const theme of ["light", "dark"] as const) {
     expect(contrast(hexOf(front, theme), hexOf(back, theme))).toBeGreaterThanOrEqual(3);
   });
 }
+
+test("a rem is the browser's own, as the pixels in the tokens and in the code take it", () => {
+  const base = readFileSync(new URL("base.css", import.meta.url), "utf8");
+  const [, root = ""] = /^html \{(.*?)\}/ms.exec(base) ?? [];
+  expect(root).not.toBe("");
+  expect(root).not.toMatch(/font(-size)?:/);
+  const [, row] = /--row: ([\d.]+)rem/.exec(css) ?? [];
+  expect(Number(row) * 16).toBe(rowHeightPx);
+});
