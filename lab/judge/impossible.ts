@@ -1,15 +1,9 @@
 import type { Scenario } from "#scenarios/define.ts";
 import type { Expectation, Quantity } from "#scenarios/expectation.ts";
-import type { ParamSpec } from "#scenarios/param-spec.ts";
-import type { Comparison, SpanSelector } from "#scenarios/span-selector.ts";
-import { patternOf } from "../pattern/pattern.ts";
-import { fillIn, referencesIn } from "./placeholders.ts";
-
-/** Where in a scenario something is wrong, e.g. `expect[2].select.attributes`, and what. */
-export interface Problem {
-  readonly path: string;
-  readonly message: string;
-}
+import type { SpanSelector } from "#scenarios/span-selector.ts";
+import { amounts, comparable, quantities, upperLimit } from "./impossible-comparison.ts";
+import { patternProblems, placeholderProblems } from "./impossible-text.ts";
+import type { Problem } from "./problem.ts";
 
 /** What type-checks and still can never be met, or never be broken. */
 export function impossibleIn(
@@ -171,8 +165,6 @@ function selectorProblems(selector: SpanSelector, path: string): Problem[] {
   return problems;
 }
 
-type Named = Readonly<Record<string, Comparison | undefined>>;
-
 /** At least one of the named parts has to be there. */
 function claims(path: string, parts: Readonly<Record<string, unknown>>): Problem[] {
   const given = Object.values(parts).some(
@@ -180,142 +172,4 @@ function claims(path: string, parts: Readonly<Record<string, unknown>>): Problem
   );
   if (given) return [];
   return [{ path, message: `expects nothing: give ${Object.keys(parts).join(" or ")}` }];
-}
-
-const present = (named: Named): [string, Comparison][] =>
-  Object.entries(named).flatMap(([key, comparison]) =>
-    comparison === undefined ? [] : [[key, comparison]],
-  );
-
-/** Comparisons that nothing, or everything, meets. */
-function comparable(path: string, named: Named): Problem[] {
-  return present(named).flatMap(([key, comparison]) => {
-    if (typeof comparison !== "object") return [];
-    const at = `${path}.${key}`;
-    const problems: Problem[] = [];
-    const { exists, ...rest } = comparison;
-    if (Object.keys(comparison).length === 0) {
-      problems.push({ path: at, message: "is empty: it compares with nothing" });
-    }
-    if (comparison.in?.length === 0) {
-      problems.push({ path: `${at}.in`, message: "is empty: nothing is among no values" });
-    }
-    if (exists === false && Object.keys(rest).length > 0) {
-      problems.push({ path: at, message: "compares the value of something that must not exist" });
-    }
-    if (lowerLimit(comparison) > upperLimit(comparison) || isStrictlyEmpty(comparison)) {
-      problems.push({ path: at, message: "has a lower bound above its upper bound" });
-    }
-    return problems;
-  });
-}
-
-/** Durations: any number from 0 up. */
-function amounts(path: string, named: Named): Problem[] {
-  return [
-    ...comparable(path, named),
-    ...present(named).flatMap(([key, comparison]) =>
-      upperLimit(comparison) < 0 ||
-      (typeof comparison === "object" && typeof comparison.lt === "number" && comparison.lt <= 0)
-        ? [{ path: `${path}.${key}`, message: "can only be met by a number below 0" }]
-        : [],
-    ),
-  ];
-}
-
-/** Counts: whole numbers from 0 up. */
-function quantities(path: string, named: Named): Problem[] {
-  return [
-    ...amounts(path, named),
-    ...present(named).flatMap(([key, comparison]) => {
-      const at = `${path}.${key}`;
-      const exact = typeof comparison === "object" ? comparison.eq : comparison;
-      if (typeof exact === "number" && !Number.isInteger(exact)) {
-        return [{ path: at, message: `${exact} is not a whole number` }];
-      }
-      if (typeof exact === "boolean") return [{ path: at, message: "a count is a number" }];
-      if (typeof exact === "string" && referencesIn(exact).names.length === 0) {
-        return [{ path: at, message: `"${exact}" is text, and a count is a number` }];
-      }
-      if (typeof comparison === "object" && comparison.matches !== undefined) {
-        return [{ path: at, message: "a count is a number and matches no pattern" }];
-      }
-      if (typeof comparison === "object" && comparison.exists !== undefined) {
-        return [{ path: at, message: "a count always exists" }];
-      }
-      return [];
-    }),
-  ];
-}
-
-const numberOr = (bound: unknown, other: number): number =>
-  typeof bound === "number" ? bound : other;
-
-function upperLimit(comparison: Comparison): number {
-  if (typeof comparison !== "object") return numberOr(comparison, Infinity);
-  const { eq, lt, lte } = comparison;
-  return Math.min(numberOr(eq, Infinity), numberOr(lt, Infinity), numberOr(lte, Infinity));
-}
-
-function lowerLimit(comparison: Comparison): number {
-  if (typeof comparison !== "object") return numberOr(comparison, -Infinity);
-  const { eq, gt, gte } = comparison;
-  return Math.max(numberOr(eq, -Infinity), numberOr(gt, -Infinity), numberOr(gte, -Infinity));
-}
-
-/** `gt: 5, lte: 5` and the like: the bounds touch and one of them is open. */
-function isStrictlyEmpty(comparison: Exclude<Comparison, string | number | boolean>): boolean {
-  const limit = upperLimit(comparison);
-  if (limit !== lowerLimit(comparison)) return false;
-  return comparison.lt === limit || comparison.gt === limit;
-}
-
-function placeholderProblems(value: unknown, path: string, params: ParamSpec): Problem[] {
-  return walkTexts(value, path, (text, at, key) => {
-    if (key === "why" || key === "hint") return [];
-    const { names, computes } = referencesIn(text);
-    const unknown = names.filter((name) => !Object.hasOwn(params, name));
-    if (unknown.length > 0) {
-      const known = Object.keys(params).join(", ") || "none";
-      return [{ path: at, message: `unknown parameter ${unknown.join(", ")}; there is: ${known}` }];
-    }
-    const [name] = names;
-    if (computes && name !== undefined && params[name]?.kind !== "integer") {
-      return [{ path: at, message: `${name} is not a number, so nothing can be computed with it` }];
-    }
-    if (isNumeric(key) && typeof fillIn(text, examples(params)) !== "number") {
-      return [{ path: at, message: `"${text}" does not become a number` }];
-    }
-    return text.replaceAll(/\$\{params\.[A-Za-z_$][\w$]*\}/g, "").includes("${")
-      ? [{ path: at, message: "only references to params.<name> can be filled in" }]
-      : [];
-  });
-}
-
-const isNumeric = (key: string): boolean => ["gt", "gte", "lt", "lte"].includes(key);
-
-const examples = (params: ParamSpec) =>
-  Object.fromEntries(Object.entries(params).map(([name, param]) => [name, param.default]));
-
-function patternProblems(value: unknown, path: string): Problem[] {
-  return walkTexts(value, path, (text, at, key) => {
-    if (key !== "matches") return [];
-    const pattern = patternOf(text.replaceAll(/\$\{params\.[A-Za-z_$][\w$]*\}/g, "x"));
-    return pattern.ok ? [] : [{ path: at, message: `is no safe pattern: ${pattern.problem}` }];
-  });
-}
-
-function walkTexts(
-  value: unknown,
-  path: string,
-  visit: (text: string, path: string, key: string) => Problem[],
-  key = "",
-): Problem[] {
-  if (typeof value === "string") return visit(value, path, key);
-  if (typeof value !== "object" || value === null) return [];
-  return Object.entries(value).flatMap(([name, item]) =>
-    Array.isArray(value)
-      ? walkTexts(item, `${path}[${name}]`, visit, key)
-      : walkTexts(item, `${path}.${name}`, visit, name),
-  );
 }

@@ -2,8 +2,9 @@ import * as v from "valibot";
 import type { Scenario } from "#scenarios/define.ts";
 import type { Mode } from "#scenarios/mode.ts";
 import { expectationSchema } from "./expectation-schema.ts";
-import { impossibleIn, type Problem } from "./impossible.ts";
+import { impossibleIn } from "./impossible.ts";
 import { holdsIn } from "./judge.ts";
+import type { Problem } from "./problem.ts";
 
 /**
  * Everything that is wrong with a scenario's expectations: unknown keys, missing `why` or `hint`,

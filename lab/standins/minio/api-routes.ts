@@ -2,6 +2,7 @@ import * as bucket from "./bucket-api.ts";
 import type { Handler } from "./call.ts";
 import * as multipart from "./multipart-api.ts";
 import * as object from "./object-api.ts";
+import * as details from "./object-details-api.ts";
 import { headerOf, queryOf, type S3Request } from "./request.ts";
 import { S3Error } from "./s3-error.ts";
 
@@ -39,10 +40,10 @@ const ofBucket: Readonly<Record<string, readonly [string, Handler]>> = {
 };
 const ofObject: Readonly<Record<string, readonly [string, Handler]>> = {
   "GET ?uploadId": ["ListParts", multipart.listParts],
-  "GET ?tagging": ["GetObjectTagging", object.getObjectTagging],
-  "PUT ?tagging": ["PutObjectTagging", object.putObjectTagging],
-  "DELETE ?tagging": ["DeleteObjectTagging", object.deleteObjectTagging],
-  "GET ?attributes": ["GetObjectAttributes", object.getObjectAttributes],
+  "GET ?tagging": ["GetObjectTagging", details.getObjectTagging],
+  "PUT ?tagging": ["PutObjectTagging", details.putObjectTagging],
+  "DELETE ?tagging": ["DeleteObjectTagging", details.deleteObjectTagging],
+  "GET ?attributes": ["GetObjectAttributes", details.getObjectAttributes],
   "GET ?acl": ["GetObjectAcl", bucket.getAcl],
   "POST ?uploads": ["CreateMultipartUpload", multipart.createMultipartUpload],
   "POST ?uploadId": ["CompleteMultipartUpload", multipart.completeMultipartUpload],

@@ -1,6 +1,6 @@
 import { type Call, type Handler, isoDate, noContent, owner, quoted, xmlAnswer } from "./call.ts";
 import { listPage } from "./listing.ts";
-import { deleteOne } from "./object-api.ts";
+import { deleteOne } from "./object-versions.ts";
 import { readDocument } from "./payload.ts";
 import { queryOf, type S3Request, wholeNumber } from "./request.ts";
 import { S3Error } from "./s3-error.ts";

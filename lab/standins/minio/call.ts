@@ -19,7 +19,7 @@ export interface Answer {
   readonly body?: string | AsyncIterable<Buffer>;
 }
 /**
- * Answers one operation, by whose name each handler goes
+ * Answers one operation of the API; `api-routes.ts` says which
  * (https://docs.aws.amazon.com/AmazonS3/latest/API/API_Operations_Amazon_Simple_Storage_Service.html).
  * @throws S3Error with the code that the operation's page names.
  */

@@ -3,13 +3,14 @@ import { readRange } from "./byte-range.ts";
 import { type Call, type Handler, isoDate, noContent, owner, quoted, xmlAnswer } from "./call.ts";
 import { checksumAlgorithm, digester } from "./checksum.ts";
 import { checkWrite } from "./conditions.ts";
-import { copySource, place, versionHeader } from "./object-api.ts";
+import { copySource } from "./object-api.ts";
 import {
   checksumElement,
   checksumHeader,
   objectHeaders,
   refuseEncryption,
 } from "./object-headers.ts";
+import { place, versionHeader } from "./object-versions.ts";
 import { openPayload, readDocument } from "./payload.ts";
 import { headerOf, queryOf, type S3Request, wholeNumber } from "./request.ts";
 import { S3Error } from "./s3-error.ts";

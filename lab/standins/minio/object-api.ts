@@ -1,6 +1,5 @@
 import { readRange } from "./byte-range.ts";
 import {
-  type Answer,
   type Call,
   type Handler,
   httpDate,
@@ -10,65 +9,12 @@ import {
   xmlAnswer,
 } from "./call.ts";
 import { checkRead, checkWrite } from "./conditions.ts";
-import {
-  asHeaders,
-  checksumElement,
-  checksumHeader,
-  objectHeaders,
-  refuseEncryption,
-  tagsOf,
-} from "./object-headers.ts";
-import { openPayload, readDocument } from "./payload.ts";
+import { asHeaders, checksumHeader, objectHeaders, refuseEncryption } from "./object-headers.ts";
+import { deleteOne, findVersion, place, versionHeader } from "./object-versions.ts";
+import { openPayload } from "./payload.ts";
 import { headerOf, queryOf, type S3Request, wholeNumber } from "./request.ts";
 import { S3Error } from "./s3-error.ts";
-import type { ObjectVersion, Storage, Version } from "./storage.ts";
-import { current, newVersionId } from "./storage.ts";
-import { parse } from "./xml.ts";
-
-/**
- * The version a read asks for.
- * @throws S3Error `NoSuchBucket`, `NoSuchKey`, `NoSuchVersion`, `MethodNotAllowed` for a delete marker.
- */
-export function findVersion(
-  storage: Storage,
-  bucketName: string,
-  key: string,
-  versionId: string | undefined,
-): ObjectVersion {
-  const versions = storage.bucket(bucketName).keys.get(key) ?? [];
-  const found =
-    versionId === undefined
-      ? versions[0]
-      : versions.find((version) => version.versionId === versionId);
-  if (versionId !== undefined && found === undefined) {
-    throw new S3Error("NoSuchVersion", undefined, { Key: key, VersionId: versionId });
-  }
-  if (found?.kind === "marker" && versionId !== undefined) throw new S3Error("MethodNotAllowed");
-  if (found === undefined || found.kind === "marker") {
-    throw new S3Error("NoSuchKey", undefined, { Key: key, BucketName: bucketName });
-  }
-  return found;
-}
-
-export const versionHeader = ({ versionId }: Pick<Version, "versionId">): Answer["headers"] =>
-  versionId === "null" ? {} : { "x-amz-version-id": versionId };
-
-/** Puts a version on top of a key's, as the bucket's versioning says. Runs inside `exclusive`. */
-export async function place(
-  storage: Storage,
-  bucketName: string,
-  key: string,
-  make: (versionId: string) => Version,
-): Promise<Version> {
-  const bucket = storage.bucket(bucketName);
-  const older = bucket.keys.get(key) ?? [];
-  const version = make(bucket.settings.versioning === "enabled" ? newVersionId() : "null");
-  await storage.saveKey(bucketName, key, [
-    version,
-    ...older.filter(({ versionId }) => versionId !== version.versionId),
-  ]);
-  return version;
-}
+import { current, type ObjectVersion } from "./storage.ts";
 
 /** Query parameters by which a reader chooses headers of the answer. */
 const overrides = [
@@ -246,36 +192,6 @@ export const copyObject: Handler = async (call) => {
   );
 };
 
-/** Deletes one key or version. What is not there is deleted already. Runs inside `exclusive`. */
-export async function deleteOne(
-  { storage, now, request }: Call,
-  key: string,
-  versionId: string | undefined,
-): Promise<{ readonly versionId?: string; readonly marker: boolean }> {
-  const bucket = storage.bucket(request.bucket);
-  const versions = bucket.keys.get(key) ?? [];
-  if (versionId !== undefined) {
-    const found = versions.find((version) => version.versionId === versionId);
-    if (found)
-      await storage.saveKey(
-        request.bucket,
-        key,
-        versions.filter((version) => version !== found),
-      );
-    return { versionId, marker: found?.kind === "marker" };
-  }
-  if (bucket.settings.versioning === "off") {
-    if (versions.length > 0) await storage.saveKey(request.bucket, key, []);
-    return { marker: false };
-  }
-  const marker = await place(storage, request.bucket, key, (id) => ({
-    kind: "marker",
-    versionId: id,
-    modifiedAt: now(),
-  }));
-  return { versionId: marker.versionId, marker: true };
-}
-
 export const deleteObject: Handler = async (call) => {
   const { request, storage } = call;
   const deleted = await storage.exclusive(() => {
@@ -290,75 +206,4 @@ export const deleteObject: Handler = async (call) => {
       "x-amz-delete-marker": deleted.marker ? "true" : undefined,
     },
   };
-};
-
-const tagging = (call: Call, tags: ObjectVersion["tags"]): Promise<ObjectVersion> =>
-  call.storage.exclusive(async () => {
-    const { request, storage } = call;
-    const version = findVersion(
-      storage,
-      request.bucket,
-      request.key,
-      queryOf(request, "versionId"),
-    );
-    const versions = storage.bucket(request.bucket).keys.get(request.key) ?? [];
-    await storage.saveKey(
-      request.bucket,
-      request.key,
-      versions.map((each) => (each === version ? { ...version, tags } : each)),
-    );
-    return version;
-  });
-
-export const getObjectTagging: Handler = ({ request, storage }) => {
-  const version = findVersion(storage, request.bucket, request.key, queryOf(request, "versionId"));
-  return xmlAnswer(
-    "Tagging",
-    { TagSet: { Tag: Object.entries(version.tags).map(([Key, Value]) => ({ Key, Value })) } },
-    versionHeader(version),
-  );
-};
-export const putObjectTagging: Handler = async (call) => {
-  const tags = tagsOf(parse(await readDocument(call.request, call.authorised)));
-  return { status: 200, headers: versionHeader(await tagging(call, tags)) ?? {} };
-};
-export const deleteObjectTagging: Handler = async (call) => ({
-  status: 204,
-  headers: versionHeader(await tagging(call, {})) ?? {},
-});
-
-const attributes = new Set(["ETag", "Checksum", "ObjectParts", "StorageClass", "ObjectSize"]);
-
-export const getObjectAttributes: Handler = ({ request, storage }) => {
-  const version = findVersion(storage, request.bucket, request.key, queryOf(request, "versionId"));
-  const asked = new Set(
-    (headerOf(request, "x-amz-object-attributes") ?? "").split(",").map((name) => name.trim()),
-  );
-  for (const name of asked) {
-    if (!attributes.has(name))
-      throw new S3Error("InvalidArgument", "Invalid attribute name specified.");
-  }
-  return xmlAnswer(
-    "GetObjectAttributesResponse",
-    {
-      ETag: asked.has("ETag") ? version.etag : undefined,
-      Checksum:
-        asked.has("Checksum") && version.checksum
-          ? {
-              [checksumElement(version.checksum.algorithm)]: version.checksum.value.replace(
-                /-\d+$/,
-                "",
-              ),
-              ChecksumType: version.checksum.type,
-            }
-          : undefined,
-      ObjectParts:
-        asked.has("ObjectParts") && version.inParts
-          ? { TotalPartsCount: version.segments.length }
-          : undefined,
-      StorageClass: asked.has("StorageClass") ? "STANDARD" : undefined,
-      ObjectSize: asked.has("ObjectSize") ? version.size : undefined,
-    },
-    { "last-modified": httpDate(version.modifiedAt), ...versionHeader(version) },
-  );
 };
