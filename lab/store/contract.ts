@@ -3,7 +3,8 @@ import type { StoreBody } from "#lab/api/store.ts";
 /**
  * What the store process offers to the lab, besides OTLP (`POST /v1/{traces,logs,metrics}`), the
  * Sentry envelope endpoint (`POST /api/<project>/envelope/`) and Tempo's API (`GET /api/traces/<id>`,
- * `/api/v2/traces/<id>`, `/api/echo`, `/ready`).
+ * `/api/v2/traces/<id>`, `/api/search`, `/api/v2/search/tags`, `/api/v2/search/tag/<tag>/values`,
+ * `/api/echo`, `/ready`), whose refusals are plain text, as Tempo's.
  */
 export const storeRoutes = {
   /**
@@ -15,12 +16,12 @@ export const storeRoutes = {
   spans: (traceId: string, spanIds: string) => `/lab/traces/${traceId}/spans/${spanIds}`,
   /** `RedBody`; query `seconds` (300), `service`, `limit` (of the operations). */
   red: "/lab/red",
-  /** Tempo's search: query `q`, `limit`, `start`, `end`. */
-  search: "/api/search",
-  /** Names of attributes by scope, as Tempo lists them. */
-  tags: "/api/v2/search/tags",
-  /** @param tag name with its scope, URL-encoded. */
-  tagValues: (tag: string) => `/api/v2/search/tag/${tag}/values`,
+  /** `SearchBody`, as Tempo's search: query `q`, `limit`, `start`, `end`. */
+  search: "/lab/search",
+  /** `TagsBody`, as Tempo lists them: query `q`, `start`, `end`, `limit`, `scope`. */
+  tags: "/lab/tags",
+  /** `TagValuesBody`; query as of `tags`. @param tag name with its scope, URL-encoded. */
+  tagValues: (tag: string) => `/lab/tags/${tag}`,
   /** `{ traceIds }` of every trace with a span or log that carries the run id. */
   runTraces: (runId: string) => `/lab/runs/${runId}/traces`,
   /** POST keeps the run's traces, logs and Sentry items from eviction, DELETE no longer; `{ pinnedRuns }`. */

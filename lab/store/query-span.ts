@@ -39,8 +39,15 @@ interface Scope extends Attributes {
   readonly version?: string;
 }
 
-/** Reads the traces of one search; groups (resource, scope) are decoded once for all of it. */
-export function traceReader(index: StoreIndex): (trace: number) => StoredTrace | undefined {
+/** Reads for one search; groups (resource, scope) are decoded once for all of it. */
+export interface TraceReader {
+  /** Undefined when none of its spans is there any more. */
+  readonly trace: (trace: number) => StoredTrace | undefined;
+  /** One span; the others of its trace are read when something about them is asked. */
+  readonly span: (row: number) => StoredSpan;
+}
+
+export function traceReader(index: StoreIndex): TraceReader {
   const read = storedBytes(index.log);
   const groups = new Map<number, { readonly resource: Attributes; readonly scope: Scope }>();
   const groupOf = (group: number): { readonly resource: Attributes; readonly scope: Scope } => {
@@ -58,11 +65,35 @@ export function traceReader(index: StoreIndex): (trace: number) => StoredTrace |
     return decoded;
   };
 
-  return (trace) => {
-    const spans = new Map<number, StoredSpan>();
-    const children = new Map<number, StoredSpan[]>();
-    const nested = lazily(() => nestedSets([...spans.values()], children));
-    const whole = lazily(() => summary(index.traces.hex(trace), [...spans.values()]));
+  function openTrace(trace: number) {
+    const all = lazily(() => {
+      const spans = new Map<number, StoredSpan>();
+      for (const row of spanRows(index, trace)) spans.set(row, makeSpan(row));
+      return spans;
+    });
+    const children = lazily(() => childrenOf(all()));
+    const nested = lazily(() => nestedSets([...all().values()], children()));
+    const whole = lazily(() => summary(index.traces.hex(trace), [...all().values()]));
+
+    /** 0 where it names none, or one that is not there. */
+    function parentRowOf(row: number): number {
+      const { parentId } = index.spans.columnsOf(row);
+      const at = (row & rowMask) * 2;
+      const [high, low] = [parentId[at] as number, parentId[at + 1] as number];
+      return (high | low) === 0 ? 0 : index.spans.find(trace, high, low);
+    }
+
+    function childrenOf(spans: ReadonlyMap<number, StoredSpan>) {
+      const found = new Map<number, StoredSpan[]>();
+      for (const [row, span] of spans) {
+        const parentRow = parentRowOf(row);
+        if (parentRow === 0 || parentRow === row) continue;
+        const siblings = found.get(parentRow);
+        if (siblings === undefined) found.set(parentRow, [span]);
+        else siblings.push(span);
+      }
+      return found;
+    }
 
     function makeSpan(row: number): StoredSpan {
       const columns = index.spans.columnsOf(row);
@@ -78,8 +109,6 @@ export function traceReader(index: StoreIndex): (trace: number) => StoredTrace |
             spanMessage,
           ) as unknown as OtlpSpan,
       );
-      const parentRow =
-        (parentHigh | parentLow) === 0 ? 0 : index.spans.find(trace, parentHigh, parentLow);
       const start = columns.start[at] as number;
       const events = (): OtlpSpan["events"] & object => decoded().events ?? [];
       const links = (): OtlpSpan["links"] & object => decoded().links ?? [];
@@ -93,10 +122,10 @@ export function traceReader(index: StoreIndex): (trace: number) => StoredTrace |
         isError: columns.status[at] === 2,
         isRoot: (parentHigh | parentLow) === 0,
         get parent() {
-          return nested().has(row) ? spans.get(parentRow) : undefined;
+          return nested().has(row) ? all().get(parentRowOf(row)) : undefined;
         },
         get children() {
-          return nested().has(row) ? (children.get(row) ?? []) : [];
+          return nested().has(row) ? (children().get(row) ?? []) : [];
         },
         attribute: (scopeName, name) =>
           owners(scopeName, name).flatMap((each) => lookUp(each, name)),
@@ -170,16 +199,24 @@ export function traceReader(index: StoreIndex): (trace: number) => StoredTrace |
         }
       }
 
-      if (parentRow !== 0 && parentRow !== row) {
-        const siblings = children.get(parentRow);
-        if (siblings === undefined) children.set(parentRow, [self]);
-        else siblings.push(self);
-      }
       return self;
     }
 
-    for (const row of spanRows(index, trace)) spans.set(row, makeSpan(row));
-    return spans.size === 0 ? undefined : whole();
+    return { all, whole, makeSpan };
+  }
+
+  const open = new Map<number, ReturnType<typeof openTrace>>();
+  return {
+    trace: (trace) => {
+      const { all, whole } = openTrace(trace);
+      return all().size === 0 ? undefined : whole();
+    },
+    span: (row) => {
+      const trace = index.spans.columnsOf(row).trace[row & rowMask] as number;
+      const known = open.get(trace) ?? openTrace(trace);
+      open.set(trace, known);
+      return known.makeSpan(row);
+    },
   };
 }
 

@@ -1,16 +1,19 @@
 import { openFeed } from "./feed.ts";
 import { badDsn, parseDsn } from "./forward/dsn.ts";
 import { type Forwarder, openForwarder } from "./forward/forwarder.ts";
+import { sendTempoRefusal } from "./http/answer.ts";
 import { type BodyLimits, bodyReader, defaultLimits } from "./http/body.ts";
 import { labRoutes } from "./http/lab-routes.ts";
 import { metricsRoutes } from "./http/metrics-routes.ts";
 import { otlpRoutes } from "./http/otlp-routes.ts";
 import { pinRoutes } from "./http/pin-routes.ts";
+import type { Route } from "./http/route.ts";
+import { searchRoute } from "./http/search-route.ts";
 import { sentryRoutes } from "./http/sentry-routes.ts";
 import { openHttpServer } from "./http/server.ts";
 import { tempoMetricsRoutes } from "./http/tempo-metrics-routes.ts";
 import { tempoRoutes } from "./http/tempo-routes.ts";
-import { tempoSearchRoutes } from "./http/tempo-search-routes.ts";
+import { tempoTagRoutes } from "./http/tempo-tag-routes.ts";
 import { openStore, type Store } from "./store.ts";
 
 export interface StoreServer {
@@ -79,9 +82,7 @@ export async function openStoreServer(options: StoreServerOptions): Promise<Stor
       ...labRoutes(store, feed, () => forwarder?.stats() ?? null),
       ...pinRoutes(store),
       ...metricsRoutes(store),
-      ...tempoRoutes(store, version),
-      ...tempoSearchRoutes(store),
-      ...tempoMetricsRoutes,
+      ...tempoApi(store),
     ],
   });
   async function close(): Promise<void> {
@@ -103,6 +104,18 @@ export async function openStoreServer(options: StoreServerOptions): Promise<Stor
     close,
   };
 }
+
+/** What a data source of Tempo asks (https://grafana.com/docs/tempo/latest/api_docs/), refused as Tempo refuses. */
+const tempoApi = (store: Store): readonly Route[] =>
+  [
+    ...tempoRoutes(store, version),
+    searchRoute(store, /^\/api\/search$/),
+    ...tempoTagRoutes(store),
+    ...tempoMetricsRoutes,
+  ].map((route) => ({
+    ...route,
+    refuse: ({ response }, refusal) => sendTempoRefusal(response, refusal),
+  }));
 
 /** The store, with a copy of what it accepted handed on once it is kept. */
 const forwarding = (store: Store, forwarder: Forwarder): Store => ({

@@ -1,27 +1,29 @@
 import { rowMask } from "./chunked-table.ts";
 import { decodeMessage } from "./otlp-decode.ts";
-import { resource, span as spanMessage } from "./otlp-schema.ts";
-import { traceReader } from "./query-span.ts";
+import { resource, scope, span as spanMessage } from "./otlp-schema.ts";
 import type { StoreIndex } from "./store.ts";
 import { storedBytes } from "./stored-bytes.ts";
+import { everySpan, type TagQuery, tagSpans } from "./tag-spans.ts";
+import { fieldKey } from "./trace-search.ts";
 import { fieldValues } from "./traceql/evaluate.ts";
-import { parseTraceql } from "./traceql/parser.ts";
+import { isScoped } from "./traceql/matchers.ts";
 import type { Value } from "./traceql/query-span.ts";
 import {
+  type AttributeScope,
   type FieldReference,
   intrinsicTypes,
   kinds,
   scopedIntrinsics,
   statuses,
-  TraceqlError,
 } from "./traceql/syntax.ts";
 
-/** How many of the newest spans are asked for their attributes. */
-const sampledSpans = 5000;
-const maxValues = 1000;
+/** Names per scope, and values, that are told where nobody says how many. */
+const usualLimit = 1000;
+
+const scopes = ["resource", "span", "event", "link", "instrumentation"] as const;
 
 export interface TagScope {
-  readonly name: "resource" | "span" | "event" | "link" | "intrinsic";
+  readonly name: (typeof scopes)[number] | "intrinsic";
   readonly tags: readonly string[];
 }
 
@@ -41,20 +43,25 @@ const listedIntrinsics: readonly string[] = [...scopedIntrinsics.keys()]
   )
   .sort();
 
-/** Attribute names that the newest spans carry, by scope. */
-export function tagNames(index: StoreIndex): readonly TagScope[] {
+/** Attribute names that spans carry, by scope; a scope that has none is left out. */
+export function tagNames(
+  index: StoreIndex,
+  query: TagQuery = everySpan,
+  limit = usualLimit,
+): readonly TagScope[] {
   const read = storedBytes(index.log);
   const found = {
     resource: new Set<string>(),
     span: new Set<string>(),
     event: new Set<string>(),
     link: new Set<string>(),
+    instrumentation: new Set<string>(),
   };
   const collect = (into: Set<string>, { attributes = [] }: Attributes): void => {
     for (const { key } of attributes) if (key) into.add(key);
   };
   const groups = new Set<number>();
-  for (const row of newestRows(index)) {
+  for (const { row } of tagSpans(index, query)) {
     const columns = index.spans.columnsOf(row);
     const at = row & rowMask;
     const group = columns.group[at] as number;
@@ -63,9 +70,11 @@ export function tagNames(index: StoreIndex): readonly TagScope[] {
     const segment = shared.segment[g] as number;
     if (!groups.has(group)) {
       groups.add(group);
-      const offset = shared.resourceOffset[g] as number;
-      const bytes = read(segment, offset, shared.resourceLength[g] as number);
-      collect(found.resource, decodeMessage(bytes, resource));
+      const part = (offset: Uint32Array, length: Uint32Array): Buffer =>
+        read(segment, offset[g] as number, length[g] as number);
+      const { resourceOffset, resourceLength, scopeOffset, scopeLength } = shared;
+      collect(found.resource, decodeMessage(part(resourceOffset, resourceLength), resource));
+      collect(found.instrumentation, decodeMessage(part(scopeOffset, scopeLength), scope));
     }
     const bytes = read(segment, columns.offset[at] as number, columns.length[at] as number);
     const span = decodeMessage(bytes, spanMessage) as SpanJson;
@@ -74,17 +83,11 @@ export function tagNames(index: StoreIndex): readonly TagScope[] {
     for (const link of span.links ?? []) collect(found.link, link);
   }
   return [
-    ...(["resource", "span", "event", "link"] as const).map((name) => ({
-      name,
-      tags: [...found[name]].sort(),
-    })),
+    ...scopes.flatMap((name) =>
+      found[name].size === 0 ? [] : [{ name, tags: [...found[name]].sort().slice(0, limit) }],
+    ),
     { name: "intrinsic", tags: listedIntrinsics },
   ];
-}
-
-function* newestRows(index: StoreIndex): Generator<number> {
-  const oldest = Math.max(index.spans.first(), index.spans.last() - sampledSpans + 1);
-  for (let row = index.spans.last(); row >= oldest; row--) yield row;
 }
 
 export interface TagValue {
@@ -92,45 +95,61 @@ export interface TagValue {
   readonly value: string;
 }
 
-/** Values of a tag among the newest spans. A bare name is looked for in any scope. */
-export function tagValues(index: StoreIndex, tag: string): readonly TagValue[] {
-  if (tag === "status") return statuses.map((value) => ({ type: "keyword", value }));
-  if (tag === "kind") return kinds.map((value) => ({ type: "keyword", value }));
-  const field = fieldOf(tag);
-  if (field === undefined || isCounted(field)) return [];
-  const read = traceReader(index);
-  const seen = new Set<number>();
+/** Values that spans have of a field. What the query says it equals is not looked for. */
+export function tagValues(
+  index: StoreIndex,
+  field: FieldReference,
+  query: TagQuery = everySpan,
+  limit = usualLimit,
+): readonly TagValue[] {
+  const type = field.node === "intrinsic" ? intrinsicTypes[field.name] : undefined;
+  if (field.node === "intrinsic" && isCounted(field.name)) return [];
+  if (type === "status") return statuses.map((value) => ({ type: "keyword", value }));
+  if (type === "kind") return kinds.map((value) => ({ type: "keyword", value }));
+  const wanted = fieldKey(field);
+  const equal = query.matchers.find(
+    (one) => one.operator === "=" && fieldKey(one.field) === wanted,
+  );
+  if (equal !== undefined && equal.value.type !== "nil")
+    return [tagValue(equal.value.value, equal.value.type === "float")];
   const found = new Map<string, TagValue>();
-  for (const row of newestRows(index)) {
-    const trace = index.spans.columnsOf(row).trace[row & rowMask] as number;
-    if (seen.has(trace)) continue;
-    seen.add(trace);
-    for (const span of read(trace)?.spans ?? [])
-      for (const value of fieldValues(field, span)) {
-        const isFloat = field.node === "attribute" && span.isFloat(field.scope, field.name);
-        const told = tagValue(value, isFloat);
-        found.set(`${told.type} ${told.value}`, told);
-        if (found.size >= maxValues) return [...found.values()];
-      }
+  const meant = isScoped(field) ? query : { ...query, matchers: [] };
+  for (const span of tagSpans(index, meant)) {
+    for (const value of fieldValues(field, span)) {
+      const isFloat = field.node === "attribute" && span.isFloat(field.scope, field.name);
+      const told = tagValue(value, isFloat);
+      found.set(`${told.type} ${told.value}`, told);
+    }
+    if (found.size >= limit) break;
   }
-  return [...found.values()].sort((a, b) => (a.value < b.value ? -1 : 1));
+  return [...found.values()].slice(0, limit).sort((a, b) => (a.value < b.value ? -1 : 1));
 }
 
-/** Durations and numbers of the tree are as many as there are spans: Tempo lists none. */
-const isCounted = (field: FieldReference): boolean =>
-  field.node === "intrinsic" && /^(?:duration|int)$/.test(intrinsicTypes[field.name]);
+/** Durations, ids and numbers of the tree are as many as there are spans: Tempo lists none. */
+const isCounted = (name: keyof typeof intrinsicTypes): boolean =>
+  /^(?:duration|int)$/.test(intrinsicTypes[name]) || /(?:[iI]d|ID)$/.test(name);
 
-function fieldOf(tag: string): FieldReference | undefined {
-  for (const text of [tag, `."${tag.replaceAll("\\", "\\\\").replaceAll('"', '\\"')}"`])
-    try {
-      const [stage] = parseTraceql(`{ ${text} = nil }`).stages;
-      const condition = stage?.node === "filter" ? stage.condition : undefined;
-      const left = condition?.node === "binary" ? condition.left : undefined;
-      if (left?.node === "attribute" || left?.node === "intrinsic") return left;
-    } catch (error) {
-      if (!(error instanceof TraceqlError)) throw error;
-    }
-  return undefined;
+const attributeScopes: readonly (readonly [string, AttributeScope])[] = [
+  [".", "any"],
+  ...scopes.map((scope) => [`${scope}.`, scope] as const),
+];
+
+/** The field of a tag's name, as the path of a request has it: an intrinsic, or an attribute behind its scope. */
+export function tagField(tag: string): FieldReference | undefined {
+  const intrinsic = scopedIntrinsics.get(tag);
+  if (intrinsic !== undefined) return { node: "intrinsic", name: intrinsic, at: 0 };
+  const [prefix, scope] = attributeScopes.find(([begin]) => tag.startsWith(begin)) ?? [];
+  if (prefix === undefined || scope === undefined) return undefined;
+  return attribute(scope, tag.slice(prefix.length));
+}
+
+/** The attribute of that name in whatever scope. */
+export const anyAttribute = (name: string): FieldReference => attribute("any", name);
+
+function attribute(scope: AttributeScope, text: string): FieldReference {
+  const [, quoted] = /^"((?:[^"\\]|\\.)*)"$/.exec(text) ?? [];
+  const name = quoted === undefined ? text : quoted.replace(/\\(.)/g, "$1");
+  return { node: "attribute", scope, ofParent: false, name, at: 0 };
 }
 
 function tagValue(value: Value, isFloat: boolean): TagValue {

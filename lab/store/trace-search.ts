@@ -41,7 +41,7 @@ export function searchTraces(index: StoreIndex, search: TraceSearch): SearchResu
   const pipeline = parseTraceql(search.query);
   checkTraceql(search.query, pipeline);
   const mayMatch = columnFilter(index, pipeline);
-  const read = traceReader(index);
+  const read = traceReader(index).trace;
   const base = index.base();
   const baseSeconds = (base.high * 0x1_0000_0000 + base.low) / 1e9;
   const fields = [...new Map(fieldsOf(pipeline).map((field) => [fieldKey(field), field])).values()];

@@ -40,3 +40,13 @@ export function refusalHeaders({ status, retryAfterSeconds }: Refusal): Headers 
     ...(status === 413 || status === 408 || status === 429 ? { connection: "close" } : {}),
   };
 }
+
+/** A refusal as Tempo words its own, plain text: Grafana shows it to whoever asked. */
+export const sendTempoRefusal = (response: ServerResponse, refusal: Refusal): void =>
+  send(
+    response,
+    refusal.status,
+    "text/plain; charset=utf-8",
+    `${refusal.message}\n${refusal.hint}\n`,
+    refusalHeaders(refusal),
+  );

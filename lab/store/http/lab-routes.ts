@@ -12,6 +12,8 @@ import { sendJson } from "./answer.ts";
 import { checkedTraceId, labTraceRoutes } from "./lab-trace-routes.ts";
 import { Refusal } from "./refusal.ts";
 import type { Route } from "./route.ts";
+import { searchRoute } from "./search-route.ts";
+import { tagNamesRoute, tagValuesRoute } from "./tempo-tag-routes.ts";
 
 const sentryKinds: readonly SentryItem["kind"][] = [
   "event",
@@ -31,6 +33,9 @@ export function labRoutes(
   const { index } = store;
   return [
     ...labTraceRoutes(index),
+    searchRoute(store, /^\/lab\/search$/),
+    tagNamesRoute(store, /^\/lab\/tags$/),
+    tagValuesRoute(store, /^\/lab\/tags\/([^/]+)$/),
     {
       method: "GET",
       path: /^\/lab\/red$/,

@@ -6,7 +6,10 @@ export const isTraceql = (query: URLSearchParams): boolean => (query.get("q") ??
 
 /** `q`, or the older parameters `tags`, `minDuration` and `maxDuration` brought into TraceQL. Throws {@link Refusal}. */
 export function traceqlOf(query: URLSearchParams): string {
-  if (isTraceql(query)) return query.get("q") ?? "";
+  if (isTraceql(query)) {
+    if ((query.get("tags") ?? "") !== "") throw bothWays();
+    return query.get("q") ?? "";
+  }
   const conditions: string[] = [];
   for (const tag of (query.get("tags") ?? "").match(/[^\s=]+=(?:"(?:[^"\\]|\\.)*"|\S*)/g) ?? []) {
     const equals = tag.indexOf("=");
@@ -28,6 +31,12 @@ export function traceqlOf(query: URLSearchParams): string {
   // Any span may hold any of them.
   return conditions.length === 0 ? "{}" : conditions.join(" && ");
 }
+
+/** In Tempo's words. */
+const bothWays = (): Refusal =>
+  new Refusal(400, "bad_query", "invalid request: can't specify tags and q in the same query", {
+    hint: "Write what tags asks for into the query.",
+  });
 
 function tagCondition(name: string, text: string): string {
   if (name === "name") return `name = ${text}`;

@@ -7,7 +7,16 @@ import { report, tempDir } from "../measuring.ts";
 import { startStore } from "../store-process.ts";
 import { differenceTallies, isPlain, type Plain } from "./differences.ts";
 import { generateTraces } from "./generated-traces.ts";
-import { oldSearches, oldTagsAsked, refusedQueries, tagsAsked, traceqlQueries } from "./queries.ts";
+import {
+  filteredTagsAsked,
+  oldSearches,
+  oldTagsAsked,
+  refusedQueries,
+  tagFilters,
+  tagsAsked,
+  traceqlQueries,
+  wrongTagFilters,
+} from "./queries.ts";
 
 export interface TempoOptions {
   /** Base URL of Tempo's API. */
@@ -303,6 +312,11 @@ const elementsOf = (value: unknown): readonly unknown[] =>
 const sortedKeys = (attributes: unknown): unknown =>
   [...(attributes as readonly Plain[])].sort((a, b) => (String(a.key) < String(b.key) ? -1 : 1));
 
+/** Attributes for which Tempo has a column in every block. */
+const tempoColumns: ReadonlySet<string> = new Set([
+  ...["resource service.name", "span http.method", "span http.status_code"],
+]);
+
 async function compareTags({ ours, theirs, tally }: Sides): Promise<void> {
   const names = tally("tags");
   const values = tally("values of tags");
@@ -342,12 +356,57 @@ async function compareTags({ ours, theirs, tally }: Sides): Promise<void> {
     await ask(values, `/api/search/tag/${encodeURIComponent(tag)}/values`, ({ tagValues }) =>
       sorted(tagValues),
     );
-  for (const filter of ['{ .foo = "bar" }', '{ resource.service.name = "shop-db" }', "{ nonsense"])
-    await ask(
-      values,
-      `/api/v2/search/tag/span.count/values?q=${encodeURIComponent(filter)}`,
-      ({ tagValues }) => sorted(tagValues),
+  const filtered = tally("values of tags, of the spans that a query means");
+  for (const tag of filteredTagsAsked)
+    for (const filter of [...tagFilters, ...wrongTagFilters])
+      await ask(
+        filtered,
+        `/api/v2/search/tag/${tag}/values?q=${encodeURIComponent(filter)}`,
+        ({ tagValues }) => sorted(tagValues),
+      );
+  filtered.close();
+  const filteredNames = tally("tags, of the spans that a query means");
+  const namesOf = (answer: Answer): readonly string[] =>
+    ((json(answer) as Plain).scopes as readonly Plain[]).flatMap(({ name, tags }) =>
+      (tags as readonly string[]).map((tag) => `${name} ${tag}`),
     );
+  for (const filter of tagFilters)
+    for (const scope of ["", "&scope=span", "&scope=resource", "&scope=event"]) {
+      const path = `/api/v2/search/tags?q=${encodeURIComponent(filter)}${scope}`;
+      const [a, b] = await Promise.all([get(`${ours}${path}`), get(`${theirs}${path}`)]);
+      const mine = new Set(namesOf(a));
+      // Of other levels than the condition's it tells few, and what it has columns for always.
+      const its = namesOf(b).filter((name) => !tempoColumns.has(name));
+      filteredNames.note(path, [a.status, its.filter((name) => !mine.has(name))], [b.status, []]);
+    }
+  filteredNames.close();
+  const limited = tally("tags and their values: limit, time and mistakes");
+  const now = Math.floor(Date.now() / 1000);
+  const around = `start=${now - 600}&end=${now + 600}`;
+  const long = `start=${now - 9000}&end=${now - 8000}`;
+  for (const asked of [
+    ...["limit=2", "limit=0", "limit=x", "start=x&end=5", around, `${around}&limit=3`, long],
+    ...[`start=${now}&end=${now - 9}`, `q=${encodeURIComponent("{ kind = client }")}&limit=1`],
+  ]) {
+    await ask(limited, `/api/v2/search/tag/name/values?${asked}`, ({ tagValues }) =>
+      asked.includes("limit=")
+        ? ((tagValues ?? []) as readonly unknown[]).length
+        : sorted(tagValues),
+    );
+    await ask(limited, `/api/search/tag/foo/values?${asked}`, ({ tagValues }) =>
+      asked.includes("limit=")
+        ? ((tagValues ?? []) as readonly unknown[]).length
+        : sorted(tagValues),
+    );
+  }
+  for (const path of [
+    ...["/api/search/tags?scope=span", "/api/search/tags?scope=intrinsic"],
+    ...["/api/search/tags?scope=nowhere", "/api/search/tags?scope=none"],
+  ])
+    await ask(limited, path, ({ tagNames }) => sorted(tagNames));
+  for (const path of ["/api/v2/search/tags?scope=nowhere", "/api/v2/search/tag/nobody/values"])
+    await ask(limited, path, ({ tagValues }) => sorted(tagValues));
+  limited.close();
   for (const path of ["/api/echo", "/ready"]) {
     const [a, b] = await Promise.all([get(`${ours}${path}`), get(`${theirs}${path}`)]);
     values.note(path, [a.status, a.body.toString().trim()], [b.status, b.body.toString().trim()]);

@@ -168,6 +168,33 @@ export const tagsAsked: readonly string[] = [
   ...["rootServiceName", "resource.zone", "event:name", "event.exception.type"],
   ...["link.link.kind", "instrumentation:name", 'span."an odd.name"', "span.nobody"],
   ...["statusMessage", "duration", "trace:rootName", "span:name", "instrumentation:version"],
+  ...["span:id", "trace:id", "span:parentID", "link:spanID", "span:duration"],
+];
+
+/** Finished, unfinished and beyond what Tempo uses. */
+export const tagFilters: readonly string[] = [
+  ...["", "{}", "{ nonsense", "nonsense", "{ true }"],
+  ...['{ .foo = "bar" }', '{ span.foo = "bar" && .count = 1 }'],
+  ...['{ resource.service.name = "shop-db" }', "{ resource.zone > 0 }", "{ span.count = 3 }"],
+  ...['{ span.foo = "bar" && span.count = 1 }', "{ span.count >= 2 && span.ratio > 1 }"],
+  ...['{ span.foo =~ "ba.*" && kind = client }', '{ span.foo != "bar" }', "{ span.foo != nil }"],
+  ...["{ status = error }", "{ duration > 1s }", '{ name = "publish" && status = error }'],
+  ...['{ span.foo = "bar" && span.http.method = }', '{ span.foo = "bar" &&', '{ span.foo = "bar'],
+  ...['{ span.foo = "bar" || span.count = 1 }', '{ span.foo = "bar" } && { span.count = 1 }'],
+  ...['{ span.foo = "bar" } | count() > 1', '{ rootServiceName = "shop-web" }'],
+  ...["{ traceDuration > 1s && status = error }", '{ event:name = "exception" }'],
+  ...['{ event.exception.type = "TypeError" }', '{ link.link.kind = "follows" }'],
+  ...['{ instrumentation:name = "lib-shop-db" }', "{ span.cached = true }"],
+  ...['{ span.foo = "nowhere" }', '{ span."an odd.name" = "x" }'],
+];
+
+/** Wrong in another way than unfinished. */
+export const wrongTagFilters: readonly string[] = ["{ name = 1 }", "{ 2 = span.count }"];
+
+export const filteredTagsAsked: readonly string[] = [
+  ...["resource.service.name", "span.foo", "span.count", "span.ratio", "name", "status", "kind"],
+  ...["event:name", "event.exception.type", "rootName", "resource.zone", ".foo", "statusMessage"],
+  ...["span.cached", "link.link.kind", "instrumentation:name"],
 ];
 
 /** As the older API names them. */

@@ -1,12 +1,12 @@
 import type { StoredSpan } from "../query-span.ts";
 import type { Store, StoreIndex } from "../store.ts";
-import { tagNames, tagValues } from "../tags.ts";
 import { type FoundTrace, fieldKey, searchTraces, storedSpans } from "../trace-search.ts";
 import { formatDuration } from "../traceql/duration-text.ts";
 import { type FoundSpanset, fieldValues, type SpansetNote } from "../traceql/evaluate.ts";
 import type { Value } from "../traceql/query-span.ts";
 import { type FieldReference, intrinsicTypes, TraceqlError } from "../traceql/syntax.ts";
 import { sendJson } from "./answer.ts";
+import { positiveNumber, timeRange } from "./query-values.ts";
 import { Refusal } from "./refusal.ts";
 import type { Route } from "./route.ts";
 import { isTraceql, traceqlOf } from "./tempo-search-query.ts";
@@ -15,95 +15,32 @@ const defaultLimit = 20;
 const maxLimit = 1000;
 const defaultSpansPerSpanset = 3;
 
-const askedScopes: ReadonlySet<string> = new Set([
-  ...["", "none", "resource", "span", "intrinsic", "event", "link", "instrumentation"],
-]);
-
-/** What the older API calls these. */
-const oldNames: ReadonlyMap<string, string> = new Map([
-  ["root.name", "rootName"],
-  ["root.service.name", "rootServiceName"],
-  ["service.name", "resource.service.name"],
-]);
-
-/** Tempo's search and tags (https://grafana.com/docs/tempo/latest/api_docs/#search). */
-export function tempoSearchRoutes(store: Store): readonly Route[] {
-  const { index } = store;
-  return [
-    {
-      method: "GET",
-      path: /^\/api\/search$/,
-      handle: ({ response, query }) => {
-        const spss = number(query, "spss", defaultSpansPerSpanset, 0, 100_000);
-        const from = optionalNumber(query, "start");
-        const to = optionalNumber(query, "end");
-        if (from !== undefined && to !== undefined && from >= to && to > 0)
-          throw wrongOrder(from, to);
-        const result = run(() =>
-          searchTraces(index, {
-            query: traceqlOf(query),
-            limit: number(query, "limit", defaultLimit, 1, maxLimit),
-            ...{ from, to },
-          }),
-        );
-        // As in Tempo: who asks by the older parameters is told no spans.
-        const tell = isTraceql(query)
-          ? (found: FoundTrace) => ({
-              ...foundTrace(index, found),
-              ...foundSpans(index, found, spss),
-            })
-          : (found: FoundTrace) => foundTrace(index, found);
-        sendJson(response, {
-          traces: result.traces.map(tell),
-          metrics: { inspectedTraces: result.inspected, completedJobs: 1, totalJobs: 1 },
-        });
-      },
-    },
-    {
-      method: "GET",
-      path: /^\/api\/search\/tags$/,
-      handle: ({ response }) => {
-        const scopes = tagNames(index);
-        const names = scopes.filter(({ name }) => name !== "intrinsic").flatMap(({ tags }) => tags);
-        sendJson(response, { tagNames: [...new Set(names)].sort() });
-      },
-    },
-    {
-      method: "GET",
-      path: /^\/api\/v2\/search\/tags$/,
-      handle: ({ response, query }) => {
-        const wanted = query.get("scope") ?? "";
-        if (!askedScopes.has(wanted))
-          throw new Refusal(400, "bad_query", `invalid scope: ${wanted}`, {
-            hint: `Use one of ${[...askedScopes].filter(Boolean).join(", ")}.`,
-          });
-        const isWanted = (name: string): boolean =>
-          wanted === "" || wanted === "none" || wanted === name;
-        sendJson(response, { scopes: tagNames(index).filter(({ name }) => isWanted(name)) });
-      },
-    },
-    {
-      method: "GET",
-      path: /^\/api\/search\/tag\/([^/]+)\/values$/,
-      handle: ({ response, params }) => {
-        const name = decoded(params[0]);
-        const values = tagValues(index, oldNames.get(name) ?? name);
-        sendJson(response, { tagValues: values.map(({ value }) => value) });
-      },
-    },
-    {
-      method: "GET",
-      path: /^\/api\/v2\/search\/tag\/([^/]+)\/values$/,
-      handle: ({ response, params }) =>
-        sendJson(response, {
-          tagValues: tagValues(index, decoded(params[0])).map(({ type, value }) =>
-            // Protobuf's JSON leaves out what is empty.
-            value === "" ? { type } : { type, value },
-          ),
-        }),
-    },
-  ];
-}
+/** Tempo's search (https://grafana.com/docs/tempo/latest/api_docs/#search). */
+export const searchRoute = ({ index }: Store, path: RegExp): Route => ({
+  method: "GET",
+  path,
+  handle: ({ response, query }) => {
+    const spss = positiveNumber(query, "spss", defaultSpansPerSpanset, 100_000);
+    const result = run(() =>
+      searchTraces(index, {
+        query: traceqlOf(query),
+        limit: positiveNumber(query, "limit", defaultLimit, maxLimit),
+        ...timeRange(query),
+      }),
+    );
+    // As in Tempo: who asks by the older parameters is told no spans.
+    const tell = isTraceql(query)
+      ? (found: FoundTrace) => ({
+          ...foundTrace(index, found),
+          ...foundSpans(index, found, spss),
+        })
+      : (found: FoundTrace) => foundTrace(index, found);
+    sendJson(response, {
+      traces: result.traces.map(tell),
+      metrics: { inspectedTraces: result.inspected, completedJobs: 1, totalJobs: 1 },
+    });
+  },
+});
 
 function run<T>(search: () => T): T {
   try {
@@ -115,46 +52,6 @@ function run<T>(search: () => T): T {
     });
   }
 }
-
-function decoded(text = ""): string {
-  try {
-    return decodeURIComponent(text);
-  } catch {
-    throw new Refusal(400, "bad_query", "The tag's name is not URL-encoded.", {
-      hint: "Encode it with encodeURIComponent.",
-    });
-  }
-}
-
-function number(
-  query: URLSearchParams,
-  name: string,
-  standard: number,
-  least: number,
-  most: number,
-): number {
-  const value = optionalNumber(query, name);
-  return value === undefined ? standard : Math.min(most, Math.max(least, Math.floor(value)));
-}
-
-function optionalNumber(query: URLSearchParams, name: string): number | undefined {
-  const text = query.get(name);
-  if (text === null || text === "") return undefined;
-  const value = Number(text);
-  if (Number.isFinite(value) && value >= 0) return value;
-  throw new Refusal(400, "bad_query", `The query parameter ${name} is no number.`, {
-    hint: "Times are seconds since the epoch.",
-  });
-}
-
-/** In Tempo's words. */
-const wrongOrder = (start: number, end: number): Refusal =>
-  new Refusal(
-    400,
-    "bad_query",
-    `http parameter start must be before end. received start=${start} end=${end}`,
-    { hint: "Both are seconds since the epoch." },
-  );
 
 interface ServiceStats {
   readonly spanCount: number;
@@ -197,9 +94,8 @@ function foundSet(
   spss: number,
 ): object {
   const spans = storedSpans(set);
-  const shown = spss === 0 ? spans : spans.slice(0, spss);
   return {
-    spans: shown.map((span) => foundSpan(index, span, fields)),
+    spans: spans.slice(0, spss).map((span) => foundSpan(index, span, fields)),
     matched: spans.length,
     ...(set.notes.length === 0
       ? {}
