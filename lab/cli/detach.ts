@@ -2,7 +2,7 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { mkdirSync, openSync } from "node:fs";
 import { join } from "node:path";
 import { LabError } from "#lab/errors.ts";
-import { fewArenas, smallYoungGeneration } from "#lab/providers/node-memory.ts";
+import { fewArenas, semiSpace } from "#lab/providers/node-memory.ts";
 import { openLabDir, repositoryDir } from "#lab/state/lab-dir.ts";
 import type { StartOptions } from "./arguments.ts";
 import { backgroundEnv, type StartMessage } from "./background.ts";
@@ -55,7 +55,7 @@ function spawnLab(
     ...(token ? ["--token"] : []),
     ...(runtime ? ["--runtime", runtime] : []),
   ];
-  const program = [smallYoungGeneration, join(repositoryDir, "lab/main.ts")];
+  const program = [semiSpace(4), join(repositoryDir, "lab/main.ts")];
   return spawn(process.execPath, [...program, ...flags], {
     cwd: repositoryDir,
     detached: true,

@@ -1,10 +1,10 @@
 import type { Env } from "#lab/state/lab-dir.ts";
 
 /**
- * Keeps V8's young generation at 12 MiB. While a start loads a thousand modules it grows to 54 MiB
- * otherwise, and an idle process has no reason to shrink it. Requests cost the same with either.
+ * Bounds V8's young generation, which holds three semi-spaces. While a start loads a thousand modules
+ * it grows to 54 MiB otherwise, and an idle process has no reason to shrink it.
  */
-export const smallYoungGeneration = "--max-semi-space-size=4";
+export const semiSpace = (mebibytes: number): string => `--max-semi-space-size=${mebibytes}`;
 
 /**
  * Two arenas for malloc in place of one per thread: what the threads of V8 and libuv have freed is

@@ -2,6 +2,7 @@ import { execFile } from "node:child_process";
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { promisify } from "node:util";
+import { semiSpace } from "#lab/providers/node-memory.ts";
 import { nodeCommand, nodeScript } from "#lab/providers/node-script.ts";
 import { onPath } from "#lab/providers/path.ts";
 import { repositoryDir } from "#lab/state/lab-dir.ts";
@@ -100,7 +101,7 @@ async function standInCommand(
   return nodeCommand(program, {
     dir,
     // A small heap: bytes of objects pass through, they are not kept.
-    nodeArgs: ["--max-semi-space-size=1", "--max-old-space-size=128"],
+    nodeArgs: [semiSpace(1), "--max-old-space-size=128"],
     env: {
       LAB_S3_PORT: String(port()),
       LAB_S3_DIR: data,
