@@ -59,15 +59,7 @@ export function startTelemetry(env: ServerEnv): void {
     (count, reason) => countDropped("log", count, reason),
   );
   const sentry = sentryDelivery((count, reason) => countDropped("sentry", count, reason));
-  const resource = resourceFromAttributes({
-    "service.name": traceService.server,
-    "service.version": env.version,
-    "service.instance.id": crypto.randomUUID(),
-    "deployment.environment.name": "lab",
-    "process.pid": process.pid,
-    "process.runtime.name": "nodejs",
-    "process.runtime.version": process.versions.node,
-  });
+  const resource = resourceOf(env);
   const own = ownQueues((capacity) => {
     const delivery = sendSpans(capacity);
     const provider = new BasicTracerProvider({
@@ -90,13 +82,7 @@ export function startTelemetry(env: ServerEnv): void {
     resource,
     autoDetectResources: false,
     sampler: sampling.sampler,
-    textMapPropagator: new CompositePropagator({
-      propagators: [
-        unlessDropped(new W3CTraceContextPropagator()),
-        new W3CBaggagePropagator(),
-        sentryTracePropagator,
-      ],
-    }),
+    textMapPropagator: propagator(),
     spanProcessors: [
       runBaggageToSpans,
       userToSpans,
@@ -108,20 +94,7 @@ export function startTelemetry(env: ServerEnv): void {
     logRecordProcessors: [sendSoon(logs)],
     // Metrics are Prometheus's: without this the SDK would start an OTLP reader of its own.
     metricReaders: [],
-    instrumentations: [
-      new HttpInstrumentation({
-        ignoreIncomingRequestHook: ({ method, url = "" }) =>
-          method === "OPTIONS" || /^\/(?:healthz|metrics)(?:[?/]|$)/.test(url),
-        ignoreOutgoingRequestHook: isInsideOwnSpan,
-        requestHook(span, request) {
-          serverSpans.remember(span, request);
-          countResends(span, request);
-        },
-      }),
-      new KoaInstrumentation(),
-      new UndiciInstrumentation({ startSpanHook: resendAttributes }),
-      awsInstrumentation(),
-    ],
+    instrumentations: instrumentations(),
   });
   sdk.start();
   linkSentry(env, redactor, sentry.transport);
@@ -145,6 +118,43 @@ export function startTelemetry(env: ServerEnv): void {
     },
   });
 }
+
+/** One process of the app (https://opentelemetry.io/docs/specs/semconv/resource/). */
+const resourceOf = ({ version }: ServerEnv) =>
+  resourceFromAttributes({
+    "service.name": traceService.server,
+    "service.version": version,
+    "service.instance.id": crypto.randomUUID(),
+    "deployment.environment.name": "lab",
+    "process.pid": process.pid,
+    "process.runtime.name": "nodejs",
+    "process.runtime.version": process.versions.node,
+  });
+
+/** W3C's headers count; who has only Sentry's is continued all the same. */
+const propagator = () =>
+  new CompositePropagator({
+    propagators: [
+      unlessDropped(new W3CTraceContextPropagator()),
+      new W3CBaggagePropagator(),
+      sentryTracePropagator,
+    ],
+  });
+
+const instrumentations = () => [
+  new HttpInstrumentation({
+    ignoreIncomingRequestHook: ({ method, url = "" }) =>
+      method === "OPTIONS" || /^\/(?:healthz|metrics)(?:[?/]|$)/.test(url),
+    ignoreOutgoingRequestHook: isInsideOwnSpan,
+    requestHook(span, request) {
+      serverSpans.remember(span, request);
+      countResends(span, request);
+    },
+  }),
+  new KoaInstrumentation(),
+  new UndiciInstrumentation({ startSpanHook: resendAttributes }),
+  awsInstrumentation(),
+];
 
 /** Values that may stand nowhere in telemetry, whatever they are wrapped in. */
 function secretsOf(env: ServerEnv): string[] {
