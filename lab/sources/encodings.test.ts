@@ -47,8 +47,8 @@ test("JSON and protobuf evidence get the same verdicts as what was sent", () => 
     { numRuns: 300 },
   );
   // Both verdicts came up often, or the property would say nothing.
-  expect(seen.get("pass")).toBeGreaterThan(30);
-  expect(seen.get("fail")).toBeGreaterThan(30);
+  expect(seen.get("pass")).toBeGreaterThan(15);
+  expect(seen.get("fail")).toBeGreaterThan(15);
 });
 
 test("a store that got JSON and one that got protobuf are judged alike", async () => {

@@ -19,7 +19,8 @@ const keeping = { ttlMs: 60_000 };
 beforeAll(async () => {
   spans = recordSpans();
   server = await startValkey();
-  valkey = openValkey(server.url);
+  // A machine may be busy for longer than the app waits, and Valkey not be away.
+  valkey = openValkey(server.url, { patienceMs: 10_000 });
   await once(valkey.client, "ready");
   cache = openCache(valkey);
 });
@@ -124,6 +125,8 @@ test("each read is counted by its outcome, and all outcomes are there from the s
 describe("while Valkey is away", () => {
   test.each(["killed", "frozen"] as const)("%s: every reader is answered", async (how) => {
     await cache.through(key, keeping, async () => "kept");
+    // The app's own.
+    valkey.setPatience(250);
     if (how === "killed") await server.kill();
     else server.freeze();
     spans.reset();
@@ -151,6 +154,7 @@ describe("while Valkey is away", () => {
     if (how === "killed") await server.start();
     else server.thaw();
     while (!cache.isThere()) await pause(5);
+    valkey.setPatience();
     spans.reset();
     await cache.through(key, keeping, load);
     expect(outcomes().error).toBeUndefined();

@@ -17,7 +17,8 @@ let failed = Promise.withResolvers<void>();
 beforeAll(async () => {
   spans = recordSpans();
   server = await startValkey();
-  valkey = openValkey(server.url);
+  // Instead of the app's 250 ms: a machine may be busy for longer and Valkey not be away.
+  valkey = openValkey(server.url, { patienceMs: 10_000 });
   await once(valkey.client, "ready");
   events = openOrderEvents(valkey, {
     onFailure(error) {

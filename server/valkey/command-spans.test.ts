@@ -1,6 +1,6 @@
 import { once } from "node:events";
 import { SpanKind, SpanStatusCode } from "@opentelemetry/api";
-import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
+import { afterAll, beforeAll, beforeEach, expect, onTestFinished, test } from "vitest";
 import { registry } from "../metrics.ts";
 import { type RecordedSpans, recordSpans } from "../testing/spans.ts";
 import { openValkey, type Valkey } from "./client.ts";
@@ -12,7 +12,8 @@ let valkey: Valkey;
 beforeAll(async () => {
   spans = recordSpans();
   server = await startValkey();
-  valkey = openValkey(server.url);
+  // A machine may be busy for longer than the app waits, and Valkey not be away.
+  valkey = openValkey(server.url, { patienceMs: 10_000 });
   await once(valkey.client, "ready");
 });
 afterAll(async () => {
@@ -87,9 +88,11 @@ test("commands of a pipeline are spans each, and none twice", async () => {
 });
 
 test("a command that times out ends once, also when its reply comes after all", async () => {
+  valkey.setPatience(250);
   server.freeze();
   await spans.within(() => valkey.client.get("a").catch(() => undefined));
   server.thaw();
+  valkey.setPatience();
   if (valkey.client.status !== "ready") await once(valkey.client, "ready");
   await valkey.client.ping();
   expect(spans.named("GET").map(({ attributes }) => attributes["error.type"])).toEqual([
@@ -107,6 +110,8 @@ test("durations are told by system, command and error", async () => {
 });
 
 test("a reply that came while this process was busy is taken, however late", async () => {
+  valkey.setPatience(250);
+  onTestFinished(() => valkey.setPatience());
   const reply = valkey.client.ping();
   for (const until = performance.now() + 400; performance.now() < until; );
   await expect(reply).resolves.toBe("PONG");
