@@ -100,6 +100,18 @@ describe("a folder of scenarios", () => {
     await expect(load()).rejects.toThrow(/^scenarios\/db\/a\.ts:2: nowhere is not defined$/);
   });
 
+  test("names the file in a folder that is no group, where other sources may be", async () => {
+    await mkdir(join(folder, "mine"));
+    await writeFile(join(folder, "mine", "shared.ts"), "export const x = 1;");
+    expect([...(await load())]).toEqual([]);
+    await writeFile(join(folder, "mine", "a.ts"), 'export default { id: "mine.a" };');
+    await expect(load()).rejects.toThrow(/scenarios\/mine\/a\.ts: "mine" is no group; .*db, cache/);
+  });
+
+  test("names a folder that is not there", async () => {
+    await expect(loadCatalogue(pathToFileURL(`${folder}/typo/`))).rejects.toThrow(/typo/);
+  });
+
   test("names the file without a scenario", async () => {
     await writeFile(join(folder, "db", "a.ts"), "export const x = 1;");
     await expect(load()).rejects.toThrow(/scenarios\/db\/a\.ts/);

@@ -1,4 +1,4 @@
-import { readdir } from "node:fs/promises";
+import { readdir, readFile } from "node:fs/promises";
 import { resolve } from "node:path";
 import { pathToFileURL } from "node:url";
 import { groups, type Scenario } from "./define.ts";
@@ -22,24 +22,50 @@ export const scenarioFile = (id: string): string => `${id.replace(".", "/")}.ts`
 
 /**
  * Loads every `scenarios/<group>/<name>.ts`. Adding a file is all it takes to add a scenario.
- * @throws ScenarioFileError for one that cannot be loaded, or whose id differs from its path.
+ * @throws ScenarioFileError for one that cannot be loaded, whose id differs from its path, or whose
+ * folder is no group; or when the catalogue's folder cannot be read.
  */
 export async function loadCatalogue(
   folder: URL = scenariosFolder(process.env),
 ): Promise<Catalogue> {
+  await refuseStrays(folder);
   const found = await Promise.all(groups.map((group) => scenariosOf(folder, group)));
   return new Map(found.flat().map((scenario) => [scenario.id, scenario]));
 }
 
 async function scenariosOf(folder: URL, group: string): Promise<Scenario[]> {
-  const names = await readdir(new URL(`${group}/`, folder)).catch(
+  const files = await sourcesOf(new URL(`${group}/`, folder)).catch(
     (error: NodeJS.ErrnoException) => {
       if (error.code === "ENOENT") return [];
       throw error;
     },
   );
-  const files = names.filter((name) => name.endsWith(".ts") && !name.endsWith(".test.ts")).sort();
   return Promise.all(files.map((file) => scenarioOf(folder, group, file)));
+}
+
+const sourcesOf = async (folder: URL): Promise<readonly string[]> =>
+  (await readdir(folder))
+    .filter((name) => name.endsWith(".ts") && !name.endsWith(".test.ts"))
+    .sort();
+
+/** A scenario in a folder that is no group would be missed without a word. Other sources may be there. */
+async function refuseStrays(folder: URL): Promise<void> {
+  const entries = await readdir(folder, { withFileTypes: true }).catch((cause) => {
+    throw new ScenarioFileError(`no scenarios can be read from ${folder.pathname}`, { cause });
+  });
+  const others = entries.filter(
+    (entry) => entry.isDirectory() && !(groups as readonly string[]).includes(entry.name),
+  );
+  for (const { name: other } of others) {
+    for (const file of await sourcesOf(new URL(`${other}/`, folder))) {
+      const id = `${other}.${file.slice(0, -".ts".length)}`;
+      if (!(await readFile(new URL(`${other}/${file}`, folder), "utf8")).includes(`id: "${id}"`))
+        continue;
+      throw new ScenarioFileError(
+        `scenarios/${other}/${file}: "${other}" is no group; there are ${groups.join(", ")}`,
+      );
+    }
+  }
 }
 
 async function scenarioOf(folder: URL, group: string, file: string): Promise<Scenario> {
