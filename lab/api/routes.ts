@@ -26,9 +26,9 @@ export const routes = {
   red: "/lab/api/red",
   /** `SearchBody`; query `q` (TraceQL), `limit` (1 to 1000, default 20), `start` and `end` in seconds since the epoch. */
   search: "/lab/api/search",
-  /** `TagsBody`: what TraceQL can ask for. */
+  /** `TagsBody`: what TraceQL can ask for. Query `q`: of which spans; finished conditions of one `{ … && … }` count. */
   tags: "/lab/api/tags",
-  /** `TagValuesBody`, of a name with its scope, e.g. `span.http.route`. */
+  /** `TagValuesBody`, of a name with its scope, e.g. `span.http.route`; query `q` as of `tags`. */
   tagValues: (name: string) => `/lab/api/tags/${encodeURIComponent(name)}`,
   /** `StoreBody`. */
   store: "/lab/api/store",

@@ -46,6 +46,9 @@ const searchQuery = v.strictObject({
   start: v.optional(v.pipe(v.string(), v.digits(), v.maxLength(15))),
   end: v.optional(v.pipe(v.string(), v.digits(), v.maxLength(15))),
 });
+const tagsQuery = v.strictObject({
+  q: v.optional(v.pipe(v.string(), v.maxLength(4000)), ""),
+});
 const redQuery = v.strictObject({
   seconds: count(31_536_000, 300),
   service: v.optional(shortText),
@@ -80,6 +83,7 @@ const storeQueries = {
   metrics: metricsQuery,
   red: redQuery,
   search: searchQuery,
+  tags: tagsQuery,
 };
 
 /** @param query text behind the `?`. @throws LabError `bad-request` that lists every problem. */

@@ -111,9 +111,13 @@ async function dispatch(
     case "pin":
       return parts.fromStore(request, response, storeRoutes.pin(route.runId), bodyLimits.control);
     case "tags":
-      return parts.fromStore(request, response, storeRoutes.tags);
+      return parts.fromStore(request, response, `${storeRoutes.tags}?${storeQuery("tags", query)}`);
     case "tag-values":
-      return parts.fromStore(request, response, storeRoutes.tagValues(route.tag));
+      return parts.fromStore(
+        request,
+        response,
+        `${storeRoutes.tagValues(route.tag)}?${storeQuery("tags", query)}`,
+      );
     case "store":
       return parts.fromStore(request, response, storeRoutes.stats);
     case "red":

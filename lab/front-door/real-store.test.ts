@@ -208,6 +208,11 @@ test("a run is pinned and unpinned, and spans, rates and the store's facts are r
   expect((await lab.ask(`/lab/api/tags/span.${attribute.runId}`)).json).toEqual({
     tagValues: [{ type: "string", value: runId }],
   });
+  const where = `?q=${encodeURIComponent('{ name = "other" && kind = }')}`;
+  expect((await lab.ask(`/lab/api/tags/span.${attribute.runId}${where}`)).json).toEqual({
+    tagValues: [],
+  });
+  expect((await lab.ask("/lab/api/tags?limit=1")).status).toBe(400);
   const details = await lab.ask(`/lab/api/traces/${one.traceId}/spans/${one.spanId}`);
   expect(details.json).toMatchObject({
     resourceSpans: [{ scopeSpans: [{ spans: [{ spanId: one.spanId }] }] }],

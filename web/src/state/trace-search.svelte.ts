@@ -40,36 +40,44 @@ export class TraceSearch {
 
 /** Names and values that a query can ask for, read when they are first wanted. */
 export class Vocabulary {
-  #names: Promise<readonly string[]> | undefined;
+  readonly #names = new Map<string, Promise<readonly string[]>>();
   readonly #values = new Map<string, Promise<readonly string[]>>();
 
   /** What was read is forgotten: runs bring new names. */
   forget(): void {
-    this.#names = undefined;
+    this.#names.clear();
     this.#values.clear();
   }
 
-  /** Names with their scopes. Failing only means that nothing is offered. */
-  names(): Promise<readonly string[]> {
-    this.#names ??= getJson<TagsBody>(routes.tags).then(
-      ({ scopes }) => scopes.flatMap(({ name, tags }) => tags.flatMap((tag) => written(name, tag))),
-      () => [],
+  /** Names with their scopes, of the spans that `query` means. Failing only means that nothing is offered. */
+  names(query = "{}"): Promise<readonly string[]> {
+    return once(this.#names, query, () =>
+      getJson<TagsBody>(withQuery(routes.tags, query)).then(
+        ({ scopes }) =>
+          scopes.flatMap(({ name, tags }) => tags.flatMap((tag) => written(name, tag))),
+        () => [],
+      ),
     );
-    return this.#names;
   }
 
-  /** Values of a name as TraceQL writes them. */
-  valuesOf(name: string): Promise<readonly string[]> {
-    const known = this.#values.get(name);
-    if (known !== undefined) return known;
-    const reading = getJson<TagValuesBody>(routes.tagValues(name)).then(
-      ({ tagValues }) => tagValues.map(literalOf),
-      () => [],
+  /** Values of a name as TraceQL writes them, of the spans that `query` means. */
+  valuesOf(name: string, query = "{}"): Promise<readonly string[]> {
+    return once(this.#values, `${name} ${query}`, () =>
+      getJson<TagValuesBody>(withQuery(routes.tagValues(name), query)).then(
+        ({ tagValues }) => tagValues.map(literalOf),
+        () => [],
+      ),
     );
-    this.#values.set(name, reading);
-    return reading;
   }
 }
+
+function once<T>(known: Map<string, Promise<T>>, key: string, read: () => Promise<T>): Promise<T> {
+  const reading = known.get(key) ?? read();
+  known.set(key, reading);
+  return reading;
+}
+
+const withQuery = (path: string, q: string): string => `${path}?${new URLSearchParams({ q })}`;
 
 /** Of the intrinsics only those without a scope, which say the same and are shorter. */
 function written(scope: string, tag: string): readonly string[] {

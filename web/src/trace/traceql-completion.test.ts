@@ -34,6 +34,16 @@ test("the whole word is replaced, also what of it stands behind the caret", () =
   });
 });
 
+test.each([
+  ['{ kind = server && name = "G|" && status = error }', "{ kind = server && && status = error }"],
+  ["{ status = error } >> { kind = client && sp| }", "{ kind = client && }"],
+  ["{ name = | }", "{ && }"],
+])("the others of %s are %s", (marked, others) => {
+  expect(at(marked)?.others.replaceAll(/\s+/g, " ").replaceAll("&& &&", "&&")).toBe(
+    others.replaceAll("&& &&", "&&"),
+  );
+});
+
 test("what begins so comes first; what is written out already is not offered", () => {
   expect(matching(["http.route", "route", "name", "ro"], "ro")).toEqual(["route", "http.route"]);
   expect(matching(['"GET"', '"PUT"'], '"g')).toEqual(['"GET"']);

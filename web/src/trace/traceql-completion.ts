@@ -7,6 +7,8 @@ export interface Wanted {
   readonly typed: string;
   /** The attribute or intrinsic that a value is for; empty for other kinds. */
   readonly name: string;
+  /** What else the braces around it ask for, as a query: `{ … }`. */
+  readonly others: string;
 }
 
 const name = String.raw`(?:[\w.:-]|"(?:[^"\\]|\\.)*")+`;
@@ -25,29 +27,31 @@ const jointStart = new RegExp(String.raw`${name}\s*(?:=~|!~|!=|>=|<=|=|>|<)\s*${
 export function wantedAt(query: string, caret: number): Wanted | undefined {
   const before = query.slice(0, caret);
   if (before.trim() === "")
-    return { kind: "query", from: 0, to: query.length, typed: "", name: "" };
+    return { kind: "query", from: 0, to: query.length, typed: "", name: "", others: "{}" };
   const open = openBrace(before);
   if (open === -1) return undefined;
   const inside = before.slice(open + 1);
-  const found = (kind: Wanted["kind"], typed: string, of = ""): Wanted => {
+  const found = (kind: Wanted["kind"], begin: number, typed: string, of = ""): Wanted => {
     const rest =
       kind === "name" || kind === "value" ? (/^[\w.:"-]*/.exec(query.slice(caret)) ?? [""]) : [""];
-    return {
-      kind,
-      from: caret - typed.length,
-      to: caret + (rest[0]?.length ?? 0),
-      typed,
-      name: of,
-    };
+    const to = caret + (rest[0]?.length ?? 0);
+    const others = `{ ${inside.slice(0, begin)} && ${untilClosed(query.slice(to))} }`;
+    return { kind, from: caret - typed.length, to, typed, name: of, others };
   };
   const joint = jointStart.exec(inside);
-  if (joint !== null) return found("joint", joint[1] ?? "");
+  if (joint !== null) return found("joint", joint.index, joint[1] ?? "");
   const valued = valueStart.exec(inside);
-  if (valued !== null) return found("value", valued[2] ?? "", valued[1]);
+  if (valued !== null) return found("value", valued.index, valued[2] ?? "", valued[1]);
   const named = nameStart.exec(inside);
-  if (named !== null) return found("name", named[1] ?? "");
+  if (named !== null) return found("name", named.index, named[1] ?? "");
   const operator = operatorStart.exec(inside);
-  return operator === null ? undefined : found("operator", operator[2] ?? "");
+  return operator === null ? undefined : found("operator", operator.index, operator[2] ?? "");
+}
+
+/** What follows inside of the same braces, after the end of the condition that is being written. */
+function untilClosed(text: string): string {
+  const [rest = ""] = /^(?:"(?:[^"\\]|\\.)*"|[^"}])*/.exec(text) ?? [];
+  return /&&(.*)$/s.exec(rest)?.[1] ?? "";
 }
 
 /** Index of the innermost brace that is still open; braces in quotes are text. */
