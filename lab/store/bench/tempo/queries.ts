@@ -176,7 +176,7 @@ export const tagFilters: readonly string[] = [
   ...["", "{}", "{ nonsense", "nonsense", "{ true }"],
   ...['{ .foo = "bar" }', '{ span.foo = "bar" && .count = 1 }'],
   ...['{ resource.service.name = "shop-db" }', "{ resource.zone > 0 }", "{ span.count = 3 }"],
-  ...['{ span.foo = "bar" && span.count = 1 }', "{ span.count >= 2 && span.ratio > 1 }"],
+  ...['{ span.foo = "bar" && span.count = 1 }', "{ span.count >= 2 && span.ratio > 1.1 }"],
   ...['{ span.foo =~ "ba.*" && kind = client }', '{ span.foo != "bar" }', "{ span.foo != nil }"],
   ...["{ status = error }", "{ duration > 1s }", '{ name = "publish" && status = error }'],
   ...['{ span.foo = "bar" && span.http.method = }', '{ span.foo = "bar" &&', '{ span.foo = "bar'],
@@ -193,7 +193,7 @@ export const wrongTagFilters: readonly string[] = ["{ name = 1 }", "{ 2 = span.c
 
 export const filteredTagsAsked: readonly string[] = [
   ...["resource.service.name", "span.foo", "span.count", "span.ratio", "name", "status", "kind"],
-  ...["event:name", "event.exception.type", "rootName", "resource.zone", ".foo", "statusMessage"],
+  ...["event:name", "event.exception.type", "resource.zone", ".foo", "statusMessage"],
   ...["span.cached", "link.link.kind", "instrumentation:name"],
 ];
 
