@@ -46,6 +46,11 @@ interface Loading {
 }
 
 const isSessionPath = (path: string): boolean => /^\/(?:api|auth)\//.test(path);
+/**
+ * What a page sends while it goes away. Whoever goes to sign in may have a new cookie before such a
+ * request is answered: an answer that takes the old one back would take that.
+ */
+const outlivesPage = (path: string): boolean => path === "/api/vitals";
 
 /**
  * Tells who sends a request, and puts that on spans, logs and Sentry events of its work. Never
@@ -92,7 +97,7 @@ export function identify(
     return loadSession(ctx, () => {
       const { away, lost } = loadingOf(ctx);
       if (away) serverSpans.of(ctx.req)?.setAttribute(attribute.degraded, true);
-      if (lost !== undefined) {
+      if (lost !== undefined && !outlivesPage(ctx.path)) {
         logSecurityEvent({ name: "auth.session.expired", reason: lost });
         ctx.cookies.set(cookie.name, null, { signed: true, overwrite: true });
       }

@@ -139,6 +139,21 @@ describe.for<ProviderName>(["stand-in", "Keycloak"])("with the %s", (provider) =
       expect((await me(ada)).user !== null).toBe(status === 200);
     });
 
+  behaviour(
+    "a dead cookie is taken back, but never by what a page sends while it goes away",
+    async () => {
+      const ada = app.newVisitor();
+      await ada.signIn();
+      await ada.loseSession();
+      const held = () => ada.cookies().filter((name) => name.startsWith("lab_session"));
+      expect(held().length).toBeGreaterThan(0);
+      await ada.http("/api/vitals", { method: "POST" });
+      expect(held().length).toBeGreaterThan(0);
+      expect((await me(ada)).user).toBeNull();
+      expect(held()).toEqual([]);
+    },
+  );
+
   behaviour("why a session is gone can be told from what it left behind", async () => {
     const store = sessionStore(app.valkey);
     const data = () => ({
