@@ -102,14 +102,14 @@ A bigger pool only moves the limit, up to the one of the database. Teams take th
     // The control leaves one connection free, which is all that the readers need.
     const running = isFull ? reports : mode === "control" ? connections - 1 : connections;
     const allHold = Promise.withResolvers<number>();
-    const lateReaderWaited = Promise.withResolvers<void>();
-    if (!isFull || inDatabase) lateReaderWaited.resolve();
+    const readersCame = Promise.withResolvers<void>();
+    if (!isFull) readersCame.resolve();
     let holding = 0;
     const render = async (): Promise<void> => {
       holding += 1;
       if (holding === Math.min(running, connections)) allHold.resolve(performance.now());
       await pause(holdMs);
-      await lateReaderWaited.promise;
+      await readersCame.promise;
     };
     const prepare = () =>
       inSpan(tracer, { name: "prepare report", failure: "no connection" }, async () => {
@@ -136,18 +136,19 @@ A bigger pool only moves the limit, up to the one of the database. Teams take th
       if (inDatabase) {
         // Who connects under another name finds room.
         await read(shop);
+        readersCame.resolve();
       } else {
         // Comes when the reports are nearly ready, so it waits long enough.
         const comesAt = heldSince + holdMs - comesBefore * timeoutMs;
         if (isFull) await pause(Math.max(0, comesAt - performance.now()));
-        setTimeout(lateReaderWaited.resolve, waitsAtLeast * timeoutMs);
+        setTimeout(readersCame.resolve, waitsAtLeast * timeoutMs);
         await read(sql);
       }
       await prepared;
       allFulfilled(outcomes);
       return { readers, refused: refused.length };
     } finally {
-      lateReaderWaited.resolve();
+      readersCame.resolve();
       if (inDatabase) await backends.limitReports();
     }
   },
