@@ -2,7 +2,8 @@ import type { Env } from "#lab/state/lab-dir.ts";
 
 /**
  * Bounds V8's young generation, which holds three semi-spaces. While a start loads a thousand modules
- * it grows to 54 MiB otherwise, and an idle process has no reason to shrink it.
+ * it grows to 54 MiB otherwise, and an idle process has no reason to shrink it. A lab in the
+ * foreground has it from the script `lab` of package.json.
  */
 export const semiSpace = (mebibytes: number): string => `--max-semi-space-size=${mebibytes}`;
 
