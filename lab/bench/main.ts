@@ -2,6 +2,7 @@ import { availableParallelism, loadavg } from "node:os";
 import type { Benchmark } from "./benchmark.ts";
 import { cacheDownBenchmark } from "./cache-down.ts";
 import { clickBenchmark } from "./click.ts";
+import { crashBenchmark } from "./crash.ts";
 import { memoryBenchmark } from "./memory.ts";
 import { proxyBenchmark } from "./proxy.ts";
 import { startBenchmark } from "./start.ts";
@@ -16,6 +17,7 @@ const benchmarks: readonly Benchmark[] = [
   taxBenchmark,
   proxyBenchmark,
   cacheDownBenchmark,
+  crashBenchmark,
   memoryBenchmark,
   verifyBenchmark,
 ];
