@@ -1,5 +1,6 @@
 import type { Socket } from "node:net";
 import { type Effects, noEffects } from "./effects.ts";
+import { openPolling } from "./polling.ts";
 
 /** One way of a connection: what comes out of `source` goes into `sink`, its end included. */
 export interface Link {
@@ -10,6 +11,9 @@ export interface Link {
   /** Forgets what waits. */
   readonly close: () => void;
 }
+
+/** One for all links of the thread: whichever has something wakes it. */
+const polling = openPolling();
 
 /** Bytes that wait before the source is read no further, as the buffers of a slow network do. */
 const waitingLimit = 256 * 1024;
@@ -78,7 +82,10 @@ export function openLink(source: Socket, sink: Socket, first: Effects): Link {
     plan();
   }
 
-  source.on("data", take);
+  source.on("data", (bytes) => {
+    take(bytes);
+    polling.traffic();
+  });
   source.on("end", () => take(null));
   sink.on("drain", () => {
     full = false;
