@@ -9,8 +9,8 @@ const program = fileURLToPath(new URL("./proxy-trips.ts", import.meta.url));
 
 /**
  * What the lab's TCP proxy adds to a round trip while nothing is armed. On one core that is its own
- * work; between cores it is also the time that two more of them take to wake, which on a virtual
- * machine is longer than the work, whoever stands between.
+ * work. Between cores it stays awake from one message to the next, or waking it would take longer than
+ * the work; what is left of that is up to the machine, so one run tells less than the median of ten.
  */
 export const proxyBenchmark: Benchmark = {
   id: "proxy",
