@@ -143,7 +143,7 @@ export interface Workload {
 }
 
 /** What a probe may use. */
-export type ProbeContext = Pick<LaunchContext, "port" | "secrets">;
+export type ProbeContext = Pick<LaunchContext, "port" | "secrets" | "serviceDir">;
 
 /** What a recipe may use. */
 export interface LaunchContext {

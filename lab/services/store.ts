@@ -1,7 +1,7 @@
 import { join } from "node:path";
 import { nodeCommand, nodeScript } from "#lab/providers/node-script.ts";
 import { repositoryDir } from "#lab/state/lab-dir.ts";
-import { storeRoutes } from "#lab/store/contract.ts";
+import { folderHeader, folderInHeader, storeRoutes } from "#lab/store/contract.ts";
 import type { ServiceDescriptor } from "./descriptor.ts";
 import { databaseUrl } from "./postgres/database-url.ts";
 
@@ -13,7 +13,11 @@ export const store: ServiceDescriptor = {
   dependsOn: [],
   // 4318 is where OTLP/HTTP exporters of other programs look first.
   ports: [{ name: "main", preferred: 4318 }, { name: "metrics" }],
-  readiness: { kind: "http", port: "main", path: storeRoutes.ready },
+  readiness: {
+    ...{ kind: "http", port: "main", path: storeRoutes.ready },
+    // Of two labs that start at once one may still try the port that the other's store listens on.
+    headers: ({ serviceDir }) => ({ [folderHeader]: folderInHeader(serviceDir) }),
+  },
   startTimeoutMs: 30_000,
   stop: { signal: "SIGTERM", graceMs: 1_500 },
   // Those of PostgreSQL, which has no such endpoint itself.

@@ -10,6 +10,7 @@ import { tempo } from "#lab/services/tempo.ts";
 import { logs, newSpanId, newTraceId, span, text, traces } from "#lab/store/testing/payload.ts";
 import { findProgram } from "#lab/supervisor/find-program.ts";
 import { superviseInTest } from "#lab/supervisor/testing/supervise.ts";
+import { freePort } from "#lab/testing/free-port.ts";
 import { logsOfTrace, openLokiSource } from "./loki.ts";
 import { openStoreSource } from "./store.ts";
 import { openTempoSource } from "./tempo.ts";
@@ -89,7 +90,9 @@ const told = ({ resourceSpans }: OtlpTrace): unknown =>
     .sort((a, b) => (a.id < b.id ? -1 : 1));
 
 test("the store answers as Tempo does: a trace by id, and by a search for its run", async () => {
-  const lab = await superviseInTest([store]);
+  // Of its own: the usual one may be somebody else's as soon as the store has stopped.
+  const port = String(await freePort());
+  const lab = await superviseInTest([store], { env: { ...process.env, LAB_STORE_PORT: port } });
   await lab.ready();
   const base = lab.url("store") ?? "";
   const sent = sample();

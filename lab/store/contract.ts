@@ -45,6 +45,11 @@ export const storeRoutes = {
   ready: "/ready",
 } as const;
 
+/** Request header: which store is meant, by its folder. Any other answers 421. */
+export const folderHeader = "x-lab-store-folder";
+/** A folder as {@link folderHeader} takes it. */
+export const folderInHeader = (folder: string): string => encodeURIComponent(folder);
+
 /** Sent after the data is durable and readable: whoever gets it can read it at once. */
 export type FeedMessage =
   | { readonly type: "hello"; readonly seq: number }

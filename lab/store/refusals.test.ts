@@ -3,7 +3,8 @@ import { gzipSync } from "node:zlib";
 import { expect, test } from "vitest";
 import type { OtlpKeyValue } from "#lab/api/otlp.ts";
 import type { StoreBody } from "#lab/api/store.ts";
-import { openTestStore, rawRequest } from "./testing/open.ts";
+import { folderHeader, folderInHeader } from "./contract.ts";
+import { emptyDir, openTestStore, rawRequest } from "./testing/open.ts";
 import { span, traces, tracesProtobuf } from "./testing/payload.ts";
 
 const json = { "content-type": "application/json" };
@@ -118,6 +119,18 @@ test.each([
   const store = await openTestStore();
   for (const path of ["/v1/traces", "/ready", "/lab/stats", "/nowhere"])
     expect(await rawRequest(store.port, path, { host })).toBe(421);
+});
+
+test("who means the store of another folder is refused, as a lab that probes another's is", async () => {
+  const dir = await emptyDir();
+  const store = await openTestStore({ dir });
+  const asking = (folder: string) =>
+    rawRequest(store.port, "/ready", {
+      host: `127.0.0.1:${store.port}`,
+      [folderHeader]: folderInHeader(folder),
+    });
+  expect(await asking(`${dir}/other`)).toBe(421);
+  expect(await asking(dir)).toBe(200);
 });
 
 test.each(["127.0.0.1", "localhost", "[::1]"])("the loopback name %s is served", async (name) => {

@@ -75,6 +75,7 @@ export async function openStoreServer(options: StoreServerOptions): Promise<Stor
     port: options.port,
     proxyPort: options.proxyPort,
     containerHost: options.containerHost,
+    folder: dir,
     onError,
     routes: [
       ...otlpRoutes(receiver, readBody, store),

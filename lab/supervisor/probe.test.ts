@@ -12,7 +12,11 @@ async function listening(server: Server): Promise<number> {
   return (server.address() as { port: number }).port;
 }
 
-const contextOf = (port: number): ProbeContext => ({ port: () => port, secrets: testSecrets });
+const contextOf = (port: number): ProbeContext => ({
+  port: () => port,
+  secrets: testSecrets,
+  serviceDir: "/nowhere",
+});
 
 /** What the probe saw before it was content, or before `enough` sights. */
 async function sights(probe: Probe, port: number, enough = 100): Promise<readonly string[]> {

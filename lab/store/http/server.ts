@@ -1,6 +1,7 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import { http } from "#lab/node-http.ts";
+import { folderHeader, folderInHeader } from "../contract.ts";
 import { sendRefusal } from "./answer.ts";
 import { ingestRefusal } from "./otlp-routes.ts";
 import { Refusal } from "./refusal.ts";
@@ -19,6 +20,8 @@ export interface HttpServerOptions {
   readonly proxyPort?: number | undefined;
   /** Name by which containers ask for this machine, where services are containers. */
   readonly containerHost?: string | undefined;
+  /** Where the store keeps its data: a request that means another one is refused. */
+  readonly folder?: string | undefined;
   readonly routes: readonly Route[];
   /** An error that is our fault. The client gets a 500 that says nothing about it. */
   readonly onError: (error: unknown) => void;
@@ -27,6 +30,7 @@ export interface HttpServerOptions {
 /** Listens on 127.0.0.1 and serves the routes to those who ask for it by a loopback name. */
 export async function openHttpServer(options: HttpServerOptions): Promise<HttpServer> {
   const { routes, onError } = options;
+  const own = options.folder === undefined ? undefined : folderInHeader(options.folder);
   let hosts: ReadonlySet<string> = new Set();
   const server = http.createServer(
     { maxHeaderSize: 16 * 1024, keepAliveTimeout: 60_000, requestTimeout: 15_000 },
@@ -40,6 +44,8 @@ export async function openHttpServer(options: HttpServerOptions): Promise<HttpSe
     try {
       // Other names that lead here belong to pages that rebound their own (DNS rebinding).
       if (!hosts.has(request.headers.host ?? "")) throw misdirected();
+      const meant = request.headers[folderHeader];
+      if (meant !== undefined && meant !== own) throw misdirected();
       const [path = "", search = ""] = splitOnce(request.url ?? "", "?");
       const matching = routes.filter((each) => each.path.test(path));
       if (matching.length === 0) throw notFound();

@@ -39,7 +39,7 @@ process.once("SIGTERM", () => child.kill("SIGTERM"));
 child.once("exit", () => process.exit(0));
 await awaitReady(
   keycloak.readiness,
-  { port: () => port, secrets },
+  { port: () => port, secrets, serviceDir: dir },
   AbortSignal.timeout(keycloak.startTimeoutMs),
   () => {},
 );

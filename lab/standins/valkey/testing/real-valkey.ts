@@ -25,7 +25,7 @@ export async function startRealValkey(): Promise<ValkeyStandIn | string> {
     stdio: "ignore",
   });
   const ended = new Promise((resolve) => child.once("exit", resolve));
-  const probe = { port: () => port, secrets: testSecrets };
+  const probe = { port: () => port, secrets: testSecrets, serviceDir };
   await awaitReady(valkey.readiness, probe, AbortSignal.timeout(5_000), () => {});
   return {
     port,
