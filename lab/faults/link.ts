@@ -82,7 +82,7 @@ export function openLink(source: Socket, sink: Socket, first: Effects): Link {
     plan();
   }
 
-  source.on("data", (bytes) => {
+  source.on("data", (bytes: Buffer) => {
     take(bytes);
     polling.traffic();
   });

@@ -161,9 +161,9 @@ Teams put a bounded queue with retries in front of the exporter, or run a collec
     {
       signal: "metric",
       name: "lab_telemetry_queued",
-      returnsTo: "baseline",
+      delta: { lte: 0 },
       modes: ["fault", "control"],
-      why: "After the outage the queue is as empty as before.",
+      why: "After the outage no more waits than before.",
       hint: "What still waits was not delivered: the collector is away, or refuses it.",
     },
     {
