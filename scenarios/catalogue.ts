@@ -28,8 +28,10 @@ export const scenarioFile = (id: string): string => `${id.replace(".", "/")}.ts`
 export async function loadCatalogue(
   folder: URL = scenariosFolder(process.env),
 ): Promise<Catalogue> {
-  await refuseStrays(folder);
-  const found = await Promise.all(groups.map((group) => scenariosOf(folder, group)));
+  const [found] = await Promise.all([
+    Promise.all(groups.map((group) => scenariosOf(folder, group))),
+    refuseStrays(folder),
+  ]);
   return new Map(found.flat().map((scenario) => [scenario.id, scenario]));
 }
 
