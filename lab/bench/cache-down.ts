@@ -5,7 +5,7 @@ import { waitForOthersMs } from "../api/run-request.ts";
 import { performRun } from "../cli/perform-run.ts";
 import type { Benchmark, Figure } from "./benchmark.ts";
 import { type LabUnderTest, startLab } from "./lab-under-test.ts";
-import { digits, percentile } from "./statistics.ts";
+import { spread } from "./statistics.ts";
 
 const id = "cache.down-fallback";
 const ways = ["refused", "hangs", "paused"] as const;
@@ -37,24 +37,18 @@ export const cacheDownBenchmark: Benchmark = {
 };
 
 function figuresOf(how: string, costs: readonly Cost[]): readonly Figure[] {
-  const figure = (what: string, values: readonly number[], bound?: string): Figure => ({
-    what: `${how}: ${what}, p50 and highest`,
-    value: `${digits(percentile(values, 50))}, ${digits(Math.max(...values))} ms`,
-    samples: values.length,
-    ...(bound === undefined ? {} : { bound }),
-  });
   return [
-    figure(
-      "the command that finds out",
+    spread(
+      `${how}: the command that finds out`,
       costs.map(({ command }) => command),
       "≤ 300 ms",
     ),
-    figure(
-      "the request it is part of",
+    spread(
+      `${how}: the request it is part of`,
       costs.map(({ request }) => request),
     ),
-    figure(
-      "a request with the circuit open",
+    spread(
+      `${how}: a request with the circuit open`,
       costs.flatMap(({ others }) => others),
     ),
   ];

@@ -4,7 +4,7 @@ import { eventMessages } from "../cli/event-stream.ts";
 import type { ServiceId } from "../services/ids.ts";
 import type { Benchmark, Figure } from "./benchmark.ts";
 import { type LabUnderTest, startLab } from "./lab-under-test.ts";
-import { digits, percentile } from "./statistics.ts";
+import { spread } from "./statistics.ts";
 
 /** Fewer than make a service crash-looping, so each is started again. */
 const crashes = 4;
@@ -26,16 +26,9 @@ export const crashBenchmark: Benchmark = {
     for (const id of services) {
       const recoveries: Recovery[] = [];
       for (let n = 0; n < crashes; n += 1) recoveries.push(await recoveryOf(lab, id));
-      const figure = (what: keyof Recovery, bound?: string): Figure => {
-        const values = recoveries.map((recovery) => recovery[what]);
-        return {
-          what: `${id}: ${what}, p50 and highest`,
-          value: `${digits(percentile(values, 50))}, ${digits(Math.max(...values))} ms`,
-          samples: values.length,
-          ...(bound === undefined ? {} : { bound }),
-        };
-      };
-      figures.push(figure("noticed", "≤ 250 ms"), figure("ready"));
+      const noticed = recoveries.map((recovery) => recovery.noticed);
+      const ready = recoveries.map((recovery) => recovery.ready);
+      figures.push(spread(`${id}: noticed`, noticed, "≤ 250 ms"), spread(`${id}: ready`, ready));
     }
     return figures;
   },

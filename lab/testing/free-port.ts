@@ -1,6 +1,5 @@
 import { randomInt } from "node:crypto";
-import { once } from "node:events";
-import { createServer } from "node:net";
+import { isFree } from "#lab/supervisor/ports.ts";
 
 /** Where neither outgoing connections nor the services of a lab get theirs from, so that only who asks here has it. */
 const [firstPort, lastPort] = [12_000, 19_999];
@@ -12,14 +11,6 @@ const [firstPort, lastPort] = [12_000, 19_999];
 export async function freePort(): Promise<number> {
   for (;;) {
     const port = randomInt(firstPort, lastPort + 1);
-    const server = createServer();
-    const isFree = new Promise<boolean>((resolve) => {
-      server.once("error", () => resolve(false));
-      server.listen({ port, host: "127.0.0.1", exclusive: true }, () => resolve(true));
-    });
-    if (!(await isFree)) continue;
-    server.close();
-    await once(server, "close");
-    return port;
+    if (await isFree(port)) return port;
   }
 }
