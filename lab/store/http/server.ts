@@ -45,7 +45,7 @@ export async function openHttpServer(options: HttpServerOptions): Promise<HttpSe
       // Other names that lead here belong to pages that rebound their own (DNS rebinding).
       if (!hosts.has(request.headers.host ?? "")) throw misdirected();
       const meant = request.headers[folderHeader];
-      if (meant !== undefined && meant !== own) throw misdirected();
+      if (meant !== undefined && meant !== own) throw otherStore();
       const [path = "", search = ""] = splitOnce(request.url ?? "", "?");
       const matching = routes.filter((each) => each.path.test(path));
       if (matching.length === 0) throw notFound();
@@ -109,6 +109,11 @@ function splitOnce(text: string, at: string): [string, string] {
   const index = text.indexOf(at);
   return index < 0 ? [text, ""] : [text.slice(0, index), text.slice(index + 1)];
 }
+
+const otherStore = (): Refusal =>
+  new Refusal(421, "misdirected", "This is the store of another folder.", {
+    hint: "Another lab listens here: npm run lab -- status says where yours does.",
+  });
 
 const misdirected = (): Refusal =>
   new Refusal(421, "misdirected", "The store answers to its loopback names only.", {
